@@ -1,0 +1,54 @@
+// Array types of the Python boundary, named once; _core.pyi mirrors them.
+#pragma once
+
+#include <pybind11/numpy.h>
+
+#include <stdexcept>
+#include <string>
+
+#include "fastpgs/views.hpp"
+
+namespace fastpgs::bindings {
+
+namespace py = pybind11;
+
+using LabelArray = py::array_t<std::int32_t, py::array::c_style>;
+using MaskArray = py::array_t<bool, py::array::c_style>;
+
+// A view of a C-contiguous array of shape (H, W) or (H, W, C). The array must outlive it.
+inline ImageView image_view(const py::array& array) {
+    if (array.ndim() != 2 && array.ndim() != 3)
+        throw std::invalid_argument("image must have 2 or 3 dimensions, got " + std::to_string(array.ndim()));
+    if (!(array.flags() & py::array::c_style)) throw std::invalid_argument("image must be C-contiguous");
+    ImageView view;
+    view.data = array.data();
+    view.height = static_cast<std::size_t>(array.shape(0));
+    view.width = static_cast<std::size_t>(array.shape(1));
+    view.channels = array.ndim() == 3 ? static_cast<std::size_t>(array.shape(2)) : 1;
+    if (array.dtype().is(py::dtype::of<std::uint8_t>()))
+        view.type = PixelType::u8;
+    else if (array.dtype().is(py::dtype::of<std::uint16_t>()))
+        view.type = PixelType::u16;
+    else if (array.dtype().is(py::dtype::of<float>()))
+        view.type = PixelType::f32;
+    else if (array.dtype().is(py::dtype::of<double>()))
+        view.type = PixelType::f64;
+    else
+        throw std::invalid_argument("image must be of uint8, uint16, float32 or float64, got " +
+                                    py::str(array.dtype()).cast<std::string>());
+    return view;
+}
+
+inline MaskView mask_view(const py::object& mask, const ImageView& image) {
+    if (mask.is_none()) return {};
+    // A conversion would make a copy that dies with this function.
+    if (!py::isinstance<MaskArray>(mask))
+        throw std::invalid_argument("mask must be a C-contiguous array of bool");
+    const auto array = py::reinterpret_borrow<MaskArray>(mask);
+    if (array.ndim() != 2 || static_cast<std::size_t>(array.shape(0)) != image.height ||
+        static_cast<std::size_t>(array.shape(1)) != image.width)
+        throw std::invalid_argument("mask must have the image's shape");
+    return {reinterpret_cast<const std::uint8_t*>(array.data())};
+}
+
+}  // namespace fastpgs::bindings

@@ -1,0 +1,50 @@
+// From pixels to feature vectors (SPEC of the method: Eq. 1 and the feature spaces of fastpgs.segment).
+//
+// lab is CIELAB (D65) in fixed point, 1/64 a unit, from 8- or 16-bit sRGB: three table look-ups decode to
+// linear light (0 … 65535), a matrix in 1/32768 gives X, Y, Z over white, three more look-ups give f(t)
+// (CIE 15:2004) times 32000. Every step is an integer operation, so the result is exact by definition.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "fastpgs/params.hpp"
+#include "fastpgs/views.hpp"
+
+namespace fastpgs {
+
+inline constexpr std::size_t kMaxDims = 64;
+
+// The feature space of one image.
+struct FeatureSpace {
+    Features kind = Features::lab;
+    bool positions = false;       // (row, col) appended
+    bool integer = true;          // every feature is an integer
+    std::size_t dims = 3;         // positions counted in
+    const double* map = nullptr;  // row-major lower-triangular (dims, dims), owned by the Params; or none
+};
+
+FeatureSpace feature_space(const ImageView& image, const Params& params);
+
+// Fills out[a][i] with coordinate a of pixel begin + i, for end - begin pixels. Integers come unmapped and
+// need space.integer; reals are mapped. Thread-safe, do not allocate.
+void read_features(const ImageView& image, const FeatureSpace& space, std::size_t begin, std::size_t end,
+                   std::int32_t* const* out);
+void read_features(const ImageView& image, const FeatureSpace& space, std::size_t begin, std::size_t end,
+                   double* const* out);
+
+// The same for a list of raster indices.
+void gather_features(const ImageView& image, const FeatureSpace& space, const std::int64_t* pixels,
+                     std::size_t n, std::int32_t* const* out);
+void gather_features(const ImageView& image, const FeatureSpace& space, const std::int64_t* pixels,
+                     std::size_t n, double* const* out);
+
+// Fixed-point CIELAB of one 8-bit colour.
+std::array<std::int32_t, 3> lab_of(std::uint8_t r, std::uint8_t g, std::uint8_t b);
+
+// Rec. 709 luma of a pixel in the image's own units, by which pivots are ordered; the sum of the channels
+// where there are not three.
+double luma(const ImageView& image, std::size_t pixel);
+
+}  // namespace fastpgs

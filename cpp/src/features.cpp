@@ -1,0 +1,257 @@
+#include "fastpgs/features.hpp"
+
+#include <cmath>
+#include <vector>
+
+namespace fastpgs {
+namespace {
+
+// Decode sRGB (IEC 61966-2-1): level 0 … top to linear light 0 … 65535.
+std::vector<std::uint16_t> linear_table(int top) {
+    std::vector<std::uint16_t> table(static_cast<std::size_t>(top) + 1);
+    for (int level = 0; level <= top; ++level) {
+        const double v = level / static_cast<double>(top);
+        const double linear = v <= 0.04045 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4);
+        table[static_cast<std::size_t>(level)] =
+            static_cast<std::uint16_t>(std::floor(linear * 65535.0 + 0.5));
+    }
+    return table;
+}
+
+std::vector<std::int16_t> lab_f_table() {
+    std::vector<std::int16_t> table(65536);
+    const double delta = 6.0 / 29.0;
+    for (int i = 0; i < 65536; ++i) {
+        const double t = i / 65535.0;
+        const double f = t > delta * delta * delta ? std::cbrt(t) : t / (3.0 * delta * delta) + 4.0 / 29.0;
+        table[static_cast<std::size_t>(i)] = static_cast<std::int16_t>(std::floor(f * 32000.0 + 0.5));
+    }
+    return table;
+}
+
+struct LabTables {
+    std::vector<std::uint16_t> linear8 = linear_table(255);
+    std::vector<std::uint16_t> linear16 = linear_table(65535);
+    std::vector<std::int16_t> f = lab_f_table();
+
+    template <class T>
+    const std::uint16_t* linear() const {
+        return sizeof(T) == 1 ? linear8.data() : linear16.data();
+    }
+};
+
+const LabTables& lab_tables() {
+    static const LabTables tables;
+    return tables;
+}
+
+std::int32_t floor_div(std::int32_t value, std::int32_t by) {
+    const std::int32_t quotient = value / by;
+    return quotient - (value % by < 0);
+}
+
+struct Lab {
+    std::int32_t l, a, b;
+};
+
+Lab lab_from_linear(const std::int16_t* f, std::int32_t r, std::int32_t g, std::int32_t b) {
+    // Rows sum to 32768, so white is exactly 1 and greys have a = b = 0.
+    const std::int32_t fx = f[(14220 * r + 12328 * g + 6220 * b + 16384) >> 15];
+    const std::int32_t fy = f[(6968 * r + 23434 * g + 2366 * b + 16384) >> 15];
+    const std::int32_t fz = f[(582 * r + 3587 * g + 28599 * b + 16384) >> 15];
+    return {(29 * fy + 62) / 125 - 1024, fx - fy, floor_div(2 * (fy - fz) + 2, 5)};
+}
+
+std::int64_t luma_of(std::int64_t r, std::int64_t g, std::int64_t b) {
+    return (13926 * r + 46885 * g + 4725 * b + 32768) >> 16;
+}
+
+double luma_of(double r, double g, double b) { return (0.2125 * r + 0.7154 * g) + 0.0721 * b; }
+
+template <class T>
+struct Wide {
+    using type = std::int64_t;
+};
+template <>
+struct Wide<float> {
+    using type = double;
+};
+template <>
+struct Wide<double> {
+    using type = double;
+};
+
+template <class T>
+double luma_at(const ImageView& image, std::size_t pixel) {
+    using W = typename Wide<T>::type;
+    const T* p = image.as<T>() + pixel * image.channels;
+    if (image.channels == 1) return static_cast<double>(p[0]);
+    if (image.channels == 3)
+        return static_cast<double>(luma_of(static_cast<W>(p[0]), static_cast<W>(p[1]), static_cast<W>(p[2])));
+    W sum = 0;
+    for (std::size_t c = 0; c < image.channels; ++c) sum += static_cast<W>(p[c]);
+    return static_cast<double>(sum);
+}
+
+// The pixels to read: a range, or a list.
+struct Range {
+    std::size_t begin;
+    std::size_t n;
+    std::size_t operator[](std::size_t i) const { return begin + i; }
+};
+struct List {
+    const std::int64_t* pixels;
+    std::size_t n;
+    std::size_t operator[](std::size_t i) const { return static_cast<std::size_t>(pixels[i]); }
+};
+
+template <class T, class Out, class At>
+void read_lab(const ImageView& image, At at, Out* const* out) {
+    const LabTables& tables = lab_tables();
+    const std::uint16_t* linear = tables.linear<T>();
+    const std::int16_t* f = tables.f.data();
+    const bool grey = image.channels == 1;
+    for (std::size_t i = 0; i < at.n; ++i) {
+        const T* p = image.as<T>() + at[i] * image.channels;
+        const Lab lab = lab_from_linear(f, linear[static_cast<std::size_t>(p[0])],
+                                        linear[static_cast<std::size_t>(p[grey ? 0 : 1])],
+                                        linear[static_cast<std::size_t>(p[grey ? 0 : 2])]);
+        out[0][i] = static_cast<Out>(lab.l);
+        out[1][i] = static_cast<Out>(lab.a);
+        out[2][i] = static_cast<Out>(lab.b);
+    }
+}
+
+template <class T, class Out, class At>
+void read_colours(const ImageView& image, const FeatureSpace& space, At at, Out* const* out) {
+    using W = typename Wide<T>::type;
+    const std::size_t channels = image.channels;
+    const T* data = image.as<T>();
+    const bool scaled = !space.integer && space.kind != Features::raw;
+    const auto unit = [scaled](W value) {
+        return static_cast<Out>(scaled ? static_cast<double>(value) * 255.0 : static_cast<double>(value));
+    };
+    if (space.kind == Features::gray && channels == 3) {
+        for (std::size_t i = 0; i < at.n; ++i) {
+            const T* p = data + at[i] * 3;
+            out[0][i] = unit(luma_of(static_cast<W>(p[0]), static_cast<W>(p[1]), static_cast<W>(p[2])));
+        }
+        return;
+    }
+    for (std::size_t i = 0; i < at.n; ++i) {
+        const T* p = data + at[i] * channels;
+        for (std::size_t c = 0; c < channels; ++c) out[c][i] = unit(static_cast<W>(p[c]));
+    }
+}
+
+template <class Out, class At>
+void read_positions(const ImageView& image, At at, Out* rows, Out* cols) {
+    for (std::size_t i = 0; i < at.n; ++i) {
+        rows[i] = static_cast<Out>(at[i] / image.width);
+        cols[i] = static_cast<Out>(at[i] % image.width);
+    }
+}
+
+template <class Out, class At>
+void read_any(const ImageView& image, const FeatureSpace& space, At at, Out* const* out) {
+    if (space.kind == Features::xy) return read_positions(image, at, out[0], out[1]);
+    if (space.positions) read_positions(image, at, out[space.dims - 2], out[space.dims - 1]);
+    const bool lab = space.kind == Features::lab;
+    switch (image.type) {
+        case PixelType::u8:
+            return lab ? read_lab<std::uint8_t>(image, at, out)
+                       : read_colours<std::uint8_t>(image, space, at, out);
+        case PixelType::u16:
+            return lab ? read_lab<std::uint16_t>(image, at, out)
+                       : read_colours<std::uint16_t>(image, space, at, out);
+        case PixelType::f32:
+            return read_colours<float>(image, space, at, out);
+        case PixelType::f64:
+            return read_colours<double>(image, space, at, out);
+    }
+}
+
+// z = W x in place; W is lower-triangular, so the last coordinate goes first.
+void apply_map(const FeatureSpace& space, std::size_t n, double* const* out) {
+    const std::size_t dims = space.dims;
+    for (std::size_t a = dims; a-- > 0;) {
+        const double* row = space.map + a * dims;
+        for (std::size_t i = 0; i < n; ++i) {
+            double total = row[0] * out[0][i];
+            for (std::size_t b = 1; b <= a; ++b) total += row[b] * out[b][i];
+            out[a][i] = total;
+        }
+    }
+}
+
+}  // namespace
+
+FeatureSpace feature_space(const ImageView& image, const Params& params) {
+    FeatureSpace space;
+    space.kind = params.features;
+    space.positions = params.positions;
+    space.integer =
+        params.features == Features::xy || image.type == PixelType::u8 || image.type == PixelType::u16;
+    switch (params.features) {
+        case Features::lab:
+            space.dims = 3;
+            break;
+        case Features::xy:
+            space.dims = 2;
+            break;
+        case Features::gray:
+            space.dims = 1;
+            break;
+        case Features::rgb:
+        case Features::raw:
+            space.dims = image.channels;
+            break;
+    }
+    if (space.positions) space.dims += 2;
+    if (!params.map.empty()) space.map = params.map.data();
+    return space;
+}
+
+void read_features(const ImageView& image, const FeatureSpace& space, std::size_t begin, std::size_t end,
+                   std::int32_t* const* out) {
+    read_any(image, space, Range{begin, end - begin}, out);
+}
+
+void read_features(const ImageView& image, const FeatureSpace& space, std::size_t begin, std::size_t end,
+                   double* const* out) {
+    read_any(image, space, Range{begin, end - begin}, out);
+    if (space.map != nullptr) apply_map(space, end - begin, out);
+}
+
+void gather_features(const ImageView& image, const FeatureSpace& space, const std::int64_t* pixels,
+                     std::size_t n, std::int32_t* const* out) {
+    read_any(image, space, List{pixels, n}, out);
+}
+
+void gather_features(const ImageView& image, const FeatureSpace& space, const std::int64_t* pixels,
+                     std::size_t n, double* const* out) {
+    read_any(image, space, List{pixels, n}, out);
+    if (space.map != nullptr) apply_map(space, n, out);
+}
+
+std::array<std::int32_t, 3> lab_of(std::uint8_t r, std::uint8_t g, std::uint8_t b) {
+    const LabTables& tables = lab_tables();
+    const Lab lab = lab_from_linear(tables.f.data(), tables.linear8[r], tables.linear8[g], tables.linear8[b]);
+    return {lab.l, lab.a, lab.b};
+}
+
+double luma(const ImageView& image, std::size_t pixel) {
+    switch (image.type) {
+        case PixelType::u8:
+            return luma_at<std::uint8_t>(image, pixel);
+        case PixelType::u16:
+            return luma_at<std::uint16_t>(image, pixel);
+        case PixelType::f32:
+            return luma_at<float>(image, pixel);
+        case PixelType::f64:
+            return luma_at<double>(image, pixel);
+    }
+    return 0.0;
+}
+
+}  // namespace fastpgs

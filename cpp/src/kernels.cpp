@@ -1,0 +1,46 @@
+#include "fastpgs/kernels.hpp"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace fastpgs {
+
+namespace baseline_path {
+extern const Kernels table;
+}
+#ifdef FASTPGS_X86_PATHS
+namespace avx2_path {
+extern const Kernels table;
+}
+namespace avx512_path {
+extern const Kernels table;
+}
+#endif
+
+namespace {
+
+const Kernels& choose() {
+    const char* wanted = std::getenv("FASTPGS_SIMD");
+    const auto allowed = [wanted](const Kernels& table) {
+        return wanted == nullptr || *wanted == '\0' || std::strcmp(wanted, table.name) == 0;
+    };
+#ifdef FASTPGS_X86_PATHS
+    __builtin_cpu_init();
+    const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (avx512 && allowed(avx512_path::table)) return avx512_path::table;
+    if (__builtin_cpu_supports("avx2") && allowed(avx2_path::table)) return avx2_path::table;
+#else
+    (void)allowed;
+#endif
+    return baseline_path::table;
+}
+
+}  // namespace
+
+const Kernels& kernels() {
+    static const Kernels& chosen = choose();
+    return chosen;
+}
+
+}  // namespace fastpgs

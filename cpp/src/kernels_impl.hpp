@@ -1,0 +1,151 @@
+// Bodies of the kernels, included by one translation unit an instruction set, which defines FASTPGS_PATH.
+// They are plain loops that compilers turn into vectors. Nothing here may call an inline function of the
+// standard library: the linker could keep the copy that was compiled for the widest instruction set.
+#include "fastpgs/kernels.hpp"
+
+namespace fastpgs {
+namespace FASTPGS_PATH {
+
+// The integer as wide as a coordinate: labels of that width keep the loops in whole vectors.
+template <class T>
+struct Lane;
+template <>
+struct Lane<std::int32_t> {
+    using type = std::int32_t;
+};
+template <>
+struct Lane<double> {
+    using type = std::int64_t;
+};
+
+template <class T, int Dims>
+static inline T distance2(const T* const* z, std::size_t i, std::size_t dims, const T* p) {
+    const std::size_t count = Dims > 0 ? static_cast<std::size_t>(Dims) : dims;
+    T d = z[0][i] - p[0];
+    T total = d * d;
+    for (std::size_t a = 1; a < count; ++a) {
+        d = z[a][i] - p[a];
+        total += d * d;
+    }
+    return total;
+}
+
+template <class T, int Dims>
+static void assign_dims(const AssignArgs<T>& args) {
+    using L = typename Lane<T>::type;
+    const std::size_t n = args.n;
+    const std::size_t dims = Dims > 0 ? static_cast<std::size_t>(Dims) : args.dims;
+    const T* const* z = args.z;
+    alignas(64) T best[kChunk];
+    alignas(64) L label[kChunk];
+    for (std::size_t i = 0; i < n; ++i) {
+        best[i] = distance2<T, Dims>(z, i, dims, args.pivots);
+        label[i] = 0;
+    }
+    for (std::size_t j = 1; j < args.k; ++j) {
+        const T* p = args.pivots + j * dims;
+        const L lane = static_cast<L>(j);
+        for (std::size_t i = 0; i < n; ++i) {
+            const T d = distance2<T, Dims>(z, i, dims, p);
+            label[i] = d < best[i] ? lane : label[i];
+            best[i] = d < best[i] ? d : best[i];
+        }
+    }
+    for (std::size_t i = 0; i < n; ++i) args.labels[i] = static_cast<std::uint8_t>(label[i]);
+    if (args.d2 != nullptr) {
+        for (std::size_t i = 0; i < n; ++i) args.d2[i] = static_cast<double>(best[i]);
+    }
+    if (args.sums == nullptr) return;
+    alignas(64) double weight[kChunk];
+    for (std::size_t j = 0; j < args.k; ++j) {
+        const L lane = static_cast<L>(j);
+        double* sums = args.sums + j * (dims + 1);
+        double lanes[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+        if (args.weight != nullptr) {
+            for (std::size_t i = 0; i < n; ++i) weight[i] = label[i] == lane ? args.weight[i] : 0.0;
+        } else {
+            for (std::size_t i = 0; i < n; ++i) weight[i] = label[i] == lane ? 1.0 : 0.0;
+        }
+        const std::size_t whole = n / 8 * 8;
+        for (std::size_t i = 0; i < whole; i += 8)
+            for (std::size_t l = 0; l < 8; ++l) lanes[l] += weight[i + l];
+        for (std::size_t i = whole; i < n; ++i) lanes[0] += weight[i];
+        for (std::size_t l = 0; l < 8; ++l) sums[0] += lanes[l];
+        for (std::size_t a = 0; a < dims; ++a) {
+            const T* plane = z[a];
+            double part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+            const double round = args.round;
+            for (std::size_t i = 0; i < whole; i += 8)
+                for (std::size_t l = 0; l < 8; ++l)
+                    part[l] += weight[i + l] * ((static_cast<double>(plane[i + l]) + round) - round);
+            for (std::size_t i = whole; i < n; ++i)
+                part[0] += weight[i] * ((static_cast<double>(plane[i]) + round) - round);
+            for (std::size_t l = 0; l < 8; ++l) sums[1 + a] += part[l];
+        }
+    }
+}
+
+template <class T, int Dims>
+static void nearest_dims(const NearestArgs<T>& args) {
+    using L = typename Lane<T>::type;
+    const std::size_t n = args.n;
+    const std::size_t dims = Dims > 0 ? static_cast<std::size_t>(Dims) : args.dims;
+    alignas(64) L label[kChunk];
+    for (std::size_t i = 0; i < n; ++i) label[i] = args.labels[i];
+    for (std::size_t j = 0; j < args.k; ++j) {
+        const double* mean = args.means + j * dims;
+        const L lane = static_cast<L>(j);
+        double least[8];
+        for (double& value : least) value = args.least[j];
+        const std::size_t whole = n / 8 * 8;
+        for (std::size_t i = 0; i < n; ++i) {
+            double total = 0.0;
+            for (std::size_t a = 0; a < dims; ++a) {
+                const double d = static_cast<double>(args.z[a][i]) - mean[a];
+                total += d * d;
+            }
+            const std::size_t l = i < whole ? i % 8 : 0;
+            least[l] = (label[i] == lane) & (total < least[l]) ? total : least[l];
+        }
+        for (const double value : least) args.least[j] = value < args.least[j] ? value : args.least[j];
+    }
+}
+
+template <class T>
+static void assign_any(const AssignArgs<T>& args) {
+    switch (args.dims) {
+        case 1:
+            return assign_dims<T, 1>(args);
+        case 2:
+            return assign_dims<T, 2>(args);
+        case 3:
+            return assign_dims<T, 3>(args);
+        case 5:
+            return assign_dims<T, 5>(args);
+        default:
+            return assign_dims<T, 0>(args);
+    }
+}
+
+template <class T>
+static void nearest_any(const NearestArgs<T>& args) {
+    switch (args.dims) {
+        case 1:
+            return nearest_dims<T, 1>(args);
+        case 2:
+            return nearest_dims<T, 2>(args);
+        case 3:
+            return nearest_dims<T, 3>(args);
+        case 5:
+            return nearest_dims<T, 5>(args);
+        default:
+            return nearest_dims<T, 0>(args);
+    }
+}
+
+extern const Kernels table;
+const Kernels table = {FASTPGS_PATH_NAME, &assign_any<std::int32_t>, &assign_any<double>,
+                       &nearest_any<std::int32_t>, &nearest_any<double>};
+
+}  // namespace FASTPGS_PATH
+}  // namespace fastpgs

@@ -1,0 +1,143 @@
+#include "fastpgs/parallel.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#ifdef __linux__
+#include <sched.h>
+#endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#define FASTPGS_HAS_FORK 1
+#endif
+
+namespace fastpgs {
+namespace {
+
+std::atomic<bool> openmp_used{false};
+std::atomic<bool> openmp_lost{false};  // this process was forked from one that had used OpenMP
+
+#ifdef FASTPGS_HAS_FORK
+void after_fork_in_child() {
+    if (openmp_used.load(std::memory_order_relaxed)) openmp_lost.store(true, std::memory_order_relaxed);
+}
+
+const int fork_handler = pthread_atfork(nullptr, nullptr, &after_fork_in_child);
+#endif
+
+// Cores that a cgroup v2 quota allows, or 0 where there is none.
+int cgroup_limit() {
+    std::ifstream file("/sys/fs/cgroup/cpu.max");
+    std::string quota;
+    double period = 0.0;
+    if (!(file >> quota >> period) || quota == "max" || period <= 0.0) return 0;
+    const double cores = std::strtod(quota.c_str(), nullptr) / period;
+    return std::max(1, static_cast<int>(cores));
+}
+
+int hardware_limit() {
+    int limit = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+#ifdef __linux__
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof(set), &set) == 0) limit = std::max(1, CPU_COUNT(&set));
+#endif
+    static const int quota = cgroup_limit();
+    return quota > 0 ? std::min(limit, quota) : limit;
+}
+
+// Shared state of one parallel_for: the next task, and the first exception.
+class Work {
+  public:
+    Work(std::size_t tasks, const std::function<void(std::size_t)>& body) : tasks_(tasks), body_(body) {}
+
+    void run() noexcept {
+        for (std::size_t task = next_++; task < tasks_ && !failed_.load(std::memory_order_relaxed);
+             task = next_++) {
+            try {
+                body_(task);
+            } catch (...) {
+                const std::lock_guard<std::mutex> lock(mutex_);
+                if (!failed_.exchange(true)) error_ = std::current_exception();
+            }
+        }
+    }
+
+    void rethrow() const {
+        if (error_) std::rethrow_exception(error_);
+    }
+
+  private:
+    std::size_t tasks_;
+    const std::function<void(std::size_t)>& body_;
+    std::atomic<std::size_t> next_{0};
+    std::atomic<bool> failed_{false};
+    std::mutex mutex_;
+    std::exception_ptr error_;
+};
+
+void run_on_threads(Work& work, int threads) {
+    std::vector<std::thread> pool;
+    pool.reserve(static_cast<std::size_t>(threads));
+    try {
+        for (int i = 1; i < threads; ++i) pool.emplace_back([&work] { work.run(); });
+    } catch (const std::system_error&) {
+        // No further thread to be had: those that started, and this one, do the work.
+    }
+    work.run();
+    for (auto& thread : pool) thread.join();
+}
+
+}  // namespace
+
+int permitted_threads() {
+    int limit = hardware_limit();
+    if (const char* text = std::getenv("OMP_NUM_THREADS")) {
+        const int wanted = std::atoi(text);
+        if (wanted > 0) limit = std::min(limit, wanted);
+    }
+    return limit;
+}
+
+int resolve_threads(int requested) { return requested > 0 ? requested : permitted_threads(); }
+
+bool has_openmp() {
+#ifdef _OPENMP
+    return true;
+#else
+    return false;
+#endif
+}
+
+void parallel_for(std::size_t tasks, int threads, const std::function<void(std::size_t)>& body) {
+    const int team =
+        static_cast<int>(std::min<std::size_t>(tasks, static_cast<std::size_t>(std::max(1, threads))));
+    if (team <= 1) {
+        for (std::size_t task = 0; task < tasks; ++task) body(task);
+        return;
+    }
+    Work work(tasks, body);
+#ifdef _OPENMP
+    if (!openmp_lost.load(std::memory_order_relaxed)) {
+        openmp_used.store(true, std::memory_order_relaxed);
+#pragma omp parallel num_threads(team)
+        work.run();
+        work.rethrow();
+        return;
+    }
+#endif
+    run_on_threads(work, team);
+    work.rethrow();
+}
+
+}  // namespace fastpgs

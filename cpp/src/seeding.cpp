@@ -1,0 +1,224 @@
+#include "fastpgs/seeding.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "fastpgs/points.hpp"
+#include "fastpgs/random.hpp"
+
+namespace fastpgs {
+namespace {
+
+constexpr std::size_t kCandidates = 4096;
+
+std::size_t count_used(const ImageView& image, const MaskView& mask) {
+    if (!mask) return image.pixels();
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < image.pixels(); ++i) count += mask[i];
+    return count;
+}
+
+// Raster indices of the pixels of these ranks, which ascend, among those that take part.
+std::vector<std::int64_t> pixels_of_ranks(const ImageView& image, const MaskView& mask,
+                                          const std::vector<std::int64_t>& ranks) {
+    if (!mask) return ranks;
+    std::vector<std::int64_t> pixels;
+    pixels.reserve(ranks.size());
+    std::int64_t rank = -1;
+    for (std::size_t i = 0; i < image.pixels() && pixels.size() < ranks.size(); ++i) {
+        if (!mask[i]) continue;
+        ++rank;
+        if (rank == ranks[pixels.size()]) pixels.push_back(static_cast<std::int64_t>(i));
+    }
+    return pixels;
+}
+
+std::vector<std::int64_t> all_used(const ImageView& image, const MaskView& mask) {
+    std::vector<std::int64_t> pixels;
+    for (std::size_t i = 0; i < image.pixels(); ++i)
+        if (mask[i]) pixels.push_back(static_cast<std::int64_t>(i));
+    return pixels;
+}
+
+// Candidate pixels with their coordinates. Squared distances are int64 where exact and double otherwise.
+template <class D>
+class Pool {
+  public:
+    Pool(const ImageView& image, const FeatureSpace& space, std::vector<std::int64_t> pixels)
+        : pixels_(std::move(pixels)), z_(space.dims, pixels_.size()) {
+        gather_features(image, space, pixels_.data(), pixels_.size(), z_.data());
+    }
+
+    std::size_t size() const { return pixels_.size(); }
+    std::int64_t pixel(std::size_t i) const { return pixels_[i]; }
+
+    std::vector<double> coordinates(std::size_t i) const {
+        std::vector<double> out(z_.dims());
+        for (std::size_t a = 0; a < out.size(); ++a) out[a] = z_[a][i];
+        return out;
+    }
+
+    // out = min(before, squared distance to `target`) and the sum of out, from first to last.
+    D closer(const std::vector<D>& before, const std::vector<double>& target, std::vector<D>& out) const {
+        distance_.assign(size(), 0.0);
+        for (std::size_t a = 0; a < z_.dims(); ++a) {
+            const double* plane = z_[a];
+            const double t = target[a];
+            for (std::size_t i = 0; i < size(); ++i) {
+                const double d = plane[i] - t;
+                distance_[i] += d * d;
+            }
+        }
+        out.resize(size());
+        D sum = 0;
+        for (std::size_t i = 0; i < size(); ++i) {
+            out[i] = std::min(before[i], static_cast<D>(distance_[i]));
+            sum += out[i];
+        }
+        return sum;
+    }
+
+  private:
+    std::vector<std::int64_t> pixels_;
+    Planes<double> z_;
+    mutable std::vector<double> distance_;
+};
+
+// Draws an index with probability proportional to its weight.
+std::size_t weighted_pick(const std::vector<std::int64_t>& weights, std::int64_t total, SplitMix64& rng) {
+    const auto draw = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(total)));
+    std::int64_t cumulative = 0;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+        cumulative += weights[i];
+        if (cumulative > draw) return i;
+    }
+    return weights.size() - 1;
+}
+
+std::size_t weighted_pick(const std::vector<double>& weights, double total, SplitMix64& rng) {
+    const double draw = rng.uniform() * total;
+    double cumulative = 0.0;
+    std::size_t last = 0;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+        cumulative += weights[i];
+        if (cumulative > draw) return i;
+        if (weights[i] > 0.0) last = i;
+    }
+    return last;
+}
+
+template <class D>
+std::vector<std::int64_t> plus_plus(const ImageView& image, const MaskView& mask, const FeatureSpace& space,
+                                    int k, SplitMix64& rng) {
+    const std::size_t n = count_used(image, mask);
+    const std::size_t m = std::min(n, kCandidates);
+    std::vector<std::int64_t> ranks(m);
+    for (std::size_t t = 0; t < m; ++t) {
+        const std::size_t low = t * n / m, high = (t + 1) * n / m;
+        ranks[t] = static_cast<std::int64_t>(m == n ? t : low + rng.below(high - low));
+    }
+    Pool<D> pool(image, space, pixels_of_ranks(image, mask, ranks));
+
+    const std::vector<D> far(pool.size(), std::numeric_limits<D>::max());
+    std::vector<D> d2, trial, best;
+    const std::size_t first = rng.below(m);
+    std::vector<std::int64_t> pivots = {pool.pixel(first)};
+    std::vector<std::vector<double>> chosen = {pool.coordinates(first)};
+    D total = pool.closer(far, chosen.front(), d2);
+    const int trials = 2 + static_cast<int>(std::log(k));
+    while (pivots.size() < static_cast<std::size_t>(k)) {
+        if (!(total > 0)) {  // the pool has no further colour: look at every pixel
+            if (pool.size() == n) return pivots;
+            pool = Pool<D>(image, space, all_used(image, mask));
+            d2.assign(n, std::numeric_limits<D>::max());
+            for (const auto& pivot : chosen) total = pool.closer(d2, pivot, d2);
+            continue;
+        }
+        D best_total = 0;
+        std::size_t best_pick = 0;
+        for (int t = 0; t < trials; ++t) {
+            const std::size_t pick = weighted_pick(d2, total, rng);
+            const D potential = pool.closer(d2, pool.coordinates(pick), trial);
+            if (t > 0 && !(potential < best_total)) continue;
+            best_total = potential;
+            best_pick = pick;
+            best.swap(trial);
+        }
+        pivots.push_back(pool.pixel(best_pick));
+        chosen.push_back(pool.coordinates(best_pick));
+        d2.swap(best);
+        total = best_total;
+    }
+    return pivots;
+}
+
+// Visits the pixels that take part in raster order with their coordinates; stops where visit returns false.
+template <class Visit>
+void visit_pixels(const ImageView& image, const MaskView& mask, const FeatureSpace& space, Visit visit) {
+    constexpr std::size_t kRun = 1024;
+    Planes<double> z(space.dims, kRun);
+    std::vector<double> x(space.dims);
+    for (std::size_t begin = 0; begin < image.pixels(); begin += kRun) {
+        const std::size_t end = std::min(begin + kRun, image.pixels());
+        read_features(image, space, begin, end, z.data());
+        for (std::size_t i = 0; i < end - begin; ++i) {
+            if (!mask[begin + i]) continue;
+            for (std::size_t a = 0; a < space.dims; ++a) x[a] = z[a][i];
+            if (!visit(begin + i, x)) return;
+        }
+    }
+}
+
+std::vector<std::int64_t> uniform(const ImageView& image, const MaskView& mask, const FeatureSpace& space,
+                                  int k, SplitMix64& rng) {
+    std::vector<std::int64_t> pivots;
+    std::vector<std::vector<double>> chosen;
+    const auto is_free = [&chosen](const std::vector<double>& x) {
+        return std::find(chosen.begin(), chosen.end(), x) == chosen.end();
+    };
+    while (pivots.size() < static_cast<std::size_t>(k)) {
+        std::uint64_t free = 0;
+        visit_pixels(image, mask, space, [&](std::size_t, const std::vector<double>& x) {
+            free += is_free(x);
+            return true;
+        });
+        if (free == 0) return pivots;
+        std::uint64_t left = rng.below(free);
+        visit_pixels(image, mask, space, [&](std::size_t pixel, const std::vector<double>& x) {
+            if (!is_free(x)) return true;
+            if (left-- > 0) return true;
+            pivots.push_back(static_cast<std::int64_t>(pixel));
+            chosen.push_back(x);
+            return false;
+        });
+    }
+    return pivots;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> seed_pivots(const ImageView& image, const MaskView& mask, const FeatureSpace& space,
+                                      const Params& params, bool exact, int start) {
+    SplitMix64 rng(params.seed);
+    if (start > 0) rng = SplitMix64(rng.next() ^ static_cast<std::uint64_t>(start));
+    if (params.init == Init::random) return uniform(image, mask, space, params.k, rng);
+    return exact ? plus_plus<std::int64_t>(image, mask, space, params.k, rng)
+                 : plus_plus<double>(image, mask, space, params.k, rng);
+}
+
+int count_distinct(const ImageView& image, const MaskView& mask, const FeatureSpace& space, int enough) {
+    std::vector<std::vector<double>> seen;
+    FeatureSpace plain = space;
+    plain.map = nullptr;
+    visit_pixels(image, mask, plain, [&](std::size_t, const std::vector<double>& x) {
+        if (!seen.empty() && x == seen.back()) return true;
+        if (std::find(seen.begin(), seen.end(), x) == seen.end()) seen.push_back(x);
+        return seen.size() < static_cast<std::size_t>(enough);
+    });
+    return static_cast<int>(seen.size());
+}
+
+}  // namespace fastpgs

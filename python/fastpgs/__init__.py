@@ -1,0 +1,83 @@
+"""fastpgs: find and judge leukemic blasts in stained blood smears.
+
+A research tool, not a medical device. ``fastpgs.segment`` needs NumPy alone; what needs more is imported
+when it is first used, and says which extra to install.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+try:
+    from . import _core
+except ImportError as error:  # a source tree that was never built
+    raise ImportError(
+        f"the C++ core of fastpgs is missing ({error}); install the package with 'pip install .' in its folder"
+    ) from error
+
+from . import reference
+from .segmentation import (
+    ConvergenceWarning,
+    EmptyClusterWarning,
+    PivotGrowingSegmentation,
+    build_info,
+    segment,
+    segment_batch,
+)
+
+if TYPE_CHECKING:
+    from .cells import Cells, crop_cells, find_cells
+    from .inference.model import BlastClassifier, load_model
+    from .inference.pipeline import classify
+    from .inference.results import Result
+
+__version__: str = _core.build_info()["version"]
+
+__all__ = [
+    "BlastClassifier",
+    "Cells",
+    "ConvergenceWarning",
+    "EmptyClusterWarning",
+    "PivotGrowingSegmentation",
+    "Result",
+    "__version__",
+    "build_info",
+    "classify",
+    "crop_cells",
+    "find_cells",
+    "load_model",
+    "reference",
+    "segment",
+    "segment_batch",
+]
+
+# Public name -> (module, extra that brings what the module needs).
+_LAZY = {
+    "Cells": ("cells", "cells"),
+    "crop_cells": ("cells", "cells"),
+    "find_cells": ("cells", "cells"),
+    "BlastClassifier": ("inference.model", "classify"),
+    "load_model": ("inference.model", "classify"),
+    "classify": ("inference.pipeline", "classify"),
+    "Result": ("inference.results", "classify"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'fastpgs' has no attribute {name!r}")
+    module, extra = _LAZY[name]
+    try:
+        value = getattr(importlib.import_module(f".{module}", __name__), name)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"fastpgs.{name} needs the package {error.name!r}; install it with: pip install 'fastpgs[{extra}]'",
+            name=error.name,
+        ) from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,462 @@
+"""From a caller's arguments to a checked problem, shared by the C++ core and the NumPy reference.
+
+All validation of :func:`fastpgs.segment` lives here: what comes out of :func:`prepare` cannot make
+either implementation fail. Nothing here looks at more than one pixel at a time, so both
+implementations stay independent where it matters.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+Features: TypeAlias = Literal["lab", "rgb", "gray", "xy", "raw"]
+Metric: TypeAlias = Literal["sqeuclidean", "mahalanobis"]
+Update: TypeAlias = Literal["medoid", "mean"]
+Init: TypeAlias = Literal["k-medoids++", "random"] | npt.ArrayLike
+PixelArray: TypeAlias = (
+    npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32] | npt.NDArray[np.float64]
+)
+
+MAX_K = 255
+MAX_CHANNELS = 62
+#: Beyond it squared distances of real features would lose their meaning or overflow.
+MAX_ABS = 1e100
+#: Integer feature units in one documented unit, squared distances in this many squared.
+LAB_SCALE = 64
+UINT16_SCALE = 257
+_DTYPES = ("uint8", "uint16", "float32", "float64")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A checked segmentation problem.
+
+    Attributes
+    ----------
+    image : ndarray of shape (H, W) or (H, W, C)
+        C-contiguous, channel last, of uint8, uint16, float32 or float64. Float colour images that
+        hold 8- or 16-bit levels have been mapped back to them.
+    mask : ndarray of bool, shape (H, W), or None
+        True where a pixel takes part.
+    init_pivots : ndarray of int64, shape (k, 2), or None
+        Given pivots, (row, col).
+    threshold : float or None
+        Squared, in internal feature units.
+    tol2 : float
+        Squared tolerance of Eq. 8, in internal feature units.
+    unit2 : float
+        Squared internal feature units in one squared documented unit of distance.
+    feature_unit : float
+        Internal feature units in one documented unit of a colour feature.
+    """
+
+    image: PixelArray
+    mask: npt.NDArray[np.bool_] | None
+    k: int
+    features: Features
+    metric: Metric
+    update: Update
+    connectivity: int | None
+    init: Literal["k-medoids++", "random", "given"]
+    init_pivots: npt.NDArray[np.int64] | None
+    n_init: int
+    max_iter: int
+    threshold: float | None
+    tol2: float
+    unit2: float
+    feature_unit: float
+    spatial_weight: float
+    seed: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def integer(self) -> bool:
+        """Whether features are integers, so that every sum over them is exact."""
+        return self.features in ("lab", "xy") or self.image.dtype.kind == "u"
+
+    @property
+    def exact(self) -> bool:
+        """Whether distances and medoids are integers too."""
+        return self.integer and not self.linear and self.update == "medoid"
+
+    @property
+    def linear(self) -> bool:
+        """Whether distances are taken after a linear map of the features."""
+        return self.metric == "mahalanobis" or self.spatial_weight > 0.0
+
+
+def _integer(value: Any, name: str, low: int, high: int | None = None) -> int:
+    bounds = f"at least {low}" if high is None else f"in [{low}, {high}]"
+    if isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} must be an integer {bounds}, got {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} must be an integer {bounds}, got {value!r}") from None
+    if number < low or (high is not None and number > high):
+        raise ValueError(f"{name} must be {bounds}, got {number}")
+    return number
+
+
+def _nonnegative(value: Any, name: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a number of at least 0, got {value!r}") from None
+    if not 0.0 <= number < float("inf"):
+        raise ValueError(f"{name} must be finite and at least 0, got {number}")
+    return number
+
+
+def _choice(value: Any, name: str, allowed: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    return value
+
+
+def check_num_threads(num_threads: int | None) -> int:
+    """Return the number of threads for the core: 0 stands for all that are permitted."""
+    return 0 if num_threads is None else _integer(num_threads, "num_threads", 1, 4096)
+
+
+def _channel_last(image: npt.ArrayLike, channel_axis: int | None) -> npt.NDArray[Any]:
+    array = np.asarray(image)
+    if isinstance(image, np.ma.MaskedArray):
+        raise ValueError("image is a masked array; pass its data, and ~image.mask as mask=")
+    if array.dtype.name not in _DTYPES:
+        raise ValueError(f"image must be of {', '.join(_DTYPES)}, got {array.dtype.name}")
+    if array.ndim not in (2, 3):
+        raise ValueError(f"image must have shape (H, W) or (H, W, C), got {array.shape}")
+    if array.ndim == 3:
+        if channel_axis is None:
+            raise ValueError(
+                f"channel_axis=None means a grey image of shape (H, W), got {array.shape}; "
+                "name the axis that holds the channels"
+            )
+        axis = operator.index(channel_axis)
+        if not -3 <= axis < 3:
+            raise ValueError(
+                f"channel_axis must be in [-3, 2] for an image of shape {array.shape}, got {axis}"
+            )
+        array = np.moveaxis(array, axis, -1)
+        if array.shape[2] == 1:
+            array = array[:, :, 0]
+    if 0 in array.shape:
+        raise ValueError(f"image must not be empty, got shape {array.shape}")
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return array
+
+
+def _check_finite(image: PixelArray, mask: npt.NDArray[np.bool_] | None) -> None:
+    bad = ~np.isfinite(image)
+    if bad.ndim == 3:
+        bad = bad.any(axis=2)
+    if mask is not None:
+        bad &= mask
+    count = int(np.count_nonzero(bad))
+    if count:
+        row, col = np.argwhere(bad)[0]
+        raise ValueError(
+            f"image must be finite, got NaN or infinity in {count} pixels, "
+            f"the first at (row, col) = ({row}, {col})"
+        )
+
+
+def _check_magnitude(image: PixelArray) -> None:
+    top = float(np.abs(image).max())
+    if top > MAX_ABS:
+        raise ValueError(
+            f"features='raw' must be at most {MAX_ABS:g} in magnitude, got {top:g}; rescale the image"
+        )
+
+
+def _as_levels(image: PixelArray, top: int, dtype: npt.DTypeLike) -> PixelArray | None:
+    """Map a float image in [0, 1] to integer levels if it holds nothing else, within rounding."""
+    scaled = image.astype(np.float64) * top
+    levels = np.rint(scaled)
+    # A product with the rounded reciprocal of `top`, as img_as_float takes it, is off by 2 ulp at most.
+    if np.abs(scaled - levels).max() > top * 4.0 * float(np.finfo(image.dtype).eps):
+        return None
+    out: PixelArray = levels.astype(dtype)
+    return out
+
+
+def _float_colours(image: PixelArray, features: Features, mask: npt.NDArray[np.bool_] | None) -> PixelArray:
+    """Check that a float colour image is in [0, 1]; return 8- or 16-bit levels where it holds them."""
+    used = image if mask is None else image[mask]
+    low, high = float(used.min()), float(used.max())
+    if low < 0.0 or high > 1.0:
+        raise ValueError(
+            f"a float colour image must be in [0, 1] for features={features!r}, got [{low:g}, {high:g}]; "
+            "rescale it, or pass features='raw' to use its values as they are"
+        )
+    if mask is not None:  # what lies outside the mask may be anything, NaN too
+        image = np.where(mask if image.ndim == 2 else mask[:, :, None], image, image.dtype.type(0))
+    for top, dtype in ((255, np.uint8), (65535, np.uint16)):
+        levels = _as_levels(image, top, dtype)
+        if levels is not None:
+            return levels
+    if features == "lab":  # the fixed-point conversion is defined on 16-bit levels
+        return np.rint(image.astype(np.float64) * 65535.0).astype(np.uint16)
+    return image
+
+
+def _check_mask(mask: npt.ArrayLike | None, shape: tuple[int, int]) -> npt.NDArray[np.bool_] | None:
+    if mask is None:
+        return None
+    array = np.asarray(mask)
+    if array.shape != shape:
+        raise ValueError(f"mask must have the image's shape {shape}, got {array.shape}")
+    if array.dtype != np.bool_:
+        raise ValueError(f"mask must be of bool, got {array.dtype.name}; compare it with a value first")
+    if not array.any():
+        raise ValueError("mask must select at least one pixel, got none")
+    return np.ascontiguousarray(array)
+
+
+def _given_pivots(
+    init: npt.ArrayLike, k: int, shape: tuple[int, int], mask: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.int64]:
+    array = np.asarray(init)
+    if array.shape != (k, 2):
+        raise ValueError(
+            f"init must be 'k-medoids++', 'random' or pivots of shape (k, 2) = ({k}, 2), got {array.shape}"
+        )
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"init pivots must be integers (row, col), got {array.dtype.name}")
+    pivots = array.astype(np.int64)
+    outside = (pivots < 0).any(axis=1) | (pivots >= np.array(shape)).any(axis=1)
+    if outside.any():
+        raise ValueError(f"init pivots must lie in an image of {shape}, got {pivots[outside][0].tolist()}")
+    if len(np.unique(pivots, axis=0)) < k:
+        raise ValueError(f"init pivots must be {k} different pixels, got {pivots.tolist()}")
+    if mask is not None and not mask[pivots[:, 0], pivots[:, 1]].all():
+        off = pivots[~mask[pivots[:, 0], pivots[:, 1]]][0].tolist()
+        raise ValueError(f"init pivots must lie inside the mask, got {off}")
+    return np.ascontiguousarray(pivots)
+
+
+def _check_channels(image: PixelArray, features: Features) -> None:
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    if channels > MAX_CHANNELS:
+        raise ValueError(f"image must have at most {MAX_CHANNELS} channels, got {channels}")
+    if features == "rgb" and channels != 3:
+        raise ValueError(f"features='rgb' needs 3 channels, got {channels}; use 'gray', 'lab' or 'raw'")
+    if features in ("lab", "gray") and channels not in (1, 3):
+        raise ValueError(
+            f"features={features!r} needs 1 or 3 channels, got {channels}; "
+            "drop an alpha channel, or use features='raw'"
+        )
+
+
+def _unit(image: PixelArray, features: Features, metric: Metric) -> float:
+    """Internal feature units in one documented unit."""
+    if metric == "mahalanobis":
+        return 1.0
+    if features == "lab":
+        return float(LAB_SCALE)
+    if features in ("rgb", "gray") and image.dtype == np.uint16:
+        return float(UINT16_SCALE)
+    return 1.0
+
+
+def _check_exact(problem: Problem) -> None:
+    """Refuse what would overflow the exact 64-bit sums."""
+    if not problem.integer:
+        return
+    height, width = problem.shape
+    if problem.features == "xy":
+        top = max(height, width)
+    elif problem.features == "lab":
+        top = 7000
+    else:
+        top = 255 if problem.image.dtype == np.uint8 else 65535
+    if problem.spatial_weight > 0.0:
+        top = max(top, height, width)
+    channels = 1 if problem.image.ndim == 2 else problem.image.shape[2]
+    need = 4 * (channels + 2) * height * width * top * top
+    if need >= 2**62:
+        raise ValueError(
+            f"image of shape {problem.image.shape} and {problem.image.dtype.name} is too large for exact 64-bit sums "
+            f"of features={problem.features!r}; segment it in tiles with shared pivots"
+        )
+
+
+def prepare(
+    image: npt.ArrayLike,
+    k: int = 3,
+    *,
+    threshold: float | None = None,
+    features: Features = "lab",
+    metric: Metric = "sqeuclidean",
+    update: Update = "medoid",
+    connectivity: int | None = None,
+    init: Init = "k-medoids++",
+    n_init: int = 1,
+    max_iter: int = 100,
+    tol: float = 0.0,
+    spatial_weight: float = 0.0,
+    mask: npt.ArrayLike | None = None,
+    channel_axis: int | None = -1,
+    seed: int = 0,
+) -> Problem:
+    """Check the arguments of :func:`fastpgs.segment` and bring them into internal units.
+
+    Raises
+    ------
+    ValueError
+        With the expected and the actual value, for anything that cannot be segmented.
+    """
+    _choice(features, "features", get_args(Features))
+    _choice(metric, "metric", get_args(Metric))
+    _choice(update, "update", get_args(Update))
+    k = _integer(k, "k", 1, MAX_K)
+    if connectivity is not None:
+        connectivity = _integer(connectivity, "connectivity", 1, 2)
+    spatial_weight = _nonnegative(spatial_weight, "spatial_weight")
+    if features == "xy" and spatial_weight > 0.0:
+        raise ValueError(
+            f"features='xy' already is the position: spatial_weight must be 0, got {spatial_weight}"
+        )
+
+    array = _channel_last(image, channel_axis)
+    shape = (array.shape[0], array.shape[1])
+    used = _check_mask(mask, shape)
+    _check_channels(array, features)
+    if array.dtype.kind == "f" and features != "xy":
+        _check_finite(array, used)
+        if features != "raw":
+            array = _float_colours(array, features, used)
+        else:
+            if used is not None:
+                array = np.where(used if array.ndim == 2 else used[:, :, None], array, array.dtype.type(0))
+            _check_magnitude(array)
+    elif array.dtype.kind == "f":
+        _check_finite(array, used)  # Eq. 1 looks at positions alone; labels are still ordered by luminance
+
+    how: Literal["k-medoids++", "random", "given"]
+    pivots = None
+    if isinstance(init, str):
+        how = _choice(init, "init", ("k-medoids++", "random"))  # type: ignore[assignment]
+    else:
+        how = "given"
+        pivots = _given_pivots(init, k, shape, used)
+
+    unit = _unit(array, features, metric)
+    problem = Problem(
+        image=np.ascontiguousarray(array),
+        mask=used,
+        k=k,
+        features=features,
+        metric=metric,
+        update=update,
+        connectivity=connectivity,
+        init=how,
+        init_pivots=pivots,
+        n_init=_integer(n_init, "n_init", 1, 10_000),
+        max_iter=_integer(max_iter, "max_iter", 1, 1_000_000),
+        threshold=None if threshold is None else _nonnegative(threshold, "threshold") * unit * unit,
+        tol2=(_nonnegative(tol, "tol") * unit) ** 2,
+        unit2=unit * unit,
+        feature_unit=_unit(array, features, "sqeuclidean"),
+        spatial_weight=spatial_weight * unit,
+        seed=_integer(seed, "seed", 0) % 2**64,
+    )
+    _check_exact(problem)
+    return problem
+
+
+def whitening(n: int, sums: list[int], products: list[list[int]]) -> npt.NDArray[np.float64]:
+    """Lower-triangular W with WᵀW = Σ⁻¹, from exact sums, so that ‖W(x − y)‖² is Mahalanobis' d².
+
+    Parameters
+    ----------
+    n : int
+        Number of pixels.
+    sums : list of int, length F
+        Σ x.
+    products : list of list of int, shape (F, F)
+        Σ x xᵀ.
+
+    Raises
+    ------
+    ValueError
+        If the covariance is singular: features that are linearly dependent have no Mahalanobis distance.
+    """
+    size = len(sums)
+    covariance = np.array(
+        [[(n * products[a][b] - sums[a] * sums[b]) / (n * n) for b in range(size)] for a in range(size)]
+    )
+    return whitening_of(covariance)
+
+
+def whitening_of(covariance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """As :func:`whitening`, from a covariance matrix of shape (F, F)."""
+    size = len(covariance)
+    eigenvalues = np.linalg.eigvalsh(covariance)
+    low, high = float(eigenvalues[0]), float(eigenvalues[-1])
+    if not low > 1e-10 * high:
+        raise ValueError(
+            "metric='mahalanobis' needs features with a regular covariance, got a singular one "
+            f"(smallest / largest eigenvalue = {low:.3g} / {high:.3g}, expected a ratio above 1e-10); "
+            "use metric='sqeuclidean' or features='gray'"
+        )
+    ridge = 1e-6 * float(np.trace(covariance)) / size
+    lower = np.linalg.cholesky(covariance + ridge * np.eye(size))
+    return np.ascontiguousarray(np.tril(np.linalg.inv(lower)))
+
+
+def real_covariance(features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Pooled covariance (F, F) of real features (n, F)."""
+    centred = features - features.mean(axis=0)
+    return np.asarray(centred.T @ centred / len(features))
+
+
+def unmap(linear: npt.NDArray[np.float64] | None, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Solve W x = z for each row of ``points`` (k, F), by forward substitution."""
+    if linear is None:
+        return points
+    out = np.empty_like(points)
+    for a in range(points.shape[1]):
+        rest = points[:, a].copy()
+        for b in range(a):
+            rest -= linear[a, b] * out[:, b]
+        out[:, a] = rest / linear[a, a]
+    return out
+
+
+def in_documented_units(problem: Problem, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Feature vectors (k, F) from internal units; appended positions stay in pixels."""
+    out = features.copy()
+    n_colours = out.shape[1] - (2 if problem.spatial_weight > 0.0 else 0)
+    out[:, :n_colours] /= problem.feature_unit
+    return out
+
+
+def too_few_distinct(k: int, distinct: int) -> ValueError:
+    """Return the error for an image with fewer distinct feature vectors than pivots."""
+    return ValueError(
+        f"k must be at most the number of distinct feature vectors, got k = {k} and {distinct} distinct; lower k"
+    )
+
+
+def linear_map(
+    problem: Problem, colour_map: npt.NDArray[np.float64] | None, n_colours: int
+) -> npt.NDArray[np.float64]:
+    """The (F, F) map of colour (``colour_map`` or the identity) and weighted position."""
+    size = n_colours + (2 if problem.spatial_weight > 0.0 else 0)
+    out = np.zeros((size, size))
+    out[:n_colours, :n_colours] = np.eye(n_colours) if colour_map is None else colour_map
+    for axis in range(n_colours, size):
+        out[axis, axis] = problem.spatial_weight
+    return out
