@@ -1,0 +1,154 @@
+"""Image -> stain features: white balance, smoothing, and the colours that tell nuclei from red cells.
+
+In a Romanowsky-stained smear (Giemsa, Wright, rapid) nuclei absorb green most, and blue and red less; red
+cells absorb green and blue alike (salmon), or red and green alike (grey-blue, thick or over-buffered smears).
+Against the background's colour as white, three differences tell them apart at any camera's balance:
+
+* ``g = 255 - G``: how much stain there is,
+* ``u = B - G``: nuclei and basophilic cytoplasm high, salmon red cells low,
+* ``v = R - G``: nuclei high, grey-blue red cells at or below zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Stain", "stain_features"]
+
+OFFSET = 64  # keeps u and v, which may be negative, in uint8
+DARK = 12  # levels at or below which a pixel of a black surround lies, JPEG noise included
+
+Levels = npt.NDArray[np.uint8]
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Stain:
+    """Stain features of one image.
+
+    Attributes
+    ----------
+    features : (H, W, 3) uint8 ndarray
+        ``g``, ``u + 64``, ``v + 64``, clipped.
+    score : (H, W) int16 ndarray
+        How much like a nucleus the colour is: ``u + clip(2 v, -40, 40)``.
+    valid : (H, W) bool ndarray
+        Pixels to be looked at: not masked, not in a black surround.
+    surround : bool
+        Whether the image has a black surround (single cells cut out, as in C-NMC).
+    white : (3,) float64 ndarray
+        Background colour, in levels.
+    """
+
+    features: Levels
+    score: npt.NDArray[np.int16]
+    valid: Bool
+    surround: bool
+    white: npt.NDArray[np.float64]
+
+
+def as_levels(image: npt.ArrayLike) -> Levels:
+    """(H, W), (H, W, 1 | 3 | 4) image of any supported dtype -> (H, W, 3) uint8."""
+    array = np.asarray(image)
+    if array.ndim not in (2, 3) or array.size == 0:
+        raise ValueError(f"image must be a non-empty (H, W) or (H, W, C) array, got shape {array.shape}")
+    if array.ndim == 3 and array.shape[2] not in (1, 3, 4):
+        raise ValueError(f"image must have 1, 3 or 4 channels, got {array.shape[2]} (shape {array.shape})")
+    if array.dtype == np.uint16:
+        array = (array.astype(np.uint32) * 255 + 32767) // 65535
+    elif array.dtype.kind == "f":
+        if not np.isfinite(array).all():
+            raise ValueError("image must be finite, got NaN or infinity")
+        low, high = float(array.min()), float(array.max())
+        if low < 0.0 or high > 1.0:
+            raise ValueError(f"a float image must be in [0, 1], got [{low:g}, {high:g}]")
+        array = np.rint(array * 255.0)
+    elif array.dtype != np.uint8:
+        raise ValueError(f"image must be of uint8, uint16, float32 or float64, got {array.dtype.name}")
+    array = array.astype(np.uint8, copy=False)
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.shape[2] == 1:
+        return np.repeat(array, 3, axis=2)
+    return np.ascontiguousarray(array[:, :, :3])
+
+
+def black_surround(rgb: Levels) -> Bool | None:
+    """Mask of a black surround, or None. A surround is black, touches the frame and takes much of it."""
+    from scipy import ndimage
+
+    dark = rgb.max(axis=2) <= DARK
+    frame = np.concatenate([dark[0], dark[-1], dark[:, 0], dark[:, -1]])
+    if frame.mean() < 0.25:
+        return None
+    parts, n = ndimage.label(dark)
+    if n == 0:
+        return None
+    outer = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
+    lookup = np.zeros(n + 1, bool)
+    lookup[outer] = True
+    lookup[0] = False
+    surround: Bool = lookup[parts]
+    return surround
+
+
+def background_colour(rgb: Levels, valid: Bool | None) -> npt.NDArray[np.float64]:
+    """Colour of the empty glass: the median of the brightest tenth of the pixels."""
+    pixels = rgb[valid] if valid is not None else rgb.reshape(-1, 3)
+    step = max(1, len(pixels) // 20000)
+    pixels = pixels[::step].astype(np.int64)
+    light = pixels.sum(axis=1)
+    bright = pixels[light >= np.percentile(light, 90)]
+    return np.maximum(np.median(bright, axis=0), 1.0)
+
+
+def _smooth(plane: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """3 x 3 binomial mean of an integer plane, edges repeated, rounded."""
+    p = np.pad(plane, 1, mode="edge")
+    p = p[:-2] + 2 * p[1:-1] + p[2:]
+    p = p[:, :-2] + 2 * p[:, 1:-1] + p[:, 2:]
+    out: npt.NDArray[np.int16] = (p + 8) >> 4
+    return out
+
+
+def stain_features(image: npt.ArrayLike, mask: npt.NDArray[np.bool_] | None = None) -> Stain:
+    """White-balance, smooth and turn an image into stain features.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C) array_like
+        uint8, uint16 or float in [0, 1]; C = 1, 3 or 4 (alpha is left aside).
+    mask : (H, W) bool ndarray, optional
+        Pixels to use.
+    """
+    rgb = as_levels(image)
+    surround = black_surround(rgb)
+    valid: Bool | None = mask
+    if surround is not None:
+        valid = ~surround if mask is None else mask & ~surround
+    if surround is not None:
+        white: npt.NDArray[Any] = np.full(3, 255.0)
+    elif valid is not None and not valid.any():
+        white = np.full(3, 255.0)
+    else:
+        white = background_colour(rgb, valid)
+    grid = np.arange(256)
+    planes = []
+    for channel in range(3):
+        table = np.minimum(np.rint(grid * (255.0 / white[channel])), 255).astype(np.int16)
+        planes.append(_smooth(table[rgb[:, :, channel]]))
+    red, green, blue = planes
+    u = blue - green
+    v = red - green
+    features = np.empty(rgb.shape, np.uint8)
+    features[..., 0] = 255 - green
+    features[..., 1] = np.clip(u + OFFSET, 0, 255)
+    features[..., 2] = np.clip(v + OFFSET, 0, 255)
+    score = u + np.clip(2 * v, -40, 40)
+    if valid is None:
+        valid = np.ones(rgb.shape[:2], bool)
+    return Stain(features, score, valid, surround is not None, white)
