@@ -25,16 +25,16 @@ inline ImageView image_view(const py::array& array) {
     view.height = static_cast<std::size_t>(array.shape(0));
     view.width = static_cast<std::size_t>(array.shape(1));
     view.channels = array.ndim() == 3 ? static_cast<std::size_t>(array.shape(2)) : 1;
-    if (array.dtype().is(py::dtype::of<std::uint8_t>()))
+    if (py::isinstance<py::array_t<std::uint8_t>>(array))
         view.type = PixelType::u8;
-    else if (array.dtype().is(py::dtype::of<std::uint16_t>()))
+    else if (py::isinstance<py::array_t<std::uint16_t>>(array))
         view.type = PixelType::u16;
-    else if (array.dtype().is(py::dtype::of<float>()))
+    else if (py::isinstance<py::array_t<float>>(array))
         view.type = PixelType::f32;
-    else if (array.dtype().is(py::dtype::of<double>()))
+    else if (py::isinstance<py::array_t<double>>(array))
         view.type = PixelType::f64;
     else
-        throw std::invalid_argument("image must be of uint8, uint16, float32 or float64, got " +
+        throw std::invalid_argument("image must be of native uint8, uint16, float32 or float64, got " +
                                     py::str(array.dtype()).cast<std::string>());
     return view;
 }

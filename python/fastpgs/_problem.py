@@ -153,14 +153,14 @@ def _channel_last(image: npt.ArrayLike, channel_axis: int | None) -> npt.NDArray
     if 0 in array.shape:
         raise ValueError(f"image must not be empty, got shape {array.shape}")
     if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
+        array = array.astype(np.dtype(array.dtype.name))
     return array
 
 
 def _check_finite(image: PixelArray, mask: npt.NDArray[np.bool_] | None) -> None:
-    bad = ~np.isfinite(image)
+    bad: npt.NDArray[np.bool_] = np.logical_not(np.isfinite(image))
     if bad.ndim == 3:
-        bad = bad.any(axis=2)
+        bad = np.logical_or.reduce(bad, axis=2)
     if mask is not None:
         bad &= mask
     count = int(np.count_nonzero(bad))
@@ -185,7 +185,7 @@ def _as_levels(image: PixelArray, top: int, dtype: npt.DTypeLike) -> PixelArray 
     scaled = image.astype(np.float64) * top
     levels = np.rint(scaled)
     # A product with the rounded reciprocal of `top`, as img_as_float takes it, is off by 2 ulp at most.
-    if np.abs(scaled - levels).max() > top * 4.0 * float(np.finfo(image.dtype).eps):
+    if np.abs(scaled - levels).max() > top * 4.0 * float(np.spacing(image.dtype.type(1))):
         return None
     out: PixelArray = levels.astype(dtype)
     return out
@@ -230,7 +230,7 @@ def _given_pivots(
     array = np.asarray(init)
     if array.shape != (k, 2):
         raise ValueError(
-            f"init must be 'k-medoids++', 'random' or pivots of shape (k, 2) = ({k}, 2), got {array.shape}"
+            f"init must be 'k-medoids++', 'random' or pivots of shape ({k}, 2), got {array.shape}"
         )
     if array.dtype.kind not in "iu":
         raise ValueError(f"init pivots must be integers (row, col), got {array.dtype.name}")

@@ -38,6 +38,8 @@ CANDIDATES = 4096
 Int = npt.NDArray[np.int64]
 Real = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
+#: Integers where features are exact, else float64.
+Values = npt.NDArray[Any]
 
 
 class ReferenceResult(NamedTuple):
@@ -98,7 +100,7 @@ def lab_image(image: npt.NDArray[Any]) -> Int:
     return np.stack([lightness, fx - fy, (2 * (fy - fz) + 2) // 5], axis=-1)
 
 
-def _luma(image: npt.NDArray[Any]) -> Int | Real:
+def _luma(image: npt.NDArray[Any]) -> Values:
     """Rec. 709 luma of each pixel, in the image's own units; of other than 3 channels, their sum."""
     if image.ndim == 2:
         return image.astype(np.int64 if image.dtype.kind == "u" else np.float64)
@@ -113,7 +115,7 @@ def _luma(image: npt.NDArray[Any]) -> Int | Real:
     return np.asarray((0.2125 * real[..., 0] + 0.7154 * real[..., 1]) + 0.0721 * real[..., 2])
 
 
-def _features(problem: Problem) -> Int | Real:
+def _features(problem: Problem) -> Values:
     """Feature vectors x_i in internal units, (H, W, F); integers wherever the input allows."""
     image = problem.image
     height, width = problem.shape
@@ -121,7 +123,7 @@ def _features(problem: Problem) -> Int | Real:
     if problem.features == "xy":
         return position
     if problem.features == "lab":
-        out: Int | Real = lab_image(image)
+        out: Values = lab_image(image)
     elif problem.features == "gray":
         out = _luma(image)[..., None]
     else:
@@ -222,14 +224,14 @@ class _Space:
             columns.append(total)
         return np.stack(columns, axis=-1)
 
-    def d2(self, z: Int | Real, pivot: Int | Real) -> Int | Real:
+    def d2(self, z: Values, pivot: Values) -> Values:
         """Squared distance of each point to one pivot, coordinates added from first to last (Eq. 1)."""
         total = (z[..., 0] - pivot[0]) ** 2
         for a in range(1, self.dims):
             total = total + (z[..., a] - pivot[a]) ** 2
         return np.asarray(total)
 
-    def nearest(self, pivots: Int | Real) -> tuple[Int, Int | Real]:
+    def nearest(self, pivots: Values) -> tuple[Int, Values]:
         """Eq. 4: index of the nearest pivot of each pixel that takes part, ties to the lower, and its d²."""
         z = self.z[self.index]
         distances = np.stack([self.d2(z, pivot) for pivot in pivots])
@@ -244,12 +246,12 @@ class _Space:
         """Eq. 5: the member with the least Σ d² to all members, that is the nearest to their mean."""
         if self.exact:
             x = self.x[members]
-            key: Int | Real = len(members) * (x * x).sum(axis=1) - 2 * (x @ x.sum(axis=0))
+            key: Values = len(members) * (x * x).sum(axis=1) - 2 * (x @ x.sum(axis=0))
         else:
             key = self.d2(self.z[members], self.mean(members))
         return int(members[np.argmin(key)])
 
-    def inertia(self, d2: Int | Real) -> float:
+    def inertia(self, d2: Values) -> float:
         """Eq. 3, in internal units, from the squared distances to the nearest pivots."""
         if self.exact:
             return float(int(d2.sum()))
@@ -266,7 +268,7 @@ def _candidates(space: _Space, rng: _SplitMix64) -> Int:
     return space.index[ranks]
 
 
-def _weighted_pick(weights: Int | Real, rng: _SplitMix64) -> int:
+def _weighted_pick(weights: Values, rng: _SplitMix64) -> int:
     """Draw an index with probability proportional to its weight."""
     cumulative = np.cumsum(weights)
     if weights.dtype.kind == "i":
@@ -290,7 +292,7 @@ def _seed_plus_plus(space: _Space, k: int, rng: _SplitMix64) -> list[int]:
             z = space.z[pool]
             d2 = functools.reduce(np.minimum, [space.d2(z, space.z[p]) for p in pivots])
             continue
-        best: tuple[Any, int, Int | Real] | None = None
+        best: tuple[Any, int, Values] | None = None
         for _ in range(trials):
             pick = _weighted_pick(d2, rng)
             closer = np.minimum(d2, space.d2(z, z[pick]))
@@ -334,9 +336,7 @@ def _initial_pivots(problem: Problem, space: _Space, start: int) -> list[int]:
     return seeder(space, problem.k, rng)
 
 
-def _update(
-    problem: Problem, space: _Space, pixels: list[int], pivots: Int | Real
-) -> tuple[list[int], Int | Real]:
+def _update(problem: Problem, space: _Space, pixels: list[int], pivots: Values) -> tuple[list[int], Values]:
     """Step 4: new pivot pixels and points. An emptied cluster keeps its pivot."""
     labels, _ = space.nearest(pivots)
     new_pixels, new_pivots = list(pixels), pivots.copy()
@@ -356,7 +356,7 @@ def _update(
     return new_pixels, new_pivots
 
 
-def _iterate(problem: Problem, space: _Space, pixels: list[int]) -> tuple[list[int], Int | Real, int, bool]:
+def _iterate(problem: Problem, space: _Space, pixels: list[int]) -> tuple[list[int], Values, int, bool]:
     """Steps 2-5: assign and update until the pivots stay (Eq. 8)."""
     pivots = space.z[pixels]
     n_iter, converged = 0, False
@@ -393,7 +393,7 @@ def _flood(allowed: Bool, row: int, col: int, connectivity: int) -> Bool:
 
 
 def _grow(
-    problem: Problem, space: _Space, pixels: list[int], pivots: Int | Real
+    problem: Problem, space: _Space, pixels: list[int], pivots: Values
 ) -> tuple[npt.NDArray[np.int32], Bool]:
     """Eqs. 6-7: masks of what each pivot reaches, and one label a pixel."""
     height, width = problem.shape
@@ -413,7 +413,7 @@ def _grow(
 def fit(problem: Problem) -> ReferenceResult:
     """Segment a checked problem and return everything that is known of the result."""
     space = _Space(problem)
-    best: tuple[float, list[int], Int | Real, int, bool] | None = None
+    best: tuple[float, list[int], Values, int, bool] | None = None
     for start in range(problem.n_init if problem.init != "given" else 1):
         pixels, pivots, n_iter, converged = _iterate(problem, space, _initial_pivots(problem, space, start))
         inertia = space.inertia(space.nearest(pivots)[1])
