@@ -49,22 +49,30 @@ class Canvas:
     cells: Labels = field(init=False)
     nuclei: Labels = field(init=False)
     red: Labels = field(init=False)
+    _red_density: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.density = np.zeros((*self.shape, 3), dtype=np.float32)
+        self._red_density = max(float(self.stain.density("red").sum()), 1e-6)
         self.cells, self.nuclei, self.red = (np.zeros(self.shape, dtype=np.int32) for _ in range(3))
 
     def paint_disc(
         self, disc: Disc, draw: Callable[[Disc, Grid, Stain], DrawnDisc], red_id: int | None = None
     ) -> None:
-        """Add a red cell (with its id), a platelet or a speck; densities add up where things overlap."""
+        """Add a red cell (with its id), a platelet or a speck to what is there."""
         box, grid = self._window(disc.y, disc.x, disc.outline)
         if 0 in grid.shape:
             return
         drawn = draw(disc, grid, self.stain)
-        self.density[box] += drawn.density
-        if red_id is not None:
-            self.red[box][drawn.edge < 0.0] = red_id
+        if red_id is None:
+            self.density[box] += drawn.density
+            return
+        # Where red cells overlap both are thinner than elsewhere: they were pressed together as they dried.
+        beneath = (
+            np.minimum(self.density[box].sum(axis=2, keepdims=True), self._red_density) / self._red_density
+        )
+        self.density[box] += drawn.density * (1.0 - 0.45 * beneath)
+        self.red[box][drawn.edge < 0.0] = red_id
 
     def paint_cell(self, cell: WhiteCell, cell_id: int) -> None:
         """Paint a white cell over everything before it; its pixels take its id from whatever had them."""

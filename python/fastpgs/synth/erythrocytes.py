@@ -64,7 +64,7 @@ def draw_red(disc: Disc, grid: Grid, stain: Stain) -> DrawnDisc:
     distance, angle = grid.polar()
     border = disc.outline.radius_at(angle)
     edge = distance - border
-    pallor = float(np.clip(rng.normal(0.42, 0.26), 0.04, 0.92))
+    pallor = float(np.clip(rng.normal(stain.pallor, 0.27), 0.05, 0.95))
     width = rng.uniform(0.34, 0.52)
     shift = 0.07 * radius * rng.standard_normal(2)
     middle = grid.polar(*shift)[0] / np.maximum(border, 1e-6)

@@ -23,7 +23,7 @@ NORMAL_MIX: Mapping[str, float] = {
 }
 """How often each kind is drawn among the normal cells of a field."""
 
-RED_DENSITY = 0.0088
+RED_DENSITY = 0.0105
 """Red cells a square micrometre of free area, where their number is not given."""
 
 

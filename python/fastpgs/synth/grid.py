@@ -70,6 +70,47 @@ class Grid:
         # The squared cubic B-spline weights sum to about 0.48 a dimension when averaged over positions.
         return np.asarray(rows @ values @ columns.T / 0.48)
 
+    def granules(
+        self, rng: np.random.Generator, spacing: float, radius: tuple[float, float], part: float, reach: float
+    ) -> Floats:
+        """Cover, 0 to 1, of small round granules.
+
+        The plane is cut into squares `spacing` wide; each holds, with probability `part`, one granule
+        anywhere in it.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        spacing : float
+            Micrometres.
+        radius : tuple of float
+            Smallest and largest radius, micrometres; at most `spacing`.
+        part : float
+            Part of the squares that hold a granule.
+        reach : float
+            The granules cover +-`reach` micrometres about the centre.
+
+        Returns
+        -------
+        ndarray of float64, shape (h, w)
+        """
+        last = math.ceil(reach / spacing) + 2
+        side = 2 * last + 1
+        at_y, at_x, size = rng.random((3, side, side))
+        size = radius[0] + (radius[1] - radius[0]) * size
+        size[rng.random((side, side)) >= part] = -math.inf
+        rows = np.clip(np.floor(self.y / spacing).astype(np.intp) + last, 1, side - 2)
+        columns = np.clip(np.floor(self.x / spacing).astype(np.intp) + last, 1, side - 2)
+        outside = np.full(self.shape, math.inf)
+        for down in (-1, 0, 1):
+            for across in (-1, 0, 1):
+                square = rows + down, columns + across
+                dy = self.y - (square[0] - last + at_y[square]) * spacing
+                dx = self.x - (square[1] - last + at_x[square]) * spacing
+                outside = np.minimum(outside, np.hypot(dy, dx) - size[square])
+        soft = max(self.pixel_size, 0.1)
+        return np.asarray(np.clip(0.5 - outside / soft, 0.0, 1.0))
+
 
 def _spline_weights(at: Floats, nodes: Floats, width: float) -> Floats:
     """Weights (positions, nodes) of a cubic B-spline of the given width; each row sums to one."""

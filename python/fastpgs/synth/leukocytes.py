@@ -54,8 +54,12 @@ class CellKind:
         How much darker the cytoplasm is at the cell's edge than near the nucleus.
     granules : str or None
         Colour of the granules, None where there are none.
-    coverage : float
-        Part of the cytoplasm that the granules cover.
+    granule_size : float
+        Largest radius of the granules.
+    crowding : float
+        How closely the granules lie, 0 to 1.
+    granule_strength : float
+        Density of the granules relative to their colour.
     nucleoli : int
         Largest number of nucleoli.
     vacuoles : int
@@ -74,7 +78,9 @@ class CellKind:
     strength: float = 1.0
     rim: float = 0.0
     granules: Structure | None = None
-    coverage: float = 0.0
+    granule_size: float = 0.2
+    crowding: float = 0.0
+    granule_strength: float = 0.85
     nucleoli: int = 0
     vacuoles: int = 0
 
@@ -132,12 +138,14 @@ def _lobed_nucleus(lobes: tuple[int, ...]) -> NucleusPainter:
     def paint(rng: np.random.Generator, grid: Grid, radius: float, ratio: float) -> Floats:
         count = int(rng.choice(lobes))
         size = ratio * radius / math.sqrt(count)
-        turn = rng.choice((-1.0, 1.0)) * rng.uniform(1.55, 2.1) * size / (0.43 * radius)
-        turn = math.copysign(min(abs(turn), 1.75 * math.pi / max(count - 0.4, 1.0)), turn)
+        # Neighbours along an arc of radius 0.43 R, just apart; many lobes must shrink to fit on it.
+        turn = min(rng.uniform(1.9, 2.6) * size / (0.43 * radius), 1.8 * math.pi / count)
+        size = min(size, 0.43 * radius * turn / 1.9)
+        turn *= rng.choice((-1.0, 1.0))
         first = rng.uniform(-math.pi, math.pi)
         centres: list[tuple[float, float]] = []
         lobe_distance: Floats | None = None
-        warped = _warped(rng, grid, 0.055 * radius, 1.3, 1.4 * radius)
+        warped = _warped(rng, grid, 0.035 * radius, 1.3, 1.4 * radius)
         for index in range(count):
             angle = first + turn * index + rng.normal(0.0, 0.1)
             out = radius * rng.uniform(0.36, 0.5)
@@ -153,9 +161,9 @@ def _lobed_nucleus(lobes: tuple[int, ...]) -> NucleusPainter:
             if lobe_distance is None:
                 lobe_distance = lobe
             else:
-                strand = shapes.bridge(warped, centres[-1], centre, radius * rng.uniform(0.05, 0.16))
+                strand = shapes.bridge(warped, centres[-1], centre, radius * rng.uniform(0.035, 0.12))
                 lobe_distance = shapes.join(
-                    shapes.join(lobe_distance, strand, 0.1 * radius), lobe, 0.1 * radius
+                    shapes.join(lobe_distance, strand, 0.06 * radius), lobe, 0.06 * radius
                 )
             centres.append(centre)
         assert lobe_distance is not None
@@ -167,14 +175,14 @@ def _lobed_nucleus(lobes: tuple[int, ...]) -> NucleusPainter:
 def _kidney_nucleus(rng: np.random.Generator, grid: Grid, radius: float, ratio: float) -> Floats:
     """A kidney or a wide horseshoe."""
     towards = rng.uniform(-math.pi, math.pi)
-    bend = radius * rng.uniform(0.26, 0.36)
+    bend = radius * rng.uniform(0.34, 0.44)
     centre = (
-        -0.35 * bend * math.sin(towards) + radius * rng.normal(0.0, 0.05),
-        -0.35 * bend * math.cos(towards) + radius * rng.normal(0.0, 0.05),
+        -0.5 * bend * math.sin(towards) + radius * rng.normal(0.0, 0.05),
+        -0.5 * bend * math.cos(towards) + radius * rng.normal(0.0, 0.05),
     )
-    span = math.radians(rng.uniform(110.0, 230.0))
-    warped = _warped(rng, grid, 0.06 * radius, 2.2, 1.4 * radius)
-    half_width = ratio * radius * (0.58 + 0.05 * grid.noise(rng, 3.0, 1.4 * radius))
+    span = math.radians(rng.uniform(120.0, 240.0))
+    warped = _warped(rng, grid, 0.03 * radius, 2.4, 1.4 * radius)
+    half_width = ratio * radius * (0.54 + 0.03 * grid.noise(rng, 3.0, 1.4 * radius))
     return shapes.arc(warped, *centre, bend, towards, span, half_width)
 
 
@@ -193,13 +201,13 @@ KINDS: dict[str, CellKind] = {
         diameter=(10.5, 13.0, 16.5),
         irregularity=0.07,
         nucleus=_round_nucleus(cleft=0.5),
-        ratio=(0.82, 0.92),
-        density=(0.3, 0.6),
+        ratio=(0.83, 0.94),
+        density=(0.2, 0.52),
         contrast=0.17,
         grain=0.42,
         cytoplasm="blue",
         strength=0.85,
-        rim=0.7,
+        rim=0.45,
         nucleoli=3,
     ),
     "lymphocyte": CellKind(
@@ -208,8 +216,8 @@ KINDS: dict[str, CellKind] = {
         irregularity=0.05,
         nucleus=_round_nucleus(cleft=0.12),
         ratio=(0.76, 0.88),
-        density=(0.66, 0.84),
-        contrast=0.2,
+        density=(0.6, 0.8),
+        contrast=0.3,
         grain=0.95,
         cytoplasm="blue",
         strength=0.62,
@@ -239,7 +247,9 @@ KINDS: dict[str, CellKind] = {
         grain=0.9,
         cytoplasm="pink",
         granules="granule",
-        coverage=0.2,
+        granule_size=0.2,
+        crowding=0.6,
+        granule_strength=0.42,
     ),
     "monocyte": CellKind(
         is_blast=False,
@@ -253,7 +263,9 @@ KINDS: dict[str, CellKind] = {
         cytoplasm="grey",
         rim=0.1,
         granules="granule",
-        coverage=0.04,
+        granule_size=0.17,
+        crowding=0.3,
+        granule_strength=0.35,
         vacuoles=6,
     ),
     "eosinophil": CellKind(
@@ -268,7 +280,9 @@ KINDS: dict[str, CellKind] = {
         cytoplasm="pink",
         strength=1.1,
         granules="eosin",
-        coverage=0.68,
+        granule_size=0.46,
+        crowding=0.94,
+        granule_strength=0.8,
     ),
 }
 """Every kind of white cell that can be drawn, by name."""
@@ -312,17 +326,19 @@ def _cytoplasm(
     """Optical density (h, w, 3) of the cytoplasm, granules and vacuoles included."""
     cloud = grid.noise(rng, 1.6, reach)
     fine = grid.noise(rng, 0.38, reach)
-    amount = traits.strength * rng.uniform(0.85, 1.15) * (1.0 + 0.08 * cloud + 0.07 * fine)
+    amount = traits.strength * rng.uniform(0.85, 1.15) * (1.0 + 0.13 * cloud + 0.08 * fine)
     # A pale zone next to the nucleus, a darker line where the membrane is seen edge-on.
     amount *= 1.0 + traits.rim * (ramp(outside, -1.3, -0.2) - 0.55 * ramp(nucleus, 0.9, 0.1))
-    amount *= 1.0 + 0.28 * ramp(outside, -0.45, -0.05)
+    amount *= 1.0 + (0.26 + 0.16 * cloud) * ramp(outside, -0.45, -0.05)
     density = np.maximum(amount, 0.05)[..., None] * stain.density(traits.cytoplasm)
 
     if traits.granules is not None:
-        grains = grid.noise(rng, 0.34, reach) + 0.35 * cloud
-        level = _upper_quantile(traits.coverage) * math.hypot(1.0, 0.35)
-        spots = ramp(grains, level - 0.25, level + 0.55) * ramp(outside, -0.1, -0.5)
-        density += (0.85 * spots)[..., None] * np.maximum(stain.density(traits.granules) - density, 0.0)
+        size = traits.granule_size
+        spots = grid.granules(rng, 1.75 * size, (0.6 * size, size), traits.crowding, reach)
+        spots *= traits.granule_strength * (0.85 + 0.2 * cloud) * ramp(outside, 0.0, -0.35)
+        density += np.clip(spots, 0.0, 1.0)[..., None] * np.maximum(
+            stain.density(traits.granules) - density, 0.0
+        )
 
     for _ in range(int(rng.integers(traits.vacuoles + 1))):
         distance, angle = radius_and_angle(rng, reach)
@@ -360,8 +376,3 @@ def _chromatin(
 def radius_and_angle(rng: np.random.Generator, reach: float) -> tuple[float, float]:
     """A random point of a disc of radius 0.8 `reach`, in polar coordinates."""
     return 0.8 * reach * math.sqrt(rng.random()), rng.uniform(-math.pi, math.pi)
-
-
-def _upper_quantile(part: float) -> float:
-    """About the value that a standard normal variable exceeds with probability `part` (logistic fit)."""
-    return math.log((1.0 - part) / part) / 1.702

@@ -7,8 +7,8 @@ red cells are darker than one. A preset therefore names plain colours, as one re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,8 @@ class Stain:
         Body of a platelet.
     speck : tuple of int
         Stain precipitate.
+    pallor : float
+        How pale the middle of a usual red cell is, 0 to 1: thin, slowly dried smears show rings.
     """
 
     background: RGB
@@ -63,9 +65,13 @@ class Stain:
     eosin: RGB
     platelet: RGB
     speck: RGB
+    pallor: float = 0.45
 
     def __post_init__(self) -> None:
-        for name, colour in vars(self).items():
+        if not 0.0 <= self.pallor <= 1.0:
+            raise ValueError(f"pallor must lie in 0..1, got {self.pallor!r}")
+        for name in ("background", *get_args(Structure)):
+            colour = getattr(self, name)
             if len(colour) != 3 or not all(0 <= level <= 255 for level in colour):
                 raise ValueError(f"{name} must be three levels in 0..255, got {colour!r}")
 
@@ -85,6 +91,28 @@ class Stain:
         seen = np.maximum(np.asarray(getattr(self, structure), dtype=np.float64), 1.0)
         return np.log(np.maximum(np.asarray(self.background, dtype=np.float64), 1.0) / seen)
 
+    def varied(self, rng: np.random.Generator, amount: float) -> Stain:
+        """The same stain from another day: every structure a little stronger or weaker, in each channel.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        amount : float
+            Standard deviation of the relative change of the densities.
+
+        Returns
+        -------
+        Stain
+        """
+        background = np.asarray(self.background, dtype=np.float64)
+        together = 1.0 + amount * rng.standard_normal(3)
+        colours: dict[str, RGB] = {}
+        for name in get_args(Structure):
+            factor = np.maximum(together + 0.5 * amount * rng.standard_normal(), 0.1)
+            red, green, blue = np.clip(np.rint(background * np.exp(-factor * self.density(name))), 0, 255)
+            colours[name] = (int(red), int(green), int(blue))
+        return replace(self, **colours)  # type: ignore[arg-type]
+
 
 STAINS: dict[str, Stain] = {
     # Wright-Giemsa on an analyser's camera: cream background, salmon red cells, violet nuclei.
@@ -97,7 +125,7 @@ STAINS: dict[str, Stain] = {
         pink=(221, 183, 184),
         grey=(180, 163, 188),
         granule=(158, 92, 146),
-        eosin=(186, 74, 98),
+        eosin=(192, 88, 104),
         platelet=(158, 122, 172),
         speck=(34, 18, 84),
     ),
@@ -114,6 +142,7 @@ STAINS: dict[str, Stain] = {
         eosin=(234, 150, 186),
         platelet=(140, 142, 212),
         speck=(56, 40, 130),
+        pallor=0.62,
     ),
     # Faded or short-stained: lilac nuclei hardly darker than the red cells.
     "pale": Stain(
@@ -128,6 +157,7 @@ STAINS: dict[str, Stain] = {
         eosin=(244, 176, 198),
         platelet=(200, 188, 232),
         speck=(116, 104, 170),
+        pallor=0.66,
     ),
     # Thick or over-stained: dense nuclei, mauve red cells, dull background.
     "dark": Stain(
