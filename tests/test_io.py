@@ -11,10 +11,11 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
+
 from fastpgs.io import FirstFrameWarning, ImageReadError, find_inputs, read_image, read_list, read_manifest
 from fastpgs.io.images import display_name
 from fastpgs.io.inputs import natural_key
-from PIL import Image
 
 RNG = np.random.default_rng(7)
 RGB = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
