@@ -140,7 +140,7 @@ class Light:
             [np.sin(direction) / period, np.cos(direction) / period, rng.uniform(-math.pi, math.pi, size=4)],
             axis=1,
         )
-        weights = amount * (0.3 * rng.standard_normal((4, 1)) + 0.1 * rng.standard_normal((4, 3)))
+        weights = amount * (0.3 * rng.standard_normal((4, 1)) + 0.06 * rng.standard_normal((4, 3)))
         axis = (extent[0] * rng.uniform(0.3, 0.7), extent[1] * rng.uniform(0.3, 0.7))
         falloff = amount * 0.6 / max((extent[0] ** 2 + extent[1] ** 2) / 4.0, 1e-9)
         return cls(waves, weights, axis, falloff if vignette else 0.0)

@@ -64,16 +64,16 @@ def draw_red(disc: Disc, grid: Grid, stain: Stain) -> DrawnDisc:
     distance, angle = grid.polar()
     border = disc.outline.radius_at(angle)
     edge = distance - border
-    pallor = float(np.clip(rng.normal(stain.pallor, 0.27), 0.05, 0.95))
+    pallor = float(np.clip(rng.normal(stain.pallor, 0.25), 0.05, 0.97))
     width = rng.uniform(0.34, 0.52)
     shift = 0.07 * radius * rng.standard_normal(2)
     middle = grid.polar(*shift)[0] / np.maximum(border, 1e-6)
-    thickness = 1.0 - pallor * np.exp(-((middle / width) ** 2.6))
+    thickness = 1.0 - pallor * np.exp(-((middle / width) ** 3.2))
     thickness *= 1.0 + 0.035 * grid.noise(rng, 1.5, disc.outline.reach)
     thickness *= 0.9 + 0.1 * ramp(edge, -0.9, -0.3) + 0.16 * ramp(edge, -0.28, -0.05)
     # One side is a little thicker: the smear was pulled one way.
     thickness *= 1.0 + 0.06 * rng.standard_normal() * np.cos(angle - rng.uniform(-math.pi, math.pi))
-    strength = float(np.clip(rng.normal(0.88, 0.1), 0.6, 1.15))
+    strength = float(np.clip(rng.normal(0.9, 0.15), 0.55, 1.3))
     cover = np.clip(0.5 - edge / max(grid.pixel_size, 0.16), 0.0, 1.0)
     return DrawnDisc(edge, (strength * thickness * cover)[..., None] * stain.density("red"))
 

@@ -19,8 +19,8 @@ _GAP = 0.7
 """Micrometres left between white cells that don't touch."""
 _CONTACT = 0.3
 """Micrometres by which touching white cells overlap."""
-_ROUNDS, _DARTS = 60, 48
-"""A white cell gets this many rounds of this many random places before the field counts as full."""
+_STARTS, _ROUNDS, _DARTS = 12, 12, 48
+"""The field is begun anew this often; a cell gets this many rounds of this many random places in it."""
 
 
 def place_whites(
@@ -49,24 +49,44 @@ def place_whites(
     ValueError
         If the cells don't fit into the field.
     """
-    placed: list[WhiteCell] = []
-    n_free = len(kinds) - round(touching * len(kinds)) if kinds else 0
-    for index, kind in enumerate(kinds):
-        cell = random_cell(kind, rng)
-        against_another = index >= max(n_free, 1)
-        for _ in range(_ROUNDS):
-            darts = _beside(rng, cell, placed) if against_another else _anywhere(rng, cell, extent, border)
-            clear = _inside(darts, cell, extent, border) & _clear(darts, cell, placed, against_another)
-            if clear.any():
-                y, x = darts[int(np.argmax(clear))]
-                placed.append(replace(cell, y=float(y), x=float(x)))
+    cells = [random_cell(kind, rng) for kind in kinds]
+    n_free = max(len(cells) - round(touching * len(cells)), 1)
+    # Large cells first, while there is room for them.
+    order = sorted(range(min(n_free, len(cells))), key=lambda index: -cells[index].outline.reach)
+    order += range(n_free, len(cells))
+    most = 0
+    for _ in range(_STARTS):
+        placed: dict[int, WhiteCell] = {}
+        for index in order:
+            cell = _throw(rng, cells[index], list(placed.values()), extent, index >= n_free, border)
+            if cell is None:
                 break
+            placed[index] = cell
         else:
-            raise ValueError(
-                f"no room for {len(kinds)} white cells in a field of {extent[0]:.1f} x {extent[1]:.1f} um: "
-                f"{len(placed)} were placed; ask for fewer cells, a larger shape or a larger pixel_size"
-            )
-    return placed
+            return [placed[index] for index in range(len(cells))]
+        most = max(most, len(placed))
+    raise ValueError(
+        f"no room for {len(cells)} white cells in a field of {extent[0]:.1f} x {extent[1]:.1f} um: "
+        f"{most} were placed; ask for fewer cells, a larger shape or a larger pixel_size"
+    )
+
+
+def _throw(
+    rng: np.random.Generator,
+    cell: WhiteCell,
+    placed: Sequence[WhiteCell],
+    extent: Extent,
+    against_another: bool,
+    border: bool,
+) -> WhiteCell | None:
+    """The cell at a random place where it fits among the placed ones; None where none was found."""
+    for _ in range(_ROUNDS):
+        darts = _beside(rng, cell, placed) if against_another else _anywhere(rng, cell, extent, border)
+        fits = _inside(darts, cell, extent, border) & _clear(darts, cell, placed, against_another)
+        if fits.any():
+            y, x = darts[int(np.argmax(fits))]
+            return replace(cell, y=float(y), x=float(x))
+    return None
 
 
 def _margin(cell: WhiteCell, border: bool) -> float:

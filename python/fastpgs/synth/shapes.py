@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -19,6 +19,14 @@ from .grid import Floats, Grid
 def wrap(angle: Floats) -> Floats:
     """The same angle between -pi and pi."""
     return np.asarray((angle + math.pi) % (2.0 * math.pi) - math.pi)
+
+
+@cache
+def _harmonics(count: int) -> tuple[Floats, Floats, Floats]:
+    """Angles from -pi to pi, and the cosines and sines (count, angles) of 2, 3, ... times each."""
+    angle = np.linspace(-math.pi, math.pi, 1025)
+    multiples = np.arange(2, count + 2)[:, None] * angle
+    return angle, np.cos(multiples), np.sin(multiples)
 
 
 @dataclass(frozen=True)
@@ -66,10 +74,8 @@ class Blob:
     @cached_property
     def _table(self) -> tuple[Floats, Floats]:
         """Angles from -pi to pi and the radius there, micrometres."""
-        angle = np.linspace(-math.pi, math.pi, 1025)
-        relative = np.ones_like(angle)
-        for order, (cosine, sine) in enumerate(zip(self.cosines, self.sines, strict=True), start=2):
-            relative += cosine * np.cos(order * angle) + sine * np.sin(order * angle)
+        angle, cosines, sines = _harmonics(self.cosines.size)
+        relative = 1.0 + self.cosines @ cosines + self.sines @ sines
         depth, direction, half_width = self.notch
         if depth > 0.0:
             away = wrap(angle - direction)
@@ -78,7 +84,7 @@ class Blob:
 
     def radius_at(self, angle: Floats) -> Floats:
         """Radius in each direction (radians, any turn), micrometres."""
-        # Interpolated: the sixteen sines and cosines a pixel would take most of the time of a picture.
+        # Interpolated: sixteen sines and cosines a pixel would take most of the time of a picture.
         return np.interp(wrap(angle), *self._table)
 
     @property

@@ -132,7 +132,7 @@ STAINS: dict[str, Stain] = {
     # Leishman-like, cold light: blue-grey red cells, bright violet nuclei on near-white.
     "leishman": Stain(
         background=(243, 251, 249),
-        red=(170, 184, 216),
+        red=(160, 176, 212),
         chromatin_pale=(178, 142, 246),
         chromatin_dense=(84, 40, 210),
         blue=(118, 146, 232),
@@ -142,12 +142,12 @@ STAINS: dict[str, Stain] = {
         eosin=(234, 150, 186),
         platelet=(140, 142, 212),
         speck=(56, 40, 130),
-        pallor=0.62,
+        pallor=0.74,
     ),
     # Faded or short-stained: lilac nuclei hardly darker than the red cells.
     "pale": Stain(
         background=(252, 252, 249),
-        red=(196, 206, 226),
+        red=(186, 198, 220),
         chromatin_pale=(234, 190, 250),
         chromatin_dense=(186, 104, 236),
         blue=(200, 200, 244),
@@ -157,7 +157,7 @@ STAINS: dict[str, Stain] = {
         eosin=(244, 176, 198),
         platelet=(200, 188, 232),
         speck=(116, 104, 170),
-        pallor=0.66,
+        pallor=0.8,
     ),
     # Thick or over-stained: dense nuclei, mauve red cells, dull background.
     "dark": Stain(
