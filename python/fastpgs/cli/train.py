@@ -1,0 +1,152 @@
+"""``fastpgs train``: from labelled images to a model folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+
+    @app.command("train")
+    def train(
+        data: Annotated[Path, typer.Argument(help="Class folders, a CSV manifest, or C-NMC 2019.")],
+        out: Annotated[Path, typer.Option(help="Model folder to write.")],
+        layout: Annotated[str, typer.Option(help="auto, folder, manifest or cnmc.")] = "auto",
+        blocks: Annotated[
+            int, typer.Option(help="Contiguous blocks a class where there are no patient ids.")
+        ] = 10,
+        blast: Annotated[list[str] | None, typer.Option(help="Folder name of blasts; repeatable.")] = None,
+        normal: Annotated[list[str] | None, typer.Option(help="Folder name of normals; repeatable.")] = None,
+        network: Annotated[str, typer.Option(help="See fastpgs model-summary.")] = "unet_plr",
+        activation: Annotated[
+            str | None, typer.Option(help="relu or plr; default: as the name says.")
+        ] = None,
+        norm: Annotated[str, typer.Option(help="Of U-Nets: none, batch or group.")] = "batch",
+        size: Annotated[int, typer.Option(help="Side of a crop, pixels, divisible by 8.")] = 48,
+        colour: Annotated[str, typer.Option(help="rgb or grey.")] = "rgb",
+        balance: Annotated[str, typer.Option(help="White balance of the field: none or white.")] = "none",
+        masked: Annotated[bool, typer.Option(help="Blank all but the cell.")] = False,
+        source: Annotated[str, typer.Option(help="cells, or image: the raw picture's middle.")] = "cells",
+        scale: Annotated[float, typer.Option(help="Crop pixels an image pixel.")] = 1.0,
+        folds: Annotated[int, typer.Option(help="Folds whose held-out predictions calibrate.")] = 5,
+        official: Annotated[bool, typer.Option(help="Use the folds that the source defines.")] = False,
+        final: Annotated[
+            bool, typer.Option(help="Train a last network on everything; else keep fold 0's.")
+        ] = True,
+        epochs: Annotated[int, typer.Option()] = 4,
+        batch_size: Annotated[int, typer.Option()] = 32,
+        learning_rate: Annotated[float, typer.Option()] = 1e-3,
+        weight_decay: Annotated[float, typer.Option()] = 0.01,
+        mask_weight: Annotated[
+            float, typer.Option(help="Weight of the mask loss beside the class loss.")
+        ] = 0.5,
+        cells_per_image: Annotated[int, typer.Option(help="Cells drawn of each image and epoch.")] = 2,
+        patience: Annotated[
+            int, typer.Option(help="Epochs without better validation before stopping; 0: off.")
+        ] = 0,
+        stain: Annotated[float, typer.Option(help="Strength of stain jitter.")] = 0.15,
+        views: Annotated[int, typer.Option(help="Random views of each image beside itself.")] = 1,
+        sensitivity: Annotated[
+            float, typer.Option(help="Blasts not to be called normal, for the thresholds.")
+        ] = 0.98,
+        specificity: Annotated[float, typer.Option(help="Normals not to be called blast.")] = 0.95,
+        robustness: Annotated[int, typer.Option(help="Held-out images a class tried under each change.")] = 0,
+        allow_leakage: Annotated[
+            bool, typer.Option(help="Split at random. The figures will be too good.")
+        ] = False,
+        seed: Annotated[int, typer.Option()] = 0,
+        threads: Annotated[int, typer.Option(help="Torch threads; 0: torch's choice.")] = 0,
+        device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
+        cache: Annotated[Path | None, typer.Option(help="Folder for found cells.")] = None,
+        resume: Annotated[bool, typer.Option(help="Go on where a killed run was.")] = False,
+    ) -> None:
+        """Train a network on the cells of labelled images; calibrate and evaluate it on groups never seen."""
+        import torch
+
+        from fastpgs.inference.preprocess import InputSpec
+        from fastpgs.training.augment import Augment
+        from fastpgs.training.datasets import read_dataset
+        from fastpgs.training.fit import FitOptions, fit_model
+        from fastpgs.training.loop import TrainConfig
+        from fastpgs.training.progress import Progress
+
+        unet = network.startswith("unet") and "table2" not in network
+        try:
+            found = read_dataset(
+                data,
+                cast(Any, layout),
+                blocks=blocks,
+                blast=tuple(blast or ()),
+                normal=tuple(normal or ()),
+            )
+            with Progress() as progress:
+                result = fit_model(
+                    found,
+                    out,
+                    InputSpec(
+                        size=size, colour=colour, source=source, masked=masked, balance=balance, scale=scale
+                    ),
+                    TrainConfig(
+                        network=network,
+                        activation=activation,
+                        options={"norm": norm} if unet else {},
+                        epochs=epochs,
+                        batch_size=batch_size,
+                        learning_rate=learning_rate,
+                        weight_decay=weight_decay,
+                        mask_weight=mask_weight,
+                        cells_per_image=cells_per_image,
+                        patience=patience,
+                        seed=seed,
+                        threads=threads,
+                        augment=Augment(stain=stain, mix=stain / 3),
+                    ),
+                    FitOptions(
+                        folds=folds,
+                        official=official,
+                        final=final,
+                        views=views,
+                        sensitivity=sensitivity,
+                        specificity=specificity,
+                        robustness=robustness,
+                        allow_leakage=allow_leakage,
+                        seed=seed,
+                    ),
+                    command=_command(data, out),
+                    cache=cache,
+                    resume=resume,
+                    device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,
+                    report=progress,
+                )
+        except (ValueError, FileNotFoundError) as error:
+            raise typer.BadParameter(str(error)) from error
+        _print(result.report)
+        typer.echo(f"model: {out}")
+
+
+def _command(data: Path, out: Path) -> str:
+    """The command as typed, with paths cut down to their names: cards travel, home folders need not."""
+    known = {str(data): data.name, str(out): out.name}
+    return " ".join(["fastpgs", *(known.get(word, word) for word in sys.argv[1:])])
+
+
+def _print(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table("fields held out", "value", "95 % interval")
+    for name, row in report["figures"].items():
+        table.add_row(name.replace("_", " "), f"{row['value']:.4f}", f"{row['low']:.4f} to {row['high']:.4f}")
+    console.print(table)
+    for name, row in report["baselines"].items():
+        console.print(
+            f"{name}: balanced accuracy {row['balanced_accuracy']:.4f}, ROC AUC {row['roc_auc']:.4f}"
+        )
+    if report["data"]["leaky"]:
+        console.print("random split: groups lie on both sides, these figures are too good", style="bold red")

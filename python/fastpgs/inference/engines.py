@@ -1,0 +1,118 @@
+"""The ways to run a trained network behind one call: crops in, named outputs out."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fastpgs.inference.files import ModelConfig, ModelError
+
+# TorchScript is deprecated upstream (torch >= 2.9) and is what this package's users run; it is kept as
+# default format, and the other engines stand ready.
+SCRIPT_WARNINGS = (r".*torch\.jit\..* is (deprecated|not supported).*", r".*`torch\.jit\..*")
+
+
+@contextmanager
+def scripting() -> Iterator[None]:
+    """Silence the deprecation notices of torch.jit, and nothing else."""
+    with warnings.catch_warnings():
+        for message in SCRIPT_WARNINGS:
+            warnings.filterwarnings("ignore", message=message, category=DeprecationWarning)
+            warnings.filterwarnings("ignore", message=message, category=FutureWarning)
+        yield
+
+
+class Engine(Protocol):
+    """Runs a network on normalised crops (n, C, S, S)."""
+
+    name: str
+
+    def __call__(self, x: Tensor) -> dict[str, Tensor]: ...
+
+
+class ModuleEngine:
+    """A network in torch: eager, or a TorchScript program."""
+
+    def __init__(self, module: nn.Module, name: str) -> None:
+        self.module = module
+        self.name = name
+
+    def __call__(self, x: Tensor) -> dict[str, Tensor]:
+        out: dict[str, Tensor] = self.module(x)
+        return out
+
+
+class OnnxEngine:
+    """ONNX Runtime on the CPU."""
+
+    name = "onnx"
+
+    def __init__(self, data: bytes, threads: int | None = None) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads() if threads is None else threads
+        options.log_severity_level = 3
+        try:
+            self.session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime's own exception types share no base
+            raise ModelError(f"ONNX Runtime refuses the file: {error}") from error
+        self.outputs = [o.name for o in self.session.get_outputs()]
+        self.input = self.session.get_inputs()[0].name
+
+    def __call__(self, x: Tensor) -> dict[str, Tensor]:
+        values = self.session.run(self.outputs, {self.input: np.ascontiguousarray(x.cpu().numpy())})
+        return {k: torch.from_numpy(v) for k, v in zip(self.outputs, values, strict=True)}
+
+
+def eager_engine(config: ModelConfig, weights: bytes, device: str) -> ModuleEngine:
+    """Build the network that the configuration names and fill it with the weights."""
+    from safetensors.torch import load
+
+    from fastpgs.nets import build_network
+
+    try:
+        network = build_network(
+            config.network,
+            in_channels=config.in_channels,
+            activation=config.activation,
+            **config.options,
+        )
+        tensors = load(weights)
+        network.load_state_dict(tensors)
+    except Exception as error:  # safetensors raises its own type, torch a RuntimeError of many lines
+        first = str(error).strip().splitlines()
+        detail = " ".join(line.strip() for line in first[:3])
+        raise ModelError(f"the weights do not fit network {config.network!r}: {detail}") from error
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return ModuleEngine(network.eval(), "eager")
+
+
+def script_engine(program: bytes | Path, device: str) -> ModuleEngine:
+    """Load a TorchScript program. It can do what this process can: the caller has settled the trust."""
+    source: Any = io.BytesIO(program) if isinstance(program, bytes) else str(program)
+    with scripting():
+        try:
+            module = torch.jit.load(source, map_location=device).eval()  # type: ignore[no-untyped-call]
+            if any(True for _ in module.parameters()):
+                module = torch.jit.freeze(module)
+        except RuntimeError as error:
+            raise ModelError(f"not a usable TorchScript program: {str(error).splitlines()[0]}") from error
+    return ModuleEngine(module, "torchscript")
+
+
+def exported_engine(path: Path, device: str) -> ModuleEngine:
+    """Load a `torch.export` program (.pt2). As TorchScript: trust is settled by the caller."""
+    try:
+        module = torch.export.load(str(path)).module()
+    except (RuntimeError, OSError, ValueError, KeyError) as error:
+        raise ModelError(f"not a usable torch.export program: {error}") from error
+    return ModuleEngine(module.to(device), "pt2")

@@ -1,0 +1,394 @@
+"""``load_model`` and the classifier that it returns.
+
+A `BlastClassifier` carries everything between an image and a judgement: how cells are looked for and cut, the
+network, the calibration, the thresholds. A research tool: its output is no diagnosis.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from fastpgs.inference import engines, preprocess
+from fastpgs.inference.calibration import logit
+from fastpgs.inference.files import (
+    NOVELTY,
+    SCRIPT,
+    WEIGHTS,
+    ModelConfig,
+    ModelError,
+    checked_bytes,
+    find_model,
+    read_config,
+)
+from fastpgs.inference.novelty import Novelty, describe_field
+from fastpgs.inference.pooling import pool
+
+if TYPE_CHECKING:
+    from fastpgs.cells import Cells
+
+Float32 = NDArray[np.float32]
+
+ENGINES = ("auto", "torchscript", "eager", "onnx", "pt2")
+METADATA_KEY = "fastpgs"  # under which exported files carry their configuration
+DARK, FLAT = 20.0, 3.0  # luminance below which a picture is black, spread below which it is empty
+
+
+@dataclass(frozen=True)
+class CellScores:
+    """What the network says of each crop.
+
+    Attributes
+    ----------
+    p : float32, shape (n,)
+        Calibrated probability of blast.
+    masks : float32, shape (n, S, S)
+        Probability of each pixel to belong to the cell; empty (n, 0, 0) for networks without a mask.
+    embeddings : float32, shape (n, F)
+        Last hidden layer.
+    """
+
+    p: Float32
+    masks: Float32
+    embeddings: Float32
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A field judged.
+
+    Attributes
+    ----------
+    cells : Cells
+    scores : CellScores
+    p_blast : float
+        Calibrated probability that the field shows blasts; nan without cells.
+    call : str
+        ``"blast"``, ``"normal"`` or ``"uncertain"``.
+    reason : str
+        Why the call is uncertain; else empty.
+    novelty : float
+        Distance from the training images, about 1 for those; nan without cells.
+    """
+
+    cells: Cells
+    scores: CellScores
+    p_blast: float
+    call: str
+    reason: str
+    novelty: float
+
+
+class BlastClassifier:
+    """Judges cells and fields. Made by `load_model`.
+
+    Attributes
+    ----------
+    config : ModelConfig
+    device : str
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"`` ...
+    engine : str
+        What runs the network: ``"torchscript"``, ``"eager"``, ``"onnx"`` or ``"pt2"``.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        run: engines.Engine,
+        device: str,
+        novelty: Novelty | None,
+        batch_size: int = 64,
+    ) -> None:
+        self.config = config
+        self.device = device
+        self.engine = run.name
+        self.batch_size = batch_size
+        self._run = run
+        self._novelty = novelty
+
+    def __repr__(self) -> str:
+        return f"BlastClassifier({self.config.name!r}, device={self.device!r}, engine={self.engine!r})"
+
+    def find_cells(self, image: NDArray[Any], num_threads: int | None = None) -> Cells:
+        """Cells of an image, found with the options of the training."""
+        return preprocess.find(image, self.config.input, num_threads)
+
+    def crops(self, image: NDArray[Any], cells: Cells) -> NDArray[np.uint8]:
+        """Crops of the cells as the network wants them: uint8 (n, S, S, 3), or (n, S, S) for grey models."""
+        return preprocess.cut(image, cells, self.config.input)
+
+    def scores(self, crops: NDArray[np.uint8]) -> CellScores:
+        """Everything the network says of crops, in one pass.
+
+        Parameters
+        ----------
+        crops : uint8, shape (n, S, S, 3) or (n, S, S)
+            As `crops` returns them. n may be 0.
+
+        Raises
+        ------
+        ValueError
+            Another type, channel count or a side not divisible by 8.
+        """
+        x = preprocess.to_tensor(crops, self.config.input)
+        logits, masks, embeddings = [np.zeros(0)], [], []
+        side = x.shape[-1]
+        with torch.inference_mode():
+            for start in range(0, len(x), self.batch_size):
+                out = self._run(x[start : start + self.batch_size].to(self.device))
+                logits.append(out["logit"][:, 0].double().cpu().numpy())
+                embeddings.append(out["embedding"].float().cpu().numpy())
+                if "mask" in out:
+                    masks.append(out["mask"][:, 0].float().cpu().numpy())
+        return CellScores(
+            p=self.config.calibration(np.concatenate(logits)).astype(np.float32),
+            masks=np.concatenate(masks)
+            if masks
+            else np.zeros((len(x), 0 if len(x) else side, 0), np.float32),
+            embeddings=np.concatenate(embeddings) if embeddings else np.zeros((0, 0), np.float32),
+        )
+
+    def predict_proba(self, crops: NDArray[np.uint8]) -> Float32:
+        """Calibrated probability of blast of each crop, float32 (n,)."""
+        return self.scores(crops).p
+
+    def predict_mask(self, crops: NDArray[np.uint8]) -> Float32:
+        """Mask map of each crop, float32 (n, S, S) in [0, 1].
+
+        Raises
+        ------
+        ValueError
+            The network has no mask map.
+        """
+        masks = self.scores(crops).masks
+        if len(crops) and masks.shape[1:] == (0, 0):
+            raise ValueError(f"network {self.config.network!r} has no mask map")
+        return masks
+
+    def call(self, p: ArrayLike, *, level: str = "cell") -> NDArray[np.str_]:
+        """``"blast"``, ``"normal"`` or ``"uncertain"`` for probabilities of cells or of fields.
+
+        Parameters
+        ----------
+        p : array-like
+            Probabilities of blast; nan is uncertain.
+        level : {"cell", "field"}
+            Whose thresholds apply.
+        """
+        if level not in ("cell", "field"):
+            raise ValueError(f"level must be 'cell' or 'field', got {level!r}")
+        thresholds = self.config.cell_thresholds if level == "cell" else self.config.field_thresholds
+        return thresholds.call(p)
+
+    def pool(self, p_cells: ArrayLike) -> float:
+        """Calibrated probability of blast of a field from those of its cells; nan without cells."""
+        score = pool(p_cells, self.config.pooling)
+        return float(self.config.field_calibration(score)) if np.isfinite(score) else float("nan")
+
+    def novelty(
+        self, image: NDArray[Any], cells: Cells, crops: NDArray[np.uint8], embeddings: NDArray[Any]
+    ) -> float:
+        """How unlike the training images a field is: about 1 for those; nan without cells or statistics."""
+        if self._novelty is None or len(crops) == 0:
+            return float("nan")
+        level = preprocess.background(preprocess.to_rgb8(image))
+        vector = describe_field(np.asarray(embeddings, np.float64), crops, level, cells.table["area"])
+        return float(self._novelty.score(vector)[0])
+
+    def doubt(self, image: NDArray[Any], p_blast: float, n_cells: int, novelty: float) -> str:
+        """Why a field cannot be judged, in words; empty where it can."""
+        luma = preprocess.to_rgb8(image) @ preprocess.LUMA
+        if luma.max() < DARK:
+            return "the picture is black"
+        if luma.std() < FLAT:
+            return "the picture is empty"
+        if n_cells == 0:
+            return "no white cells were found"
+        limit = self.config.novelty_threshold
+        if limit is not None and novelty > limit:
+            return f"unlike the images of the training (distance {novelty:.2f}, at most {limit:.2f} expected)"
+        band = self.config.field_thresholds
+        if str(band.call(p_blast)) == "uncertain":
+            return f"p_blast {p_blast:.2f} lies between the thresholds {band.normal:.2f} and {band.blast:.2f}"
+        return ""
+
+    def judge(self, image: NDArray[Any], num_threads: int | None = None) -> Judgement:
+        """Find the cells of one image, judge each of them, and the field.
+
+        Parameters
+        ----------
+        image : ndarray, shape (H, W) or (H, W, C)
+            uint8, uint16 or float in [0, 1].
+        num_threads : int, optional
+            Threads for the segmentation.
+        """
+        cells = self.find_cells(image, num_threads)
+        crops = self.crops(image, cells)
+        scores = self.scores(crops)
+        p_blast = self.pool(scores.p)
+        novelty = self.novelty(image, cells, crops, scores.embeddings)
+        reason = self.doubt(image, p_blast, len(cells), novelty)
+        call = "uncertain" if reason else str(self.call(p_blast, level="field"))
+        return Judgement(cells, scores, p_blast, call, reason, novelty)
+
+
+def load_model(
+    name_or_path: str | Path = "unet-plr",
+    device: str = "auto",
+    *,
+    engine: str = "auto",
+    trust: bool = False,
+) -> BlastClassifier:
+    """Load a model of the package, a model folder, or an exported file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        ``"unet-plr"`` is the package's own. A folder made by ``fastpgs train``, or a file made by
+        ``fastpgs export`` (``.onnx``, ``.pt2``, ``.ts``).
+    device : str
+        ``"auto"`` is CUDA where there is a device, else the CPU. ONNX runs on the CPU.
+    engine : {"auto", "torchscript", "eager", "onnx", "pt2"}
+        Of a folder, "auto" is TorchScript where the program is trusted, else eager from the weights.
+    trust : bool
+        TorchScript and torch.export files are programs, which run with all rights of this process. Those of
+        the package are checked by hash; pass True only for one whose origin you know. Weights in
+        safetensors and ONNX files are data and need no trust.
+
+    Returns
+    -------
+    BlastClassifier
+
+    Raises
+    ------
+    FileNotFoundError
+        No such model.
+    fastpgs.inference.files.ModelError
+        Damaged, exchanged or unfit files; a program without trust. A `ValueError`.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
+    path, own = find_model(name_or_path)
+    where = _device(device)
+    if path.is_file():
+        return _load_file(path, where, engine, trust)
+    config = read_config(path)
+    if engine in ("onnx", "pt2"):
+        raise ModelError(
+            f"a model folder runs as torchscript or eager; for {engine} export it to a file first"
+        )
+    has_weights = WEIGHTS in config.files
+    if engine == "torchscript" or (engine == "auto" and (own or trust)) or not has_weights:
+        if not (own or trust):
+            raise ModelError(_trust_message(f"{SCRIPT} of model {config.name!r}", "TorchScript", has_weights))
+        run = engines.script_engine(checked_bytes(path, SCRIPT, config), where)
+    else:
+        run = engines.eager_engine(config, checked_bytes(path, WEIGHTS, config), where)
+    novelty = None
+    if NOVELTY in config.files:
+        novelty = _read_novelty(checked_bytes(path, NOVELTY, config), config)
+    return _ready(config, run, where, novelty)
+
+
+def _load_file(path: Path, device: str, engine: str, trust: bool) -> BlastClassifier:
+    kinds = {".onnx": "onnx", ".pt2": "pt2", ".ts": "torchscript", ".pt": "torchscript"}
+    kind = kinds.get(path.suffix.lower())
+    if kind is None:
+        raise ModelError(f"expected a model folder or a file ending in {', '.join(kinds)}, got {path.name!r}")
+    if engine not in ("auto", kind):
+        raise ModelError(f"{path.name} holds a model for engine {kind!r}, not {engine!r}")
+    if kind == "onnx":
+        onnx = engines.OnnxEngine(path.read_bytes())
+        stored = onnx.session.get_modelmeta().custom_metadata_map
+        return _ready(*_from_metadata(stored.get(METADATA_KEY), onnx, "cpu"))
+    if not trust:
+        raise ModelError(
+            _trust_message(path.name, "TorchScript" if kind == "torchscript" else "torch.export")
+        )
+    text = _embedded(path)
+    run = (
+        engines.script_engine(path, device)
+        if kind == "torchscript"
+        else engines.exported_engine(path, device)
+    )
+    return _ready(*_from_metadata(text, run, device))
+
+
+def _embedded(path: Path) -> str | None:
+    """The configuration inside a TorchScript or torch.export archive, read without running anything."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                if entry.filename.endswith(f"/extra/{METADATA_KEY}") and entry.file_size < 1 << 24:
+                    return archive.read(entry).decode()
+    except (zipfile.BadZipFile, UnicodeDecodeError, OSError) as error:
+        raise ModelError(f"{path.name} is no readable archive: {error}") from error
+    return None
+
+
+def _from_metadata(
+    text: str | None, run: engines.Engine, device: str
+) -> tuple[ModelConfig, engines.Engine, str, Novelty | None]:
+    if not text:
+        raise ModelError("the file was not made by 'fastpgs export': it carries no configuration")
+    try:
+        stored = json.loads(text)
+        config = ModelConfig.from_json(stored["config"])
+        values = stored["novelty"]
+        novelty = None
+        if values is not None and config.novelty_threshold is not None:
+            novelty = Novelty(np.array(values["mean"]), np.array(values["whiten"]), config.novelty_threshold)
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ModelError(f"unusable configuration in the file: {error}") from error
+    return config, run, device, novelty
+
+
+def _read_novelty(data: bytes, config: ModelConfig) -> Novelty:
+    from safetensors.numpy import load
+
+    try:
+        tensors = load(data)
+        limit = float("inf") if config.novelty_threshold is None else config.novelty_threshold
+        return Novelty(tensors["mean"].astype(np.float64), tensors["whiten"].astype(np.float64), limit)
+    except Exception as error:
+        raise ModelError(f"unusable {NOVELTY}: {error}") from error
+
+
+def _ready(config: ModelConfig, run: engines.Engine, device: str, novelty: Novelty | None) -> BlastClassifier:
+    """Try the network once on a blank crop: a model that cannot run fails here, not amid a night's work."""
+    classifier = BlastClassifier(config, run, device, novelty)
+    side = config.input.size
+    shape = (1, side, side, 3) if config.input.channels == 3 else (1, side, side)
+    try:
+        p = classifier.predict_proba(np.full(shape, preprocess.WHITE, np.uint8))
+    except (RuntimeError, KeyError, IndexError, ValueError) as error:
+        lines = str(error).strip().splitlines() or [""]
+        raise ModelError(f"the network does not run as its configuration says: {lines[-1]}") from error
+    if not np.isfinite(logit(p)).all():
+        raise ModelError("the network returns values that are not finite")
+    return classifier
+
+
+def _device(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def _trust_message(what: str, kind: str, has_weights: bool = False) -> str:
+    advice = ", or use engine='eager', which needs the weights alone" if has_weights else ""
+    return (
+        f"{what} is a {kind} program: loading it runs code with all rights of this process. "
+        f"Pass trust=True (--trust-model) if you know where it comes from{advice}."
+    )

@@ -1,0 +1,69 @@
+"""How unlike the training images a field is.
+
+A field is described by the mean embedding of its cells, the colours of its background and cells, and their
+size. A Gaussian with shrunk covariance (Ledoit & Wolf 2004, DOI 10.1016/S0047-259X(03)00096-4) is fitted to
+the training fields; the score is the Mahalanobis distance (Lee et al. 2018, arXiv 1807.03888), and the
+threshold is a quantile of the scores of held-out fields.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def describe_field(embeddings: Floats, crops: NDArray[np.uint8], level: Floats, areas: Floats) -> Floats:
+    """The vector of one field.
+
+    Parameters
+    ----------
+    embeddings : float64, shape (n, F)
+        Of its n cells, n >= 1.
+    crops : uint8, shape (n, S, S, C) or (n, S, S)
+        What the network saw.
+    level : float64, shape (3,)
+        Background colour of the field.
+    areas : float64, shape (n,)
+        Areas of the cells, pixels.
+    """
+    pixels = crops.reshape(len(crops), crops.shape[1] ** 2, -1).astype(np.float64) / 255
+    return np.concatenate(
+        [
+            embeddings.mean(axis=0),
+            level / 255,
+            pixels.mean(axis=(0, 1)),
+            pixels.std(axis=1).mean(axis=0),
+            [np.log(np.maximum(areas, 1)).mean()],
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """Gaussian of the training fields: mean (D,) and a (D, D) whitening matrix; threshold of the distance."""
+
+    mean: Floats
+    whiten: Floats
+    threshold: float
+
+    def score(self, vectors: Floats) -> Floats:
+        """Mahalanobis distance over the square root of the dimension, about 1 for training fields."""
+        centred = np.atleast_2d(vectors) - self.mean
+        return np.asarray(np.linalg.norm(centred @ self.whiten, axis=1) / np.sqrt(len(self.mean)))
+
+
+def fit_novelty(vectors: Floats, threshold: float = float("inf")) -> Novelty:
+    """Fit the Gaussian to the vectors (n, D) of training fields."""
+    from sklearn.covariance import LedoitWolf
+
+    scale = vectors.std(axis=0)
+    # Directions that training never varied in would otherwise get an infinite weight.
+    scale = np.maximum(scale, 1e-3 * max(float(scale.max()), 1e-9))
+    fitted = LedoitWolf().fit(vectors / scale)
+    values, axes = np.linalg.eigh(fitted.covariance_)
+    whiten = (axes / np.sqrt(np.maximum(values, 1e-9))) / scale[:, None]
+    return Novelty(vectors.mean(axis=0), whiten, threshold)

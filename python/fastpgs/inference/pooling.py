@@ -1,0 +1,61 @@
+"""From the cells of a field to one score of the field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastpgs.inference.calibration import logit
+
+Floats = NDArray[np.float64]
+
+# A single cell's probability counts at most this much, in logits: no cell decides alone.
+LIMIT = 6.0
+
+
+def mean(p: Floats) -> float:
+    """The share of blasts to be expected among the cells, as a logit."""
+    return float(logit(p.mean(), 1e-3))
+
+
+def mean_logit(p: Floats) -> float:
+    """The cells as witnesses: the mean of their logits."""
+    return float(np.clip(logit(p), -LIMIT, LIMIT).mean())
+
+
+def noisy_or(p: Floats) -> float:
+    """The probability that at least one cell is a blast, were they independent, as a logit."""
+    none = np.log1p(-np.clip(p, 0, 1 - 1e-6)).sum()
+    return float(np.clip(np.log(-np.expm1(min(none, -1e-12))) - none, -30, 30))
+
+
+def median_logit(p: Floats) -> float:
+    """The cell in the middle."""
+    return float(np.clip(np.median(logit(p)), -LIMIT, LIMIT))
+
+
+METHODS: dict[str, Callable[[Floats], float]] = {
+    "mean": mean,
+    "mean_logit": mean_logit,
+    "median_logit": median_logit,
+    "noisy_or": noisy_or,
+}
+
+
+def pool(p: ArrayLike, method: str) -> float:
+    """Score of a field, in logits before calibration; nan without cells.
+
+    Parameters
+    ----------
+    p : array-like, shape (n,)
+        Calibrated probability of blast of each cell.
+    method : {"mean", "mean_logit", "median_logit", "noisy_or"}
+    """
+    if method not in METHODS:
+        raise ValueError(f"pooling must be one of {', '.join(METHODS)}, got {method!r}")
+    values = np.asarray(p, dtype=np.float64).reshape(-1)
+    if values.size == 0:
+        return float("nan")
+    return METHODS[method](values)

@@ -1,0 +1,246 @@
+"""From an image to the crops a network is fed: the same steps in training and in use.
+
+image -> 8-bit RGB -> cells -> white balance -> crops at native scale -> grey or RGB tensor
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fastpgs.cells import Cells
+
+UInt8 = NDArray[np.uint8]
+
+# White balance brings the background to this level, which leaves room above it for glare.
+WHITE = 240
+DARKEST_WHITE = 32
+LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How crops are made; stored with the model, so that use repeats training.
+
+    Attributes
+    ----------
+    size : int
+        Side of a crop in pixels, divisible by 8.
+    colour : {"rgb", "grey"}
+    source : {"cells", "image"}
+        Crops of PGS cells, or the middle of the raw image as a single crop.
+    masked : bool
+        Blank everything that is not the cell.
+    balance : {"none", "white"}
+        ``"white"`` scales each channel so that the field's background becomes white.
+    scale : float
+        Crop pixels an image pixel, one fixed factor for all cells: size is a feature and is kept.
+    cells : dict
+        Options of `fastpgs.find_cells`.
+    mean, std : tuple of float
+        Of the training crops, each channel, in [0, 1] units.
+    """
+
+    size: int = 48
+    colour: str = "rgb"
+    source: str = "cells"
+    masked: bool = False
+    balance: str = "white"
+    scale: float = 1.0
+    cells: dict[str, Any] = field(default_factory=dict)
+    mean: tuple[float, ...] = (0.7,)
+    std: tuple[float, ...] = (0.25,)
+
+    def __post_init__(self) -> None:
+        if self.size < 8 or self.size % 8:
+            raise ValueError(f"size must be a positive multiple of 8, got {self.size}")
+        _one_of("colour", self.colour, ("rgb", "grey"))
+        _one_of("source", self.source, ("cells", "image"))
+        _one_of("balance", self.balance, ("none", "white"))
+        if not (np.isfinite(self.scale) and self.scale > 0):
+            raise ValueError(f"scale must be a finite number > 0, got {self.scale}")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, self.channels):
+                raise ValueError(f"{name} needs 1 or {self.channels} values, got {len(values)}")
+
+    @property
+    def channels(self) -> int:
+        """Channels of a crop."""
+        return 3 if self.colour == "rgb" else 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for JSON."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> InputSpec:
+        """The inverse of `to_dict`; unknown keys are refused."""
+        unknown = set(values) - set(cls.__dataclass_fields__)
+        if unknown:
+            raise ValueError(f"unknown input options: {sorted(unknown)}")
+        given: dict[str, Any] = {k: tuple(v) if k in ("mean", "std") else v for k, v in values.items()}
+        return cls(**given)
+
+
+def to_rgb8(image: NDArray[Any]) -> UInt8:
+    """Any image as (H, W, 3) uint8.
+
+    Parameters
+    ----------
+    image : ndarray, shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)
+        uint8, uint16 (scaled by 1/257) or float in [0, 1]. Alpha is dropped.
+
+    Raises
+    ------
+    ValueError
+        Other shapes or types, values that are not finite or outside [0, 1].
+    """
+    array = np.asarray(image)
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
+        raise ValueError(f"expected an image of shape (H, W), (H, W, 3) or (H, W, 4), got {np.shape(image)}")
+    array = array[..., :3]
+    if array.dtype == np.uint16:
+        array = (array // 257).astype(np.uint8)
+    elif array.dtype.kind == "f":
+        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+            raise ValueError("a float image must be finite and within [0, 1]")
+        array = np.rint(array * 255).astype(np.uint8)
+    elif array.dtype != np.uint8:
+        raise ValueError(f"expected uint8, uint16 or float pixels, got {array.dtype}")
+    return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
+
+
+def background(image: UInt8) -> NDArray[np.float64]:
+    """Colour of the empty glass: the median of the brightest tenth of the pixels, each channel."""
+    pixels = image.reshape(-1, 3)
+    luma = pixels @ LUMA
+    return np.asarray(np.median(pixels[luma >= np.quantile(luma, 0.9)], axis=0), dtype=np.float64)
+
+
+def find(image: NDArray[Any], spec: InputSpec, num_threads: int | None = None) -> Cells:
+    """Cells of an image with the options of the model."""
+    from fastpgs.cells import find_cells
+
+    rgb = to_rgb8(image)
+    if spec.source == "image":
+        return _whole(rgb)
+    return find_cells(rgb, num_threads=num_threads, **spec.cells)
+
+
+def cut(image: NDArray[Any], cells: Cells, spec: InputSpec) -> UInt8:
+    """Crops of cells as the network wants them.
+
+    Returns
+    -------
+    ndarray, uint8, shape (n, size, size, 3) or (n, size, size)
+        Beyond the picture there is background.
+    """
+    rgb = to_rgb8(image)
+    level = background(rgb)
+    crops = cut_raw(rgb, cells, spec, level)
+    masks = cut_masks(cells, spec) if spec.masked else None
+    return finish(crops, masks, np.broadcast_to(level, (len(crops), 3)), spec)
+
+
+def cut_raw(rgb: UInt8, cells: Cells, spec: InputSpec, level: NDArray[np.float64], margin: int = 0) -> UInt8:
+    """Crops before any change of colour: (n, S, S, 3) with S = size + 2 * margin."""
+    from fastpgs.cells import crop_cells
+
+    fill = tuple(float(v) for v in level)
+    return np.asarray(
+        crop_cells(rgb, cells, spec.size + 2 * margin, fill=fill, zoom=spec.scale), dtype=np.uint8
+    )
+
+
+def cut_masks(cells: Cells, spec: InputSpec, margin: int = 0) -> UInt8:
+    """For each crop, 255 where the cell itself is: (n, S, S) uint8."""
+    from fastpgs.cells import crop_cells
+
+    inside = np.where(cells.labels > 0, 255, 0).astype(np.uint8)
+    masks = crop_cells(inside, cells, spec.size + 2 * margin, masked=True, fill=0, zoom=spec.scale)
+    return np.asarray(masks, dtype=np.uint8)
+
+
+def finish(crops: UInt8, masks: UInt8 | None, levels: NDArray[np.float64], spec: InputSpec) -> UInt8:
+    """White balance, masking and grey, as the model's input asks.
+
+    Parameters
+    ----------
+    crops : uint8, shape (n, S, S, 3)
+    masks : uint8, shape (n, S, S), optional
+        Needed where ``spec.masked``.
+    levels : float64, shape (n, 3)
+        `background` of the field each crop is from. Fields too dark to have one are left as they are.
+    spec : InputSpec
+
+    Returns
+    -------
+    uint8, shape (n, S, S, 3) or (n, S, S)
+    """
+    if spec.balance == "white":
+        gain = np.where(levels.min(axis=1, keepdims=True) < DARKEST_WHITE, 1.0, WHITE / np.maximum(levels, 1))
+        crops = np.clip(np.rint(crops * gain[:, None, None, :].astype(np.float32)), 0, 255).astype(np.uint8)
+    if spec.masked:
+        if masks is None:
+            raise ValueError("masked crops need the masks of their cells")
+        crops = np.where(masks[..., None] >= 128, crops, np.uint8(WHITE))
+    if spec.colour == "grey":
+        crops = np.rint(crops @ LUMA).astype(np.uint8)
+    return np.ascontiguousarray(crops)
+
+
+def to_tensor(crops: NDArray[Any], spec: InputSpec) -> Tensor:
+    """Crops as a normalised float tensor (n, C, S, S).
+
+    Raises
+    ------
+    ValueError
+        Crops of another type, channel count or size than the model's (any side divisible by 8 passes).
+    """
+    import torch
+
+    array = np.asarray(crops)
+    if array.ndim == 3:
+        array = array[..., None]
+    if array.ndim != 4 or array.shape[3] != spec.channels or array.dtype != np.uint8:
+        wanted = "(n, S, S, 3)" if spec.channels == 3 else "(n, S, S)"
+        raise ValueError(f"expected uint8 crops of shape {wanted}, got {array.dtype} {np.shape(crops)}")
+    x = torch.from_numpy(np.ascontiguousarray(array)).permute(0, 3, 1, 2)
+    return normalise(x.float() / 255, spec)
+
+
+def normalise(x: Tensor, spec: InputSpec) -> Tensor:
+    """(x - mean) / std for x in [0, 1], in the memory layout that convolutions like best."""
+    import torch
+
+    mean = torch.tensor(spec.mean, dtype=x.dtype, device=x.device).view(1, -1, 1, 1)
+    std = torch.tensor(spec.std, dtype=x.dtype, device=x.device).view(1, -1, 1, 1)
+    return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def _whole(image: UInt8) -> Cells:
+    """The picture as one cell: what is not black surround."""
+    from fastpgs.cells import Cells
+    from fastpgs.cells.table import measure
+
+    labels = (image.max(axis=2) > 0).astype(np.int32)
+    if not labels.any():
+        labels[:] = 1
+    cells = measure(image, labels, labels)
+    # The crop is of the picture's middle, so the box is the picture.
+    for axis, value in zip(range(4), (0, 0, *labels.shape), strict=True):
+        cells.table[f"bbox-{axis}"][:] = value
+    return Cells(cells.labels, cells.nuclei, cells.table)
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {allowed}, got {value!r}")

@@ -1,0 +1,157 @@
+"""The model card, written from what was measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastpgs.inference.files import ModelConfig
+
+NAMES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "roc_auc": "ROC AUC",
+    "f1": "F1",
+    "weighted_f1": "weighted F1",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "ece": "expected calibration error",
+    "brier": "Brier score",
+}
+
+
+def write_card(config: ModelConfig, report: dict[str, Any]) -> str:
+    """Markdown of the card."""
+    data, spec, train = report["data"], config.input, config.trained["train"]
+    fit = config.trained["fit"]
+    classes = ", ".join(f"{name} {n}" for name, n in data["classes"].items())
+    lines = [
+        f"# {config.name}",
+        "",
+        "Judges single white cells, and from them whole fields, of stained blood smears: blast or normal.",
+        "**A research tool, not a medical device: its output is no diagnosis and must not decide about a patient.**",
+        "",
+        "## What it is",
+        "",
+        f"* Network: `{config.network}` {config.options}; class head and mask map from one forward.",
+        f"* Input: {spec.size} x {spec.size} {spec.colour} crops of cells found by pivot-growing segmentation, "
+        f"at {spec.scale:g} crop pixels an image pixel, {'cell alone' if spec.masked else 'with surroundings'}, "
+        f"colour balance: {spec.balance}.",
+        f"* Field score: `{config.pooling}` of its cells' probabilities, then calibrated.",
+        f"* Thresholds of a field: blast from {config.field_thresholds.blast:.3f}, normal below "
+        f"{config.field_thresholds.normal:.3f}, uncertain between (chosen for sensitivity "
+        f"{config.field_thresholds.sensitivity:g} and specificity {config.field_thresholds.specificity:g}).",
+        f"* A field farther than {config.novelty_threshold:.2f} from the training images is uncertain."
+        if config.novelty_threshold is not None
+        else "* No test of novelty.",
+        "",
+        "## How it was made",
+        "",
+        "```",
+        config.trained["command"],
+        "```",
+        "",
+        f"{report['seconds']['all'] / 60:.0f} minutes on {report['machine']}, {report['threads']} torch thread(s), "
+        f"other work running beside it; of these {report['seconds']['cells'] / 60:.1f} for finding the cells."
+        if "machine" in report
+        else f"{report['seconds']['all'] / 60:.0f} minutes, {report['threads']} torch thread(s).",
+        "",
+        f"Data: {data['images']} images ({classes}); {data['duplicates_left_out']} byte-identical ones left out, "
+        f"{len(data['unreadable'])} unreadable, {data['without_cells']} without cells; {data['cells']} cells, and "
+        f"{data['cells_of_views']} of {fit['views']} random view(s) of each image (stain, light, blur, JPEG, size). "
+        "Cells have their image's label: some cells of a blast field are normal, so a cell's own figures are "
+        "bounded by that.",
+        "",
+        f"Groups: {data['grouping']}. Training: {train['epochs']} epochs, {train['cells_per_image']} or more cells "
+        f"an image and epoch, batch {train['batch_size']}, AdamW {train['learning_rate']:g}, cosine; class loss + "
+        f"{train['mask_weight']:g} x mask loss with the segmentation's mask as weak supervision.",
+        "",
+    ]
+    if data["leaky"]:
+        lines += ["**The split is random: groups lie on both sides, the figures below are too good.**", ""]
+    lines += _figures(report, fit)
+    lines += _tables(report)
+    lines += [
+        "## Limits",
+        "",
+        "* Trained on one laboratory's stain, microscope and magnification. Images of others are not "
+        "covered by these figures; fields unlike the training are called uncertain, which is a help and no guarantee.",
+        "* The groups are contiguous blocks of file numbers where the source gives no patient ids: a patient may "
+        "lie on both sides of a block's edge.",
+        "* Staining differs by class in the training images; the colour baseline in the table shows how much of "
+        "the answer that alone gives.",
+        "* Size is part of the evidence: the image's scale must be that of the training images.",
+        "* Not for diagnosis, triage or any decision about a patient.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _figures(report: dict[str, Any], fit: dict[str, Any]) -> list[str]:
+    kept = (
+        "the network that is kept was then trained on all images" if fit["final"] else "this network is kept"
+    )
+    lines = [
+        "## Figures on groups never seen",
+        "",
+        f"Fields of {report['folds']} held-out fold(s); networks, calibration and thresholds come from other folds; "
+        f"{kept}. Intervals: 95 %, bootstrap over groups.",
+        "",
+        "| fields | value | 95 % interval |",
+        "|---|---|---|",
+    ]
+    for name, row in report["figures"].items():
+        lines.append(f"| {NAMES[name]} | {row['value']:.4f} | {row['low']:.4f} to {row['high']:.4f} |")
+    folds = ", ".join(f"{f['balanced_accuracy']:.3f} / {f['roc_auc']:.4f}" for f in report["per_fold"])
+    calls = report["calls"]
+    lines += [
+        "",
+        f"Balanced accuracy / ROC AUC of each fold: {folds}.",
+        "",
+        "Calls: "
+        + "; ".join(
+            f"{kind} fields: " + ", ".join(f"{n} {call}" for call, n in calls[kind].items()) for kind in calls
+        )
+        + f". Held-out fields flagged as unlike the training: {report['novelty_alarms']:.1%}.",
+        "",
+        f"Single cells, judged by their field's label: ROC AUC {report['cells_figures']['roc_auc']:.4f}, balanced "
+        f"accuracy {report['cells_figures']['balanced_accuracy']:.4f}.",
+        "",
+    ]
+    return lines
+
+
+def _tables(report: dict[str, Any]) -> list[str]:
+    wanted = ("balanced_accuracy", "roc_auc", "accuracy", "f1", "ece")
+    head = " | ".join(NAMES[w] for w in wanted)
+    lines = ["## Beside trivial baselines, same folds", "", f"| | {head} |", "|---|" + "---|" * len(wanted)]
+    ours = {w: report["figures"][w]["value"] for w in wanted}
+    for name, row in {"this model": ours, **report["baselines"]}.items():
+        lines.append(f"| {name} | " + " | ".join(f"{row[w]:.4f}" for w in wanted) + " |")
+    lines += [
+        "",
+        "## Pooling of cells into a field, held out",
+        "",
+        f"| | {head} |",
+        "|---|" + "---|" * len(wanted),
+    ]
+    for name, row in report["pooling"].items():
+        lines.append(f"| {name} | " + " | ".join(f"{row[w]:.4f}" for w in wanted) + " |")
+    lines.append("")
+    if report["robustness"]:
+        some = next(iter(report["robustness"].values()))
+        lines += [
+            "## Under change",
+            "",
+            f"{some['images']} held-out fields, as many of each class, each judged by the network that had not seen "
+            "its fold, changed before cells were looked for.",
+            "",
+            "| change | balanced accuracy | ROC AUC | fields without cells | flagged as unlike |",
+            "|---|---|---|---|---|",
+        ]
+        for name, row in report["robustness"].items():
+            lines.append(
+                f"| {name} | {row['balanced_accuracy']:.3f} | {row['roc_auc']:.4f} | {row['without_cells']} | "
+                f"{row['novel']:.1%} |"
+            )
+        lines.append("")
+    return lines

@@ -1,0 +1,92 @@
+"""Checkpoints without pickle: tensors in safetensors, the rest as JSON in its header.
+
+The file is replaced in one step after it is on the disk, so a kill at any moment leaves the old or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from fastpgs.inference.preprocess import InputSpec
+from fastpgs.io.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from fastpgs.training.loop import TrainConfig
+
+NAME = "checkpoint.safetensors"
+
+
+def save_checkpoint(
+    folder: Path,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    config: TrainConfig,
+    spec: InputSpec,
+    history: list[dict[str, float]],
+    best_weights: dict[str, Tensor],
+    best_epoch: int,
+) -> None:
+    """Write weights, optimiser state, best weights so far and the log."""
+    from safetensors.torch import save_file
+
+    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
+    tensors |= {f"best.{k}": v for k, v in best_weights.items()}
+    for number, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{number}.{k}": v for k, v in state.items()}
+    header = {
+        "config": json.dumps(config.to_dict(), sort_keys=True),
+        "input": json.dumps(spec.to_dict(), sort_keys=True),
+        "history": json.dumps(history),
+        "best_epoch": str(best_epoch),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder / NAME) as temporary:
+        save_file({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, temporary, header)
+
+
+def load_checkpoint(
+    folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, config: TrainConfig, spec: InputSpec
+) -> tuple[list[dict[str, float]], dict[str, Tensor], int]:
+    """Put `network` and `optimiser` back as they were; returns log, best weights and best epoch.
+
+    Raises
+    ------
+    ValueError
+        The checkpoint is of a run with other options; the differences are named.
+    """
+    from safetensors import safe_open
+
+    with safe_open(folder / NAME, "pt") as file:
+        header = file.metadata()
+        for name, now in (("config", config.to_dict()), ("input", spec.to_dict())):
+            _same_options(json.loads(header[name]), now)
+        tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    network.load_state_dict(_under(tensors, "network."))
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in _under(tensors, "optimiser.").items():
+        number, _, name = key.partition(".")
+        state.setdefault(int(number), {})[name] = value
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
+    return json.loads(header["history"]), _under(tensors, "best."), int(header["best_epoch"])
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _same_options(stored: dict[str, Any], now: dict[str, Any]) -> None:
+    now = json.loads(json.dumps(now))
+    differ = {
+        k: (stored.get(k), now.get(k)) for k in sorted(set(stored) | set(now)) if stored.get(k) != now.get(k)
+    }
+    # More or fewer torch threads may change the last bits, never what is learned.
+    differ.pop("threads", None)
+    if differ:
+        text = "; ".join(f"{k}: checkpoint {a!r}, now {b!r}" for k, (a, b) in differ.items())
+        raise ValueError(f"cannot resume with other options: {text}")

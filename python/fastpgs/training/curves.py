@@ -1,0 +1,49 @@
+"""Loss and accuracy over the epochs, as a PNG (Figs. 13-20)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def plot_history(runs: dict[str, list[dict[str, float]]], path: Path) -> None:
+    """Two panels, loss and accuracy; a colour a run, training dashed, validation solid.
+
+    Parameters
+    ----------
+    runs : dict
+        Name to log, one dict an epoch as `fastpgs.training.loop.train_network` writes it.
+    path : Path
+        PNG to write.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    loss, accuracy = figure.subplots(1, 2)
+    for number, (name, history) in enumerate(runs.items()):
+        colour = f"C{number % 10}"
+        epochs = [row["epoch"] + 1 for row in history]
+        for panel, key in ((loss, "loss"), (accuracy, "accuracy")):
+            train_key = "train_class_loss" if key == "loss" else "train_accuracy"
+            panel.plot(epochs, [r[train_key] for r in history], "--", marker=".", color=colour)
+            if history and f"validation_{key}" in history[0]:
+                panel.plot(
+                    epochs,
+                    [r[f"validation_{key}"] for r in history],
+                    "-",
+                    marker="o",
+                    color=colour,
+                    label=name,
+                )
+            else:
+                panel.plot([], [], "--", color=colour, label=f"{name} (training)")
+    for panel, title in ((loss, "class loss"), (accuracy, "accuracy of cells")):
+        panel.set_xlabel("epoch")
+        panel.set_title(f"{title}: training dashed, validation solid", fontsize=9)
+        panel.grid(alpha=0.3)
+        panel.xaxis.get_major_locator().set_params(integer=True)
+    accuracy.set_ylim(top=1.0)
+    if runs:
+        loss.legend(fontsize=8)
+    figure.savefig(path, dpi=110)

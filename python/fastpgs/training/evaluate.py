@@ -1,0 +1,236 @@
+"""What held-out predictions say: calibration, thresholds, figures with intervals, robustness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from fastpgs import metrics
+from fastpgs.inference import pooling
+from fastpgs.inference.calibration import Calibration, Thresholds, fit_calibration, fit_thresholds
+from fastpgs.inference.novelty import Novelty, describe_field
+from fastpgs.inference.preprocess import InputSpec, background, cut, find
+from fastpgs.training.cellset import CellSet, read_image
+from fastpgs.training.datasets import Dataset
+from fastpgs.training.loop import predict
+from fastpgs.training.perturb import PERTURBATIONS
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+# A novelty score above this quantile of held-out fields makes a field uncertain.
+NOVELTY_QUANTILE = 0.99
+
+
+@dataclass
+class HeldOut:
+    """Predictions for images by networks that had not seen their groups.
+
+    Attributes
+    ----------
+    sample : int64, shape (n,)
+        Image of each cell.
+    logits : float64, shape (n,)
+    images : int64, shape (m,)
+        The images that have cells.
+    fold : int64, shape (m,)
+        The fold in which each image was held out.
+    novelty : float64, shape (m,)
+        Distance of each image from the training images of its fold.
+    """
+
+    sample: Ints
+    logits: Floats
+    images: Ints
+    fold: Ints
+    novelty: Floats
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Everything that is fitted on held-out predictions."""
+
+    calibration: Calibration
+    pooling: str
+    field_calibration: Calibration
+    cell_thresholds: Thresholds
+    field_thresholds: Thresholds
+    novelty_threshold: float
+
+
+def fit_all(
+    held: HeldOut, labels: Ints, *, sensitivity: float, specificity: float, method: str = "auto"
+) -> Fitted:
+    """Calibrate cells, choose the pooling, calibrate fields, choose thresholds.
+
+    Parameters
+    ----------
+    held : HeldOut
+    labels : int array, of all images
+    sensitivity, specificity : float
+        Promises of the thresholds, see `fit_thresholds`.
+    method : str
+        A pooling, or "auto": the one under which held-out fields are most likely.
+    """
+    cell_labels = labels[held.sample]
+    # Every image weighs the same, however many cells it has.
+    weights = 1 / np.bincount(held.sample)[held.sample]
+    calibration = fit_calibration(held.logits, cell_labels, weights * len(held.images) / weights.sum())
+    p = calibration(held.logits)
+    truth = labels[held.images]
+    best: tuple[float, str, Calibration, Floats] | None = None
+    for name in pooling.METHODS if method == "auto" else [method]:
+        scores = pool_images(p, held.sample, held.images, name)
+        fitted = fit_calibration(scores, truth)
+        probability = fitted(scores)
+        loss = float(-np.mean(np.log(np.clip(np.where(truth == 1, probability, 1 - probability), 1e-9, 1))))
+        if best is None or loss < best[0]:
+            best = (loss, name, fitted, probability)
+    assert best is not None
+    return Fitted(
+        calibration=calibration,
+        pooling=best[1],
+        field_calibration=best[2],
+        cell_thresholds=fit_thresholds(p, cell_labels, sensitivity=sensitivity, specificity=specificity),
+        field_thresholds=fit_thresholds(best[3], truth, sensitivity=sensitivity, specificity=specificity),
+        novelty_threshold=float(np.quantile(held.novelty, NOVELTY_QUANTILE)),
+    )
+
+
+def pool_images(p: Floats, sample: Ints, images: Ints, method: str) -> Floats:
+    """Score of each image from its cells, in logits."""
+    order = np.argsort(sample, kind="stable")
+    starts = np.searchsorted(sample[order], images, side="left")
+    ends = np.searchsorted(sample[order], images, side="right")
+    return np.array(
+        [pooling.pool(p[order[a:b]], method) for a, b in zip(starts, ends, strict=True)], dtype=np.float64
+    )
+
+
+def cross_fitted(
+    held: HeldOut, labels: Ints, **options: Any
+) -> tuple[Floats, NDArray[np.str_], NDArray[np.bool_]]:
+    """Probabilities, calls and novelty alarms of held-out images, each calibrated on the other folds alone.
+
+    This is what the reported figures are computed from: neither network nor calibration nor threshold has
+    seen the image's fold. With a single fold there is no other; its own fit is used and flattering.
+
+    Returns
+    -------
+    p : float64, shape (m,)
+    calls : str, shape (m,)
+    alarms : bool, shape (m,)
+    """
+    p = np.empty(len(held.images))
+    calls = np.empty(len(held.images), dtype="<U9")
+    alarms = np.zeros(len(held.images), dtype=bool)
+    for fold in np.unique(held.fold):
+        inside = held.fold == fold
+        other = ~inside if not inside.all() else inside
+        chosen = np.isin(held.sample, held.images[other])
+        fitted = fit_all(
+            HeldOut(
+                held.sample[chosen],
+                held.logits[chosen],
+                held.images[other],
+                held.fold[other],
+                held.novelty[other],
+            ),
+            labels,
+            **options,
+        )
+        own = np.isin(held.sample, held.images[inside])
+        scores = pool_images(
+            fitted.calibration(held.logits[own]), held.sample[own], held.images[inside], fitted.pooling
+        )
+        p[inside] = fitted.field_calibration(scores)
+        calls[inside] = fitted.field_thresholds.call(p[inside])
+        alarms[inside] = held.novelty[inside] > fitted.novelty_threshold
+    return p, calls, alarms
+
+
+def figures(
+    data: Dataset, images: Ints, labels: Ints, p: Floats, *, repeats: int = 1000
+) -> dict[str, dict[str, float]]:
+    """Figures of merit of images with 95 % intervals over groups: {name: {value, low, high}}."""
+    truth = labels[images]
+    groups = np.array([data.samples[i].group for i in images])
+    strata = np.array([data.samples[i].stratum for i in images])
+    value = metrics.scores(truth, p)
+    out = {}
+    for name in value:
+
+        def measure(drawn: Ints, name: str = name) -> float:
+            return metrics.scores(truth[drawn], p[drawn])[name]
+
+        low, high = metrics.bootstrap_interval(groups, measure, strata=strata, repeats=repeats)
+        out[name] = {"value": value[name], "low": low, "high": high}
+    return out
+
+
+def field_vectors(
+    embeddings: Floats, crops: NDArray[np.uint8], cells: CellSet, members: Ints, images: Ints
+) -> Floats:
+    """Novelty vectors (m, D) of images; row i of `embeddings` and `crops` is cell ``members[i]``."""
+    sample = cells.sample[members]
+    rows = []
+    for image in images:
+        own = np.flatnonzero(sample == image)
+        rows.append(
+            describe_field(
+                embeddings[own], crops[own], cells.level[members[own[0]]], cells.area[members[own]]
+            )
+        )
+    return np.array(rows)
+
+
+def robustness(
+    data: Dataset,
+    images: Ints,
+    labels: Ints,
+    network: nn.Module,
+    spec: InputSpec,
+    fitted: Fitted,
+    novelty: Novelty | None,
+    *,
+    device: str = "cpu",
+    report: Callable[[str], None] | None = None,
+) -> dict[str, list[dict[str, float]]]:
+    """p_blast of held-out images, as they are and under each of `PERTURBATIONS`.
+
+    Returns
+    -------
+    dict
+        For each change a list with one ``{image, label, p, novelty, cells}`` an image; p is nan without cells.
+    """
+    import torch
+
+    changes = {"none": lambda image: image, **PERTURBATIONS}
+    out: dict[str, list[dict[str, float]]] = {}
+    for name, change in changes.items():
+        rows = []
+        for index in images:
+            image = change(read_image(data.samples[index].path))
+            cells = find(image, spec, num_threads=1)
+            row = {"image": int(index), "label": int(labels[index]), "p": float("nan"), "cells": len(cells)}
+            row["novelty"] = float("nan")
+            if len(cells):
+                crops = cut(image, cells, spec)
+                shaped = crops if crops.ndim == 4 else crops[..., None]
+                pictures = torch.from_numpy(np.ascontiguousarray(shaped.transpose(0, 3, 1, 2)))
+                logits, embeddings = predict(network, pictures, spec, device)
+                score = pooling.pool(fitted.calibration(logits), fitted.pooling)
+                row["p"] = float(fitted.field_calibration(score))
+                if novelty is not None:
+                    vector = describe_field(embeddings, crops, background(image), cells.table["area"])
+                    row["novelty"] = float(novelty.score(vector)[0])
+            rows.append(row)
+        out[name] = rows
+        if report:
+            report(name)
+    return out

@@ -1,0 +1,426 @@
+"""From labelled images to a model folder: ``fastpgs train``.
+
+    images -> cells (cached) -> K folds, each a network and its held-out predictions
+           -> calibration, pooling, thresholds from the held-out predictions of all folds
+           -> one network trained on everything -> model folder, figures, curves, card
+
+The reported figures are those of the fold networks on groups that they never saw, each calibrated on the other
+folds. The network that is kept has seen all images; with ``final=False`` the first fold's network is kept and
+no other is trained.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fastpgs import metrics
+from fastpgs.inference import pooling
+from fastpgs.inference.calibration import fit_calibration
+from fastpgs.inference.files import ModelConfig
+from fastpgs.inference.novelty import Novelty, fit_novelty
+from fastpgs.inference.preprocess import InputSpec
+from fastpgs.training import baselines, evaluate
+from fastpgs.training.cellset import MARGIN, CellSet, collect_cells
+from fastpgs.training.datasets import Dataset
+from fastpgs.training.evaluate import HeldOut
+from fastpgs.training.loop import TrainConfig, Trained, fit_normalisation, predict, train_network
+from fastpgs.training.save import save_model
+from fastpgs.training.splits import Fold, folds_csv, group_folds, official_folds, split_once
+
+Ints = NDArray[np.int64]
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Choices of `fit_model` beside the network's own."""
+
+    folds: int = 5
+    official: bool = False  # use the parts that the source defines instead
+    final: bool = True  # train once more on everything and keep that network
+    views: int = 1  # random views of each image beside the image itself
+    validation: float = 0.2  # share of the training groups watched for early stopping, where patience > 0
+    sensitivity: float = 0.98
+    specificity: float = 0.95
+    pooling: str = "auto"
+    robustness: int = 0  # images of each class tried under each perturbation
+    allow_leakage: bool = False
+    seed: int = 0
+
+
+@dataclass
+class FitResult:
+    """What a run left behind."""
+
+    folder: Path
+    config: ModelConfig
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+def fit_model(
+    data: Dataset,
+    out: Path,
+    spec: InputSpec,
+    config: TrainConfig,
+    options: FitOptions,
+    *,
+    name: str | None = None,
+    command: str = "",
+    cache: Path | None = None,
+    resume: bool = False,
+    device: str = "cpu",
+    report: Report | None = None,
+) -> FitResult:
+    """Train, calibrate, evaluate and write a model folder.
+
+    Parameters
+    ----------
+    data : Dataset
+    out : Path
+        Model folder; logs, checkpoints, curves and figures go to ``out/training``.
+    spec : InputSpec
+        Mean and std are fitted.
+    config : TrainConfig
+    options : FitOptions
+    name : str, optional
+        Of the model; the folder's name by default.
+    command : str
+        Noted in the model card.
+    cache : Path, optional
+        Of the found cells.
+    resume : bool
+        Go on where a killed run of the same options was.
+    device : str
+    report : callable, optional
+        Told of progress: dicts with the key ``stage`` and others.
+    """
+    started = time.perf_counter()
+    tell = report or (lambda _: None)
+    work = out / "training"
+    work.mkdir(parents=True, exist_ok=True)
+    folds = _folds(data, options)
+    (work / "folds.csv").write_text(folds_csv(data, folds))
+    labels = np.array([s.label for s in data.samples])
+
+    cells = collect_cells(
+        data,
+        spec,
+        views=options.views,
+        cache=cache,
+        progress=lambda done, total: tell({"stage": "cells", "step": done, "steps": total}),
+    )
+    found_after = time.perf_counter() - started
+    runs: list[_FoldRun] = []
+    for number, fold in enumerate(folds if options.final else folds[:1]):
+        runs.append(
+            _run_fold(data, cells, labels, fold, number, spec, config, options, work, resume, device, tell)
+        )
+    held = _join(runs)
+    chosen: dict[str, Any] = {
+        "sensitivity": options.sensitivity,
+        "specificity": options.specificity,
+        "method": options.pooling,
+    }
+    fitted = evaluate.fit_all(held, labels, **chosen)
+    p, calls, alarms = evaluate.cross_fitted(held, labels, **chosen)
+
+    if options.final:
+        everything = np.arange(len(data))
+        final_spec = fit_normalisation(cells, everything, spec)
+        trained = _train(
+            cells,
+            labels,
+            everything,
+            everything[:0],
+            final_spec,
+            config,
+            work / "final",
+            resume,
+            device,
+            tell,
+            "final",
+        )
+        novelty = _fit_novelty(trained, cells, final_spec, everything, device)
+    else:
+        final_spec, trained, novelty = runs[0].spec, runs[0].trained, runs[0].novelty
+    novelty = replace(novelty, threshold=fitted.novelty_threshold)
+
+    truth = labels[held.images]
+    result: dict[str, Any] = {
+        "data": {
+            "images": len(data),
+            "classes": data.counts(),
+            "duplicates_left_out": len(data.duplicates),
+            "without_cells": len(data) - len(np.unique(cells.sample[cells.view == 0])),
+            "unreadable": [[p.name, why] for p, why in cells.failed],
+            "cells": int(np.sum(cells.view == 0)),
+            "cells_of_views": int(np.sum(cells.view > 0)),
+            "grouping": data.grouping,
+            "leaky": any(f.leaky for f in folds),
+        },
+        "folds": len(runs),
+        "figures": evaluate.figures(data, held.images, labels, p),
+        "per_fold": [metrics.scores(truth[held.fold == k], p[held.fold == k]) for k in np.unique(held.fold)],
+        "cells_figures": metrics.scores(labels[held.sample], fitted.calibration(held.logits)),
+        "calls": {
+            kind: {
+                call: int(np.sum(calls[truth == label] == call)) for call in ("blast", "normal", "uncertain")
+            }
+            for label, kind in ((1, "blast"), (0, "normal"))
+        },
+        "novelty_alarms": float(np.mean(alarms)),
+        "pooling": _pooling_table(held, labels, fitted),
+        "baselines": baselines.field_baselines(
+            data, cells, held.images, folds[: len(runs)], seed=options.seed
+        ),
+        "robustness": _robustness(data, runs, labels, fitted, options, device, tell, work),
+        "history": [r.trained.history for r in runs] + ([trained.history] if options.final else []),
+        "seconds": {"cells": found_after, "all": time.perf_counter() - started},
+        "threads": torch.get_num_threads(),
+        "machine": machine(device),
+    }
+    _write_predictions(work / "heldout.csv", data, held, p, calls)
+    model = ModelConfig(
+        name=name or out.name,
+        network=config.network,
+        activation=config.activation,
+        options=config.options,
+        input=final_spec,
+        calibration=fitted.calibration,
+        pooling=fitted.pooling,
+        field_calibration=fitted.field_calibration,
+        cell_thresholds=fitted.cell_thresholds,
+        field_thresholds=fitted.field_thresholds,
+        novelty_threshold=fitted.novelty_threshold,
+        trained={
+            "command": command,
+            "train": config.to_dict(),
+            "fit": options.__dict__,
+            "images": len(data),
+            "figures": result["figures"],
+        },
+    )
+    saved = save_model(out, model, trained.network, novelty, result)
+    (work / "report.json").write_text(json.dumps(result, indent=1, default=float))
+    return FitResult(out, saved, result)
+
+
+def machine(device: str) -> str:
+    """The class of machine, for figures that depend on it."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    model = platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [
+            line.partition(":")[2].strip()
+            for line in cpuinfo.read_text().splitlines()
+            if "model name" in line
+        ]
+        model = names[0] if names else model
+    return f"{len(os.sched_getaffinity(0))} cores of {model}"
+
+
+@dataclass
+class _FoldRun:
+    fold: Fold
+    spec: InputSpec
+    trained: Trained
+    novelty: Novelty
+    held: HeldOut
+
+
+def _folds(data: Dataset, options: FitOptions) -> list[Fold]:
+    if options.official:
+        return official_folds(data)
+    return group_folds(data, options.folds, seed=options.seed, allow_leakage=options.allow_leakage)
+
+
+def _run_fold(
+    data: Dataset,
+    cells: CellSet,
+    labels: Ints,
+    fold: Fold,
+    number: int,
+    spec: InputSpec,
+    config: TrainConfig,
+    options: FitOptions,
+    work: Path,
+    resume: bool,
+    device: str,
+    tell: Report,
+) -> _FoldRun:
+    train, watched = fold.train, fold.train[:0]
+    if config.patience > 0:
+        train, watched = split_once(data, fold.train, options.validation, seed=options.seed)
+    fold_spec = fit_normalisation(cells, train, spec)
+    trained = _train(
+        cells,
+        labels,
+        train,
+        watched,
+        fold_spec,
+        config,
+        work / f"fold{number}",
+        resume,
+        device,
+        tell,
+        f"fold {number}",
+    )
+    novelty = _fit_novelty(trained, cells, fold_spec, train, device)
+    members = np.flatnonzero(np.isin(cells.sample, fold.test) & (cells.view == 0))
+    logits, embeddings, crops = _predict(trained, cells, members, fold_spec, device)
+    images = np.unique(cells.sample[members])
+    vectors = evaluate.field_vectors(embeddings, crops, cells, members, images)
+    held = HeldOut(
+        cells.sample[members], logits, images, np.full(len(images), number), novelty.score(vectors)
+    )
+    pooled = evaluate.pool_images(
+        evaluate.fit_all(
+            held, labels, sensitivity=options.sensitivity, specificity=options.specificity
+        ).calibration(logits),
+        held.sample,
+        images,
+        "mean",
+    )
+    tell({"stage": "fold", "fold": number, "roc_auc": metrics.roc_auc(labels[images], pooled)})
+    return _FoldRun(fold, fold_spec, trained, novelty, held)
+
+
+def _train(
+    cells: CellSet,
+    labels: Ints,
+    train: Ints,
+    watched: Ints,
+    spec: InputSpec,
+    config: TrainConfig,
+    folder: Path,
+    resume: bool,
+    device: str,
+    tell: Report,
+    stage: str,
+) -> Trained:
+    from fastpgs.training.curves import plot_history
+
+    trained = train_network(
+        cells,
+        labels,
+        train,
+        watched,
+        spec,
+        config,
+        folder=folder,
+        resume=resume,
+        device=device,
+        report=lambda row: tell({"stage": stage, **row}),
+    )
+    plot_history({stage: trained.history}, folder / "curves.png")
+    return trained
+
+
+def _predict(
+    trained: Trained, cells: CellSet, members: Ints, spec: InputSpec, device: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
+    crops = cells.take(members).inputs(spec)[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    pictures = torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2)))
+    logits, embeddings = predict(trained.network, pictures, spec, device)
+    return logits, embeddings, crops
+
+
+def _fit_novelty(trained: Trained, cells: CellSet, spec: InputSpec, images: Ints, device: str) -> Novelty:
+    members = np.flatnonzero(np.isin(cells.sample, images) & (cells.view == 0))
+    _, embeddings, crops = _predict(trained, cells, members, spec, device)
+    seen = np.unique(cells.sample[members])
+    return fit_novelty(evaluate.field_vectors(embeddings, crops, cells, members, seen))
+
+
+def _join(runs: list[_FoldRun]) -> HeldOut:
+    parts = [r.held for r in runs]
+    return HeldOut(
+        *(np.concatenate([getattr(h, name) for h in parts]) for name in HeldOut.__dataclass_fields__)
+    )
+
+
+def _pooling_table(held: HeldOut, labels: Ints, fitted: evaluate.Fitted) -> dict[str, dict[str, float]]:
+    p = fitted.calibration(held.logits)
+    table = {}
+    for method in pooling.METHODS:
+        scores = evaluate.pool_images(p, held.sample, held.images, method)
+        calibrated = fit_calibration(scores, labels[held.images])(scores)
+        table[method] = metrics.scores(labels[held.images], calibrated)
+    return table
+
+
+def _robustness(
+    data: Dataset,
+    runs: list[_FoldRun],
+    labels: Ints,
+    fitted: evaluate.Fitted,
+    options: FitOptions,
+    device: str,
+    tell: Report,
+    work: Path,
+) -> dict[str, dict[str, float]]:
+    """Balanced accuracy and AUC under each perturbation, of fold networks on images held out from them."""
+    if options.robustness == 0:
+        return {}
+    rows: dict[str, list[dict[str, float]]] = {}
+    rng = np.random.default_rng(options.seed)
+    for number, run in enumerate(runs):
+        test = run.fold.test
+        chosen = []
+        for label in (0, 1):
+            own = test[labels[test] == label]
+            most = max(1, options.robustness // len(runs))
+            chosen.append(rng.choice(own, min(most, len(own)), replace=False))
+        tried = evaluate.robustness(
+            data, np.concatenate(chosen), labels, run.trained.network, run.spec, fitted, run.novelty, device=device,
+            report=partial(_tell_change, tell, number),
+        )  # fmt: skip
+        for name, found in tried.items():
+            rows.setdefault(name, []).extend(found)
+    (work / "robustness.json").write_text(json.dumps(rows))
+    table = {}
+    for name, found in rows.items():
+        truth = np.array([r["label"] for r in found])
+        # A field in which no cell is found gets the share of blasts among all fields: no knowledge.
+        p = np.nan_to_num(np.array([r["p"] for r in found]), nan=float(np.mean(labels)))
+        scores = metrics.scores(truth, p)
+        table[name] = {
+            "balanced_accuracy": scores["balanced_accuracy"],
+            "roc_auc": scores["roc_auc"],
+            "ece": scores["ece"],
+            "without_cells": int(sum(r["cells"] == 0 for r in found)),
+            "novel": float(np.mean([r["novelty"] > fitted.novelty_threshold for r in found])),
+            "images": len(found),
+        }
+    return table
+
+
+def _tell_change(tell: Report, fold: int, change: str) -> None:
+    tell({"stage": "robustness", "fold": fold, "change": change})
+
+
+def _write_predictions(
+    path: Path, data: Dataset, held: HeldOut, p: NDArray[np.float64], calls: NDArray[np.str_]
+) -> None:
+    lines = ["image,label,group,fold,p_blast,call,novelty"]
+    for i, index in enumerate(held.images):
+        sample = data.samples[index]
+        lines.append(
+            f"{sample.stratum}/{sample.path.name},{sample.label},{sample.group},{held.fold[i]},"
+            f"{p[i]:.6f},{calls[i]},{held.novelty[i]:.4f}"
+        )
+    path.write_text("\n".join(lines) + "\n")

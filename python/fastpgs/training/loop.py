@@ -1,0 +1,349 @@
+"""One visible training loop.
+
+Everything random in an epoch follows from (seed, epoch) alone, so a run that was killed and resumed goes
+through the same batches as one that was not, and ends, on a CPU, with the same weights to the bit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fastpgs import metrics
+from fastpgs.inference.preprocess import InputSpec, normalise
+from fastpgs.nets import build_network
+from fastpgs.nets.registry import has_mask
+from fastpgs.training.augment import Augment, augment
+from fastpgs.training.cellset import MARGIN, CellSet
+from fastpgs.training.checkpoint import load_checkpoint, save_checkpoint
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Every choice of a training run."""
+
+    network: str = "unet_plr"
+    activation: str | None = None  # None: as the name says
+    options: dict[str, Any] = field(default_factory=lambda: {"norm": "batch"})
+    epochs: int = 4
+    batch_size: int = 32
+    learning_rate: float = 1e-3  # the peak, after warm-up and before the cosine descent
+    weight_decay: float = 0.01
+    warmup: int = 50  # steps
+    clip: float = 1.0  # largest norm of the gradient
+    mask_weight: float = 0.5  # weight of the mask loss; the class loss has 1
+    smoothing: float = 0.02  # labels are `smoothing` and 1 - `smoothing`
+    cells_per_image: int = 2  # cells drawn of each image and epoch; images of the rarer class give more
+    patience: int = 0  # epochs without a better validation before stopping; 0: never
+    seed: int = 0
+    threads: int = 0  # torch threads; 0: leave as they are
+    augment: Augment = field(default_factory=Augment)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
+        """The inverse of `to_dict`."""
+        return cls(**{**values, "augment": Augment(**values["augment"])})
+
+
+@dataclass
+class Trained:
+    """A trained network, its log (one dict an epoch), and the epoch whose weights it has."""
+
+    network: nn.Module
+    history: list[dict[str, float]]
+    epoch: int
+
+
+def train_network(
+    cells: CellSet,
+    labels: Ints,
+    train: Ints,
+    validation: Ints,
+    spec: InputSpec,
+    config: TrainConfig,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    device: str = "cpu",
+    report: Callable[[dict[str, float]], None] | None = None,
+    stop_after: int | None = None,
+) -> Trained:
+    """Train a network on the cells of some images and watch it on those of others.
+
+    Parameters
+    ----------
+    cells : CellSet
+    labels : int array, shape (number of images,)
+        1 for blast, 0 for normal.
+    train, validation : int arrays
+        Indices of images. `validation` may be empty: then all epochs are run and the last weights kept.
+    spec : InputSpec
+        With the mean and std of the training images.
+    config : TrainConfig
+    folder : Path, optional
+        Where ``checkpoint.safetensors`` and ``log.jsonl`` go, after every epoch.
+    resume : bool
+        Go on from the checkpoint in `folder`, if there is one.
+    device : str
+    report : callable, optional
+        Called with a dict several times an epoch (``step``, ``steps``, ``loss``, ``accuracy``) and at its end.
+    stop_after : int, optional
+        Return after this many epochs of this call, as if killed there (for tests of resuming).
+
+    Returns
+    -------
+    Trained
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    network = build_network(
+        config.network, in_channels=spec.channels, activation=config.activation, **config.options
+    )
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    pictures = torch.from_numpy(np.ascontiguousarray(cells.inputs(spec).transpose(0, 3, 1, 2)))
+    masks = torch.from_numpy(cells.masks).unsqueeze(1)
+    cell_labels = labels[cells.sample]
+    steps = len(draw_cells(cells, labels, train, config, epoch=0)) // config.batch_size
+    if steps == 0:
+        raise ValueError(f"fewer training cells than one batch of {config.batch_size}")
+
+    history: list[dict[str, float]] = []
+    best_weights: dict[str, Tensor] = {}
+    best_epoch = -1
+    first = 0
+    if resume and folder is not None and (folder / "checkpoint.safetensors").exists():
+        history, best_weights, best_epoch = load_checkpoint(folder, network, optimiser, config, spec)
+        first = len(history)
+
+    for epoch in range(first, config.epochs):
+        if _out_of_patience(history, best_epoch, config.patience):
+            break
+        if stop_after is not None and epoch - first >= stop_after:
+            break
+        started = time.perf_counter()
+        torch.manual_seed(_mix(config.seed, epoch, 1))  # dropout
+        generator = torch.Generator().manual_seed(_mix(config.seed, epoch, 2))  # augmentation
+        order = draw_cells(cells, labels, train, config, epoch)
+        weights = _class_weights(cell_labels[order])
+        sums = {"loss": 0.0, "class_loss": 0.0, "mask_loss": 0.0, "accuracy": 0.0}
+        network.train()
+        for step in range(steps):
+            chosen = torch.from_numpy(order[step * config.batch_size : (step + 1) * config.batch_size])
+            for group in optimiser.param_groups:
+                group["lr"] = _learning_rate(config, epoch * steps + step, config.epochs * steps)
+            x, mask = augment(
+                pictures[chosen].float() / 255,
+                masks[chosen].float() / 255,
+                spec.size,
+                config.augment,
+                generator,
+            )
+            x, mask = normalise(x, spec).to(device), mask.to(device)
+            target = torch.from_numpy(cell_labels[chosen.numpy()]).float().to(device)
+            # bfloat16 needs no loss scaling; the loss itself is taken in float32.
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=device.startswith("cuda")):
+                out = network(x)
+            losses = _losses(out, target, mask, weights.to(device), config)
+            optimiser.zero_grad(set_to_none=True)
+            losses["loss"].backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+            optimiser.step()
+            for name, value in losses.items():
+                sums[name] += float(value.detach())
+            if report and (step % 10 == 9 or step == steps - 1):
+                shown = {k: v / (step + 1) for k, v in sums.items()}
+                report({"epoch": epoch, "step": step + 1, "steps": steps, **shown})
+
+        row = {"epoch": epoch, **{f"train_{k}": v / steps for k, v in sums.items()}}
+        if len(validation):
+            row |= _validate(network, cells, pictures, labels, validation, spec, config, device)
+        row["learning_rate"] = optimiser.param_groups[0]["lr"]
+        row["seconds"] = time.perf_counter() - started
+        history.append(row)
+        if best_epoch < 0 or not len(validation) or _rank(row) > _rank(history[best_epoch]):
+            best_epoch = epoch
+            best_weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
+        if folder is not None:
+            save_checkpoint(folder, network, optimiser, config, spec, history, best_weights, best_epoch)
+            (folder / "log.jsonl").write_text("".join(json.dumps(r) + "\n" for r in history))
+        if report:
+            report(row)
+
+    network.load_state_dict(best_weights)
+    return Trained(network.eval(), history, best_epoch)
+
+
+@torch.inference_mode()
+def predict(
+    network: nn.Module, pictures: Tensor, spec: InputSpec, device: str = "cpu", batch_size: int = 128
+) -> tuple[Floats, Floats]:
+    """Logits (n,) and embeddings (n, F) of uint8 crops (n, C, S, S); a margin is cut off."""
+    network.eval()
+    extra = (pictures.shape[-1] - spec.size) // 2
+    inner = slice(extra, extra + spec.size)
+    logits, embeddings = [], []
+    for start in range(0, len(pictures), batch_size):
+        x = pictures[start : start + batch_size, :, inner, inner].float() / 255
+        out = network(normalise(x, spec).to(device))
+        logits.append(out["logit"][:, 0].double().cpu())
+        embeddings.append(out["embedding"].double().cpu())
+    return torch.cat(logits).numpy(), torch.cat(embeddings).numpy()
+
+
+def fit_normalisation(cells: CellSet, train: Ints, spec: InputSpec, sample: int = 2000) -> InputSpec:
+    """`spec` with the mean and standard deviation of the training images' crops, each channel."""
+    from dataclasses import replace
+
+    members = np.flatnonzero(np.isin(cells.sample, train))
+    members = members[:: max(1, len(members) // sample)]
+    values = cells.take(members).inputs(spec)[:, MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.float64) / 255
+    mean, std = values.mean(axis=(0, 1, 2)), values.std(axis=(0, 1, 2))
+    return replace(
+        spec,
+        mean=tuple(round(float(v), 5) for v in mean),
+        std=tuple(round(max(float(v), 0.01), 5) for v in std),
+    )
+
+
+def draw_cells(cells: CellSet, labels: Ints, train: Ints, config: TrainConfig, epoch: int) -> Ints:
+    """Cells of one epoch, shuffled: a few of each image, so that crowded fields do not outvote sparse ones."""
+    rng = np.random.default_rng([config.seed, epoch])
+    image_counts = np.bincount(labels[train], minlength=2)
+    # Images of the rarer class give more cells each, within reason: a field has only so many.
+    quota = np.minimum(config.cells_per_image * image_counts.max() / np.maximum(image_counts, 1), 8).astype(
+        int
+    )
+    quota = np.maximum(quota, config.cells_per_image)
+    wanted = np.isin(cells.sample, train)
+    members = np.flatnonzero(wanted)
+    shuffled = members[rng.permutation(len(members))]
+    # Rank of each cell within its image in the shuffled order: the first `quota` are taken.
+    by_image = np.argsort(cells.sample[shuffled], kind="stable")
+    images = cells.sample[shuffled][by_image]
+    starts = np.flatnonzero(np.r_[True, images[1:] != images[:-1]])
+    rank = np.arange(len(images)) - np.repeat(starts, np.diff(np.r_[starts, len(images)]))
+    chosen = shuffled[by_image][rank < quota[labels[images]]]
+    drawn: Ints = chosen[rng.permutation(len(chosen))]
+    return drawn
+
+
+def pool_by_image(values: Floats, sample: Ints, images: Ints) -> Floats:
+    """Mean of the cells' values for each image; nan where it has none."""
+    total = np.bincount(sample, values, minlength=int(images.max()) + 1 if len(images) else 0)
+    number = np.bincount(sample, minlength=len(total))
+    with np.errstate(invalid="ignore"):
+        return (total / number)[images]
+
+
+def _losses(
+    out: dict[str, Tensor], target: Tensor, mask: Tensor, weights: Tensor, config: TrainConfig
+) -> dict[str, Tensor]:
+    logit = out["logit"][:, 0].float()
+    soft = target * (1 - 2 * config.smoothing) + config.smoothing
+    weight = torch.where(target > 0.5, weights[1], weights[0])
+    class_loss = F.binary_cross_entropy_with_logits(logit, soft, weight=weight)
+    mask_loss = torch.zeros((), device=logit.device)
+    if config.mask_weight > 0 and "mask" in out:
+        # Table 2's network returns a smaller map: the centre of the crop.
+        height, width = out["mask"].shape[2:]
+        top, left = (mask.shape[2] - height) // 2, (mask.shape[3] - width) // 2
+        wanted = mask[:, :, top : top + height, left : left + width]
+        mask_loss = F.binary_cross_entropy(out["mask"].float(), wanted.clamp(0, 1))
+    accuracy = ((logit > 0) == (target > 0.5)).float().mean()
+    return {
+        "loss": class_loss + config.mask_weight * mask_loss,
+        "class_loss": class_loss,
+        "mask_loss": mask_loss,
+        "accuracy": accuracy,
+    }
+
+
+def _validate(
+    network: nn.Module,
+    cells: CellSet,
+    pictures: Tensor,
+    labels: Ints,
+    validation: Ints,
+    spec: InputSpec,
+    config: TrainConfig,
+    device: str,
+) -> dict[str, float]:
+    members = validation_cells(cells, validation)
+    logits, _ = predict(network, pictures[members], spec, device)
+    truth = labels[cells.sample[members]]
+    weights = _class_weights(truth).numpy()[truth]
+    loss = np.logaddexp(0, np.where(truth == 1, -logits, logits))
+    p = 1 / (1 + np.exp(-logits))
+    images = np.unique(cells.sample[members])
+    pooled = pool_by_image(p, cells.sample[members], images)
+    table = metrics.count(labels[images], pooled >= 0.5)
+    return {
+        "validation_loss": float(np.average(loss, weights=weights)),
+        "validation_accuracy": float(np.mean((p >= 0.5) == truth)),
+        "validation_image_accuracy": metrics.accuracy(table),
+        "validation_balanced_accuracy": metrics.balanced_accuracy(table),
+        "validation_roc_auc": metrics.roc_auc(labels[images], pooled),
+    }
+
+
+def validation_cells(cells: CellSet, images: Ints, most: int = 8) -> Ints:
+    """At most `most` cells of each image, unchanged views only, spread evenly over the image's cells."""
+    members = np.flatnonzero(np.isin(cells.sample, images) & (cells.view == 0))
+    chosen = []
+    for image in np.unique(cells.sample[members]):
+        own = members[cells.sample[members] == image]
+        chosen.append(own[np.unique(np.linspace(0, len(own) - 1, min(most, len(own))).round().astype(int))])
+    return np.concatenate(chosen) if chosen else members
+
+
+def _rank(row: dict[str, float]) -> tuple[float, float]:
+    return (round(row["validation_balanced_accuracy"], 6), -row["validation_loss"])
+
+
+def _out_of_patience(history: list[dict[str, float]], best_epoch: int, patience: int) -> bool:
+    return patience > 0 and len(history) - 1 - best_epoch >= patience
+
+
+def _class_weights(labels: Ints) -> Tensor:
+    counts = np.bincount(labels, minlength=2)
+    return torch.from_numpy(len(labels) / (2 * np.maximum(counts, 1))).float()
+
+
+def _learning_rate(config: TrainConfig, step: int, total: int) -> float:
+    rise = min(1.0, (step + 1) / max(1, config.warmup))
+    return config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / total))
+
+
+def _mix(seed: int, epoch: int, purpose: int) -> int:
+    return int(np.random.SeedSequence([seed, epoch, purpose]).generate_state(1)[0])
+
+
+def describe(config: TrainConfig) -> str:
+    """One line for logs and cards."""
+    mask = f", mask loss x {config.mask_weight}" if has_mask(config.network) else ""
+    return (
+        f"{config.network} {config.options}, {config.epochs} epochs of {config.cells_per_image} cells an image, "
+        f"batch {config.batch_size}, AdamW {config.learning_rate} cosine{mask}, seed {config.seed}"
+    )
