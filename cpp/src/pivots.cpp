@@ -1,8 +1,10 @@
 #include "fastpgs/pivots.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "fastpgs/features.hpp"
 #include "fastpgs/kernels.hpp"
@@ -30,13 +32,50 @@ double distance2(const Points<T>& points, std::size_t i, const double* target) {
     return total;
 }
 
+// Points of straddling groups, copied together so that kernels see full chunks.
+template <class T>
+struct Gathered {
+    Planes<T> z;
+    std::vector<double> weight;
+    std::vector<std::size_t> from;
+    std::size_t n = 0;
+
+    void start(std::size_t dims) {
+        if (z.dims() != dims) z.reset(dims, kChunk);
+        weight.resize(kChunk);
+        from.resize(kChunk);
+        n = 0;
+    }
+
+    template <class Flush>
+    void add(const Points<T>& points, std::size_t begin, std::size_t end, Flush flush) {
+        while (begin < end) {
+            const std::size_t take = std::min(end - begin, kChunk - n);
+            for (std::size_t a = 0; a < z.dims(); ++a) std::copy_n(points.z[a] + begin, take, z[a] + n);
+            std::copy_n(points.weight.data() + begin, take, weight.data() + n);
+            std::iota(from.begin() + static_cast<std::ptrdiff_t>(n),
+                      from.begin() + static_cast<std::ptrdiff_t>(n + take), begin);
+            n += take;
+            begin += take;
+            if (n == kChunk) flush();
+        }
+    }
+
+    // Hands the labels of the gathered points back, and starts anew.
+    void scatter(const std::uint8_t* chunk_labels, std::uint8_t* labels) {
+        for (std::size_t i = 0; i < n; ++i) labels[from[i]] = chunk_labels[i];
+        n = 0;
+    }
+};
+
 // One run of alternating k-medoids. Buffers live as long as the run.
 template <class T>
 class Alternation {
   public:
-    Alternation(const Points<T>& points, const Params& params, int threads, bool ordered,
-                const Earliest& earliest)
+    Alternation(const Points<T>& points, const Groups<T>* groups, const Params& params, int threads,
+                bool ordered, const Earliest& earliest)
         : points_(points),
+          groups_(groups),
           params_(params),
           dims_(points.dims()),
           k_(static_cast<std::size_t>(params.k)),
@@ -47,7 +86,8 @@ class Alternation {
           labels_(points.n),
           block_sums_(blocks_ * k_ * (dims_ + 1)),
           sums_(k_ * (dims_ + 1)),
-          least_(blocks_ * k_) {}
+          least_(blocks_ * k_),
+          owners_(groups == nullptr ? 0 : groups->size()) {}
 
     Iterated run(Pivots<T>& pivots) {
         Iterated out;
@@ -55,6 +95,8 @@ class Alternation {
             const std::vector<T> before = pivots.z;
             if (params_.update == Update::mean && params_.threshold)
                 sum_within(pivots.z, *params_.threshold);
+            else if (groups_ != nullptr)
+                assign_groups(pivots.z);
             else
                 assign_and_sum(pivots.z);
             means_of_sums();
@@ -96,6 +138,37 @@ class Alternation {
             assign(args);
         });
         add_blocks();
+    }
+
+    // Owned groups add their sums; the points of the others are gathered and compared.
+    void assign_groups(const std::vector<T>& pivots) {
+        groups_->find_owners(pivots, owners_.data());
+        std::fill(sums_.begin(), sums_.end(), 0.0);
+        gathered_.start(dims_);
+        for (std::size_t g = 0; g < groups_->size(); ++g) {
+            if (owners_[g] != kStraddles) {
+                groups_->add(g, sums_.data() + owners_[g] * (dims_ + 1));
+                continue;
+            }
+            gathered_.add(points_, groups_->begin(g), groups_->end(g), [&] { flush(pivots); });
+        }
+        flush(pivots);
+    }
+
+    void flush(const std::vector<T>& pivots) {
+        std::uint8_t labels[kChunk];
+        AssignArgs<T> args{};
+        args.z = gathered_.z.data();
+        args.weight = gathered_.weight.data();
+        args.n = gathered_.n;
+        args.dims = dims_;
+        args.pivots = pivots.data();
+        args.k = k_;
+        args.round = rounder(points_.grain);
+        args.labels = labels;
+        args.sums = sums_.data();
+        assign(args);
+        gathered_.scatter(labels, labels_.data());
     }
 
     // The pseudo-code's members: every pixel within T of the pivot, whichever pivot is nearest.
@@ -140,6 +213,17 @@ class Alternation {
     }
 
     void move_to_medoids(Pivots<T>& pivots) {
+        if (groups_ == nullptr) find_least();
+        for (std::size_t j = 0; j < k_; ++j) {
+            if (sums_[j * (dims_ + 1)] == 0.0) continue;  // an emptied cluster keeps its pivot
+            const std::size_t point = groups_ == nullptr ? medoid(j) : medoid_of_groups(j);
+            pivots.point[j] = point;
+            pivots.raster[j] = -1;
+            for (std::size_t a = 0; a < dims_; ++a) pivots.z[j * dims_ + a] = points_.z[a][point];
+        }
+    }
+
+    void find_least() {
         std::fill(least_.begin(), least_.end(), kInfinity);
         for_chunks([&](std::size_t block, std::size_t begin, std::size_t n) {
             const T* z[kMaxDims];
@@ -154,37 +238,69 @@ class Alternation {
             args.least = least_.data() + block * k_;
             nearest(args);
         });
-        for (std::size_t j = 0; j < k_; ++j) {
-            if (sums_[j * (dims_ + 1)] == 0.0) continue;  // an emptied cluster keeps its pivot
-            const std::size_t point = medoid(j);
-            pivots.point[j] = point;
-            pivots.raster[j] = -1;
-            for (std::size_t a = 0; a < dims_; ++a) pivots.z[j * dims_ + a] = points_.z[a][point];
-        }
     }
 
     // The earliest of the members nearest to the mean, searched only in blocks that can hold it.
     std::size_t medoid(std::size_t j) {
         double least = kInfinity;
         for (std::size_t block = 0; block < blocks_; ++block) least = std::min(least, least_[block * k_ + j]);
-        // Integer keys decide among what double precision cannot tell apart.
-        const double bound = points_.exact ? least * (1.0 + 1e-9) + 1e-6 : least;
-        std::int64_t best = std::numeric_limits<std::int64_t>::max();
-        tied_.clear();
+        start_ties(least);
         for (std::size_t block = 0; block < blocks_; ++block) {
-            if (least_[block * k_ + j] > bound) continue;
+            if (least_[block * k_ + j] > bound_) continue;
             const std::size_t end = std::min(points_.n, (block + 1) * kBlock);
             for (std::size_t i = block * kBlock; i < end; ++i) {
-                if (labels_[i] != j || distance2(points_, i, means_.data() + j * dims_) > bound) continue;
-                const std::int64_t key = points_.exact ? integer_key(j, i) : 0;
-                if (key < best) tied_.clear();
-                if (key > best || (ordered_ && !tied_.empty())) continue;
-                best = key;
-                tied_.push_back(i);
+                if (labels_[i] != j || distance2(points_, i, means_.data() + j * dims_) > bound_) continue;
+                add_tie(j, i);
                 if (ordered_ && !points_.exact) return i;
             }
         }
         return tied_.size() == 1 ? tied_.front() : earliest_(tied_);
+    }
+
+    // The same over groups: those whose box is nearest to the mean are looked at first.
+    std::size_t medoid_of_groups(std::size_t j) {
+        const double* mean = means_.data() + j * dims_;
+        near_.clear();
+        for (std::size_t g = 0; g < groups_->size(); ++g)
+            if (owners_[g] == j || owners_[g] == kStraddles)
+                near_.push_back({groups_->lower_bound2(g, mean), g});
+        std::make_heap(near_.begin(), near_.end(), std::greater<>());
+        double least = kInfinity;
+        std::size_t looked = near_.size();
+        while (looked > 0 && near_.front().first <= least) {
+            const std::size_t g = near_.front().second;
+            for (std::size_t i = groups_->begin(g); i < groups_->end(g); ++i)
+                if (is_member(g, i, j)) least = std::min(least, distance2(points_, i, mean));
+            std::pop_heap(near_.begin(), near_.begin() + static_cast<std::ptrdiff_t>(looked),
+                          std::greater<>());
+            --looked;
+        }
+        start_ties(least);
+        for (const auto& [low, g] : near_) {
+            if (low > bound_) continue;
+            for (std::size_t i = groups_->begin(g); i < groups_->end(g); ++i)
+                if (is_member(g, i, j) && distance2(points_, i, mean) <= bound_) add_tie(j, i);
+        }
+        return tied_.size() == 1 ? tied_.front() : earliest_(tied_);
+    }
+
+    bool is_member(std::size_t g, std::size_t i, std::size_t j) const {
+        return owners_[g] == j || (owners_[g] == kStraddles && labels_[i] == j);
+    }
+
+    // Integer keys decide among what double precision cannot tell apart.
+    void start_ties(double least) {
+        bound_ = points_.exact ? least * (1.0 + 1e-9) + 1e-6 : least;
+        best_key_ = std::numeric_limits<std::int64_t>::max();
+        tied_.clear();
+    }
+
+    void add_tie(std::size_t j, std::size_t i) {
+        const std::int64_t key = points_.exact ? integer_key(j, i) : 0;
+        if (key > best_key_ || (key == best_key_ && ordered_ && !tied_.empty())) return;
+        if (key < best_key_) tied_.clear();
+        best_key_ = key;
+        tied_.push_back(i);
     }
 
     // n |x|^2 - 2 x . S, which orders members as their distance to the mean S / n does.
@@ -214,39 +330,65 @@ class Alternation {
     }
 
     const Points<T>& points_;
+    const Groups<T>* groups_;
     const Params& params_;
     std::size_t dims_, k_, blocks_;
     int threads_;
     bool ordered_;
     const Earliest& earliest_;
     std::vector<std::uint8_t> labels_;
-    std::vector<double> block_sums_;  // (blocks, k, dims + 1)
-    std::vector<double> sums_;        // (k, dims + 1)
-    std::vector<double> means_;       // (k, dims); infinite for an empty cluster
-    std::vector<double> least_;       // (blocks, k)
+    std::vector<double> block_sums_;                    // (blocks, k, dims + 1)
+    std::vector<double> sums_;                          // (k, dims + 1)
+    std::vector<double> means_;                         // (k, dims); infinite for an empty cluster
+    std::vector<double> least_;                         // (blocks, k)
+    std::vector<std::uint8_t> owners_;                  // (groups,)
+    std::vector<std::pair<double, std::size_t>> near_;  // heap of groups by their distance to a mean
+    Gathered<T> gathered_;
     std::vector<std::size_t> tied_;
+    double bound_ = 0.0;
+    std::int64_t best_key_ = 0;
 };
 
-}  // namespace
+// The weighted sum of squared distances: of integers as such, since a 16-bit image's can pass 2^53, and of
+// reals rounded to the grain.
+template <class T>
+class Objective {
+  public:
+    explicit Objective(const Points<T>& points) : points_(points), round_(rounder(points.objective_grain)) {}
+
+    void add(std::size_t i, double d2) {
+        const double weight = points_.weight.empty() ? 1.0 : points_.weight[i];
+        if (points_.exact)
+            integer_ += static_cast<std::int64_t>(weight) * static_cast<std::int64_t>(d2);
+        else
+            real_ += weight * ((d2 + round_) - round_);
+    }
+    void add(const Objective& other) {
+        integer_ += other.integer_;
+        real_ += other.real_;
+    }
+    void add_integer(std::int64_t value) { integer_ += value; }
+    double total() const { return points_.exact ? static_cast<double>(integer_) : real_; }
+
+  private:
+    const Points<T>& points_;
+    double round_;
+    std::int64_t integer_ = 0;
+    double real_ = 0.0;
+};
 
 template <class T>
-Iterated iterate(const Points<T>& points, const Params& params, int threads, Pivots<T>& pivots, bool ordered,
-                 const Earliest& earliest) {
-    return Alternation<T>(points, params, threads, ordered, earliest).run(pivots);
-}
-
-template <class T>
-double assign_all(const Points<T>& points, const std::vector<T>& pivots, int threads, std::uint8_t* labels) {
+void assign_points(const Points<T>& points, const std::vector<T>& pivots, int threads, bool want_d2,
+                   Assignment& out) {
     const std::size_t blocks = (points.n + kBlock - 1) / kBlock;
-    const double round = rounder(points.objective_grain);
-    // Integers are summed as such: a 16-bit image's objective can pass 2^53.
-    std::vector<double> objective(blocks, 0.0);
-    std::vector<std::int64_t> exact(blocks, 0);
+    const std::size_t k = out.empty.size();
+    out.labels.resize(points.n);
+    out.d2.resize(want_d2 ? points.n : 0);
+    std::vector<Objective<T>> objectives(blocks, Objective<T>(points));
+    std::vector<std::uint8_t> seen(blocks * k, 0);
     parallel_for(blocks, threads, [&](std::size_t block) {
         const std::size_t end = std::min(points.n, (block + 1) * kBlock);
         double d2[kChunk];
-        double total = 0.0;
-        std::int64_t integer = 0;
         for (std::size_t begin = block * kBlock; begin < end; begin += kChunk) {
             const T* z[kMaxDims];
             window(points, begin, z);
@@ -255,24 +397,84 @@ double assign_all(const Points<T>& points, const std::vector<T>& pivots, int thr
             args.n = std::min(kChunk, end - begin);
             args.dims = points.dims();
             args.pivots = pivots.data();
-            args.k = pivots.size() / points.dims();
-            args.labels = labels + begin;
+            args.k = k;
+            args.labels = out.labels.data() + begin;
             args.d2 = d2;
             assign(args);
             for (std::size_t i = 0; i < args.n; ++i) {
-                const double weight = points.weight.empty() ? 1.0 : points.weight[begin + i];
-                if (points.exact)
-                    integer += static_cast<std::int64_t>(weight) * static_cast<std::int64_t>(d2[i]);
-                else
-                    total += weight * ((d2[i] + round) - round);
+                objectives[block].add(begin + i, d2[i]);
+                seen[block * k + args.labels[i]] = 1;
             }
+            if (want_d2) std::copy_n(d2, args.n, out.d2.begin() + static_cast<std::ptrdiff_t>(begin));
         }
-        objective[block] = total;
-        exact[block] = integer;
     });
-    if (points.exact)
-        return static_cast<double>(std::accumulate(exact.begin(), exact.end(), std::int64_t{0}));
-    return std::accumulate(objective.begin(), objective.end(), 0.0);
+    Objective<T> total(points);
+    for (std::size_t block = 0; block < blocks; ++block) {
+        total.add(objectives[block]);
+        for (std::size_t j = 0; j < k; ++j)
+            if (seen[block * k + j] != 0) out.empty[j] = 0;
+    }
+    out.inertia = total.total();
+}
+
+template <class T>
+void assign_groups(const Points<T>& points, const Groups<T>& groups, const std::vector<T>& pivots,
+                   Assignment& out) {
+    out.owners.resize(groups.size());
+    out.labels.resize(points.n);
+    groups.find_owners(pivots, out.owners.data());
+    Objective<T> total(points);
+    Gathered<T> gathered;
+    gathered.start(points.dims());
+    const auto flush = [&] {
+        std::uint8_t labels[kChunk];
+        double d2[kChunk];
+        AssignArgs<T> args{};
+        args.z = gathered.z.data();
+        args.n = gathered.n;
+        args.dims = points.dims();
+        args.pivots = pivots.data();
+        args.k = out.empty.size();
+        args.labels = labels;
+        args.d2 = d2;
+        assign(args);
+        for (std::size_t i = 0; i < args.n; ++i) {
+            total.add(gathered.from[i], d2[i]);
+            out.empty[labels[i]] = 0;
+        }
+        gathered.scatter(labels, out.labels.data());
+    };
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+        const std::uint8_t owner = out.owners[g];
+        if (owner == kStraddles) {
+            gathered.add(points, groups.begin(g), groups.end(g), flush);
+            continue;
+        }
+        out.empty[owner] = 0;
+        total.add_integer(groups.objective(g, pivots.data() + owner * points.dims()));
+    }
+    flush();
+    out.inertia = total.total();
+}
+
+}  // namespace
+
+template <class T>
+Iterated iterate(const Points<T>& points, const Groups<T>* groups, const Params& params, int threads,
+                 Pivots<T>& pivots, bool ordered, const Earliest& earliest) {
+    return Alternation<T>(points, groups, params, threads, ordered, earliest).run(pivots);
+}
+
+template <class T>
+void assign_all(const Points<T>& points, const Groups<T>* groups, const std::vector<T>& pivots, int threads,
+                bool want_d2, Assignment& out) {
+    out = Assignment{};
+    out.empty.assign(pivots.size() / points.dims(), 1);
+    // The objective of reals is a sum over points, each rounded, so groups cannot stand for them.
+    if (groups != nullptr && points.exact && !want_d2)
+        assign_groups(points, *groups, pivots, out);
+    else
+        assign_points(points, pivots, threads, want_d2, out);
 }
 
 std::size_t nearest_point(const Points<double>& points, const double* target, bool ordered,
@@ -289,10 +491,13 @@ std::size_t nearest_point(const Points<double>& points, const double* target, bo
     return tied.size() == 1 ? tied.front() : earliest(tied);
 }
 
-template Iterated iterate(const Points<std::int32_t>&, const Params&, int, Pivots<std::int32_t>&, bool,
-                          const Earliest&);
-template Iterated iterate(const Points<double>&, const Params&, int, Pivots<double>&, bool, const Earliest&);
-template double assign_all(const Points<std::int32_t>&, const std::vector<std::int32_t>&, int, std::uint8_t*);
-template double assign_all(const Points<double>&, const std::vector<double>&, int, std::uint8_t*);
+template Iterated iterate(const Points<std::int32_t>&, const Groups<std::int32_t>*, const Params&, int,
+                          Pivots<std::int32_t>&, bool, const Earliest&);
+template Iterated iterate(const Points<double>&, const Groups<double>*, const Params&, int, Pivots<double>&,
+                          bool, const Earliest&);
+template void assign_all(const Points<std::int32_t>&, const Groups<std::int32_t>*,
+                         const std::vector<std::int32_t>&, int, bool, Assignment&);
+template void assign_all(const Points<double>&, const Groups<double>*, const std::vector<double>&, int, bool,
+                         Assignment&);
 
 }  // namespace fastpgs

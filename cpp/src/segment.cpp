@@ -6,7 +6,9 @@
 #include <optional>
 
 #include "fastpgs/features.hpp"
+#include "fastpgs/groups.hpp"
 #include "fastpgs/growing.hpp"
+#include "fastpgs/palette.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/pivots.hpp"
 #include "fastpgs/points.hpp"
@@ -53,6 +55,7 @@ class Pixels {
     }
 
     const Points<T>& points() const { return points_; }
+    const Groups<T>* groups() const { return nullptr; }
     bool ordered() const { return true; }
     std::int64_t raster(std::size_t point) const {
         return index_.empty() ? static_cast<std::int64_t>(point) : index_[point];
@@ -60,11 +63,15 @@ class Pixels {
     std::size_t earliest(const std::vector<std::size_t>& tied) const { return tied.front(); }
 
     // One label a pixel from one a point; 0 beyond the threshold.
-    void write_labels(const std::vector<T>& pivots, std::int32_t* labels) const {
-        std::vector<std::uint8_t> nearest(points_.n);
-        assign_all(points_, pivots, threads_, nearest.data());
+    void write_labels(const Assignment& assignment, std::int32_t* labels) const {
         if (!index_.empty()) std::fill(labels, labels + image_.pixels(), 0);
-        for (std::size_t i = 0; i < points_.n; ++i) labels[raster(i)] = nearest[i] + 1;
+        const double limit = params_.threshold.value_or(0.0);
+        const bool limited = params_.threshold.has_value();
+        parallel_for((points_.n + kRun - 1) / kRun, threads_, [&](std::size_t run) {
+            const std::size_t end = std::min((run + 1) * kRun, points_.n);
+            for (std::size_t i = run * kRun; i < end; ++i)
+                labels[raster(i)] = limited && !(assignment.d2[i] <= limit) ? 0 : assignment.labels[i] + 1;
+        });
     }
 
   private:
@@ -74,6 +81,55 @@ class Pixels {
     int threads_;
     Points<T> points_;
     std::vector<std::int64_t> index_;  // raster index of each point; empty: the point's own number
+};
+
+// The distinct colours of an 8-bit image as points.
+template <class T>
+class Colours {
+  public:
+    Colours(const Palette& palette, const FeatureSpace& space, const Params& params, bool exact, int threads)
+        : palette_(palette), params_(params), threads_(threads) {
+        points_.n = palette.size();
+        points_.weight = palette.counts();
+        points_.pixels =
+            static_cast<std::size_t>(std::accumulate(points_.weight.begin(), points_.weight.end(), 0.0));
+        points_.exact = exact;
+        points_.z.reset(space.dims, points_.n);
+        read_features(palette.colours(), space, 0, points_.n, points_.z.data());
+        if constexpr (std::is_same_v<T, double>) {
+            if (!exact) set_grains(points_);
+        }
+        if (!palette.starts().empty()) groups_.emplace(points_, palette.starts());
+    }
+    Colours(const Colours&) = delete;
+    Colours& operator=(const Colours&) = delete;
+
+    const Points<T>& points() const { return points_; }
+    const Groups<T>* groups() const { return groups_ ? &*groups_ : nullptr; }
+    bool ordered() const { return false; }
+    std::int64_t raster(std::size_t point) const { return palette_.first_of({point}).raster; }
+    std::size_t earliest(const std::vector<std::size_t>& tied) const {
+        return palette_.first_of(tied).colour;
+    }
+
+    void write_labels(const Assignment& assignment, std::int32_t* labels) const {
+        std::vector<std::uint8_t> values(points_.n);
+        for (std::size_t i = 0; i < points_.n; ++i) {
+            const bool beyond = params_.threshold && !(assignment.d2[i] <= *params_.threshold);
+            values[i] = beyond ? 0 : static_cast<std::uint8_t>(assignment.labels[i] + 1);
+        }
+        if (assignment.owners.empty())
+            palette_.write_labels(values, threads_, labels);
+        else
+            palette_.write_labels(assignment.owners, values, threads_, labels);
+    }
+
+  private:
+    const Palette& palette_;
+    const Params& params_;
+    int threads_;
+    Points<T> points_;
+    std::optional<Groups<T>> groups_;
 };
 
 template <class T>
@@ -122,10 +178,12 @@ class Segmentation {
             }
             Start<T> now;
             now.pivots = pivots_at<T>(image_, space_, raster);
-            now.iterated =
-                iterate<T>(source_.points(), params_, threads_, now.pivots, source_.ordered(), earliest());
-            nearest_.resize(source_.points().n);
-            now.inertia = assign_all(source_.points(), now.pivots.z, threads_, nearest_.data());
+            now.iterated = iterate<T>(source_.points(), source_.groups(), params_, threads_, now.pivots,
+                                      source_.ordered(), earliest());
+            if (starts > 1) {
+                assign_all(source_.points(), source_.groups(), now.pivots.z, threads_, false, assignment_);
+                now.inertia = assignment_.inertia;
+            }
             if (!best || now.inertia < best->inertia) best = std::move(now);
         }
         locate(best->pivots);
@@ -167,18 +225,14 @@ class Segmentation {
             z.insert(z.end(), best.pivots.z.begin() + static_cast<std::ptrdiff_t>(j * dims),
                      best.pivots.z.begin() + static_cast<std::ptrdiff_t>((j + 1) * dims));
         }
-        result.inertia = best.inertia;
         result.n_iter = best.iterated.n_iter;
         result.converged = best.iterated.converged;
-        fill_empty(z, result);
+        assign_all(source_.points(), source_.groups(), z, threads_, params_.threshold.has_value(),
+                   assignment_);
+        result.inertia = assignment_.inertia;
+        result.empty = assignment_.empty;
         fill_features(z, result);
         label(z, result, labels);
-    }
-
-    void fill_empty(const std::vector<T>& z, Result& result) {
-        assign_all(source_.points(), z, threads_, nearest_.data());
-        result.empty.assign(result.pivots.size(), 1);
-        for (const std::uint8_t j : nearest_) result.empty[j] = 0;
     }
 
     void fill_features(const std::vector<T>& z, Result& result) const {
@@ -193,8 +247,8 @@ class Segmentation {
 
     void label(const std::vector<T>& z, Result& result, std::int32_t* labels) {
         if (params_.want_clusters) result.clusters.assign(result.pivots.size() * image_.pixels(), 0);
-        if (!params_.threshold && params_.connectivity == 0 && !params_.want_clusters)
-            return source_.write_labels(z, labels);
+        if (params_.connectivity == 0 && !params_.want_clusters)
+            return source_.write_labels(assignment_, labels);
         grow(image_, mask_, space_, params_, std::vector<double>(z.begin(), z.end()), result.pivots, threads_,
              labels, params_.want_clusters ? result.clusters.data() : nullptr);
     }
@@ -205,12 +259,20 @@ class Segmentation {
     const Params& params_;
     int threads_;
     const Source& source_;
-    std::vector<std::uint8_t> nearest_;
+    Assignment assignment_;
 };
 
 template <class T>
-Result segment_pixels(const ImageView& image, const MaskView& mask, const FeatureSpace& space,
-                      const Params& params, bool exact, int threads, std::int32_t* labels) {
+Result segment_any(const ImageView& image, const MaskView& mask, const FeatureSpace& space,
+                   const Params& params, bool exact, int threads, std::int32_t* labels) {
+    const bool by_colour = image.type == PixelType::u8 && (image.channels == 1 || image.channels == 3) &&
+                           space.kind != Features::xy && !space.positions;
+    if (by_colour) {
+        if (const std::optional<Palette> palette = Palette::count(image, mask, threads)) {
+            const Colours<T> colours(*palette, space, params, exact, threads);
+            return Segmentation<T, Colours<T>>(image, mask, space, params, threads, colours).run(labels);
+        }
+    }
     const Pixels<T> pixels(image, mask, space, params, exact, threads);
     return Segmentation<T, Pixels<T>>(image, mask, space, params, threads, pixels).run(labels);
 }
@@ -230,8 +292,8 @@ Result segment(const ImageView& image, const MaskView& mask, const Params& param
         }
     }
     return exact && is_narrow(image, space)
-               ? segment_pixels<std::int32_t>(image, mask, space, params, exact, threads, labels)
-               : segment_pixels<double>(image, mask, space, params, exact, threads, labels);
+               ? segment_any<std::int32_t>(image, mask, space, params, exact, threads, labels)
+               : segment_any<double>(image, mask, space, params, exact, threads, labels);
 }
 
 std::vector<Result> segment_batch(const std::vector<Job>& jobs, const Params& params, int threads) {

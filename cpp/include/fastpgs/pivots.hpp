@@ -9,6 +9,7 @@
 #include <functional>
 #include <vector>
 
+#include "fastpgs/groups.hpp"
 #include "fastpgs/params.hpp"
 #include "fastpgs/points.hpp"
 
@@ -30,15 +31,26 @@ struct Iterated {
 // Of points that tie for medoid, the one whose first pixel comes first in the image.
 using Earliest = std::function<std::size_t(const std::vector<std::size_t>&)>;
 
-// Moves `pivots` until they stay or params.max_iter is reached. `ordered` points are in raster order, so that
-// the first of tied ones is the earliest; otherwise `earliest` decides. Deterministic for any thread count.
+// Moves `pivots` until they stay or params.max_iter is reached. With `groups`, whole groups are decided at
+// once. `ordered` points are in raster order, so that the first of tied ones is the earliest; otherwise
+// `earliest` decides. Deterministic for any thread count, with or without groups.
 template <class T>
-Iterated iterate(const Points<T>& points, const Params& params, int threads, Pivots<T>& pivots, bool ordered,
-                 const Earliest& earliest);
+Iterated iterate(const Points<T>& points, const Groups<T>* groups, const Params& params, int threads,
+                 Pivots<T>& pivots, bool ordered, const Earliest& earliest);
 
-// Nearest pivot of every point (labels: n bytes) and Eq. 3's objective, in internal units.
+// The nearest pivot of every point, ties to the lower.
+struct Assignment {
+    std::vector<std::uint8_t> owners;  // a group: its pivot, or kStraddles; empty without groups
+    std::vector<std::uint8_t> labels;  // a point: its pivot; with groups only where the group straddles
+    std::vector<double> d2;  // a point: squared distance to it; only if asked for, and then for every point
+    std::vector<std::uint8_t> empty;  // k flags
+    double inertia = 0.0;             // Eq. 3, in internal units
+};
+
+// Fills `out`. Squared distances, if wanted, need no groups.
 template <class T>
-double assign_all(const Points<T>& points, const std::vector<T>& pivots, int threads, std::uint8_t* labels);
+void assign_all(const Points<T>& points, const Groups<T>* groups, const std::vector<T>& pivots, int threads,
+                bool want_d2, Assignment& out);
 
 // Index of the point nearest to `target` (dims doubles); the tied ones are handled as in iterate.
 std::size_t nearest_point(const Points<double>& points, const double* target, bool ordered,

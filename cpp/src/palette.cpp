@@ -1,0 +1,256 @@
+#include "fastpgs/palette.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "fastpgs/groups.hpp"
+#include "fastpgs/parallel.hpp"
+
+namespace fastpgs {
+namespace {
+
+constexpr std::size_t kPixelsPerTask = std::size_t{1} << 17;  // fewer are not worth a thread
+
+// Key of each level in its channel; a colour's key is the three together.
+struct KeyTables {
+    std::array<std::array<std::uint32_t, 256>, 3> channel{};
+
+    KeyTables() {
+        for (std::uint32_t c = 0; c < 3; ++c)
+            for (std::uint32_t v = 0; v < 256; ++v)
+                channel[c][v] = (v >> 3) << (19 - 5 * c) | (v & 7) << (6 - 3 * c);
+    }
+
+    std::uint32_t operator()(const std::uint8_t* p) const {
+        return channel[0][p[0]] | channel[1][p[1]] | channel[2][p[2]];
+    }
+};
+
+const KeyTables key_tables;
+
+// Counters of the RGB colours of a run of pixels.
+class Counters {
+  public:
+    explicit Counters(std::size_t most_blocks)
+        : most_blocks_(most_blocks), directory_(Palette::kCells, Palette::kNoBlock) {}
+
+    // False if there are too many cells.
+    bool count(const std::uint8_t* data, const MaskView& mask, std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            if (!mask[i]) continue;
+            const std::uint32_t key = key_tables(data + 3 * i);
+            std::uint32_t block = directory_[key >> 9];
+            if (block == Palette::kNoBlock) {
+                if (first_.size() == most_blocks_) return false;
+                block = open(key >> 9, i);
+            }
+            const std::size_t at = std::size_t{block} << 9 | (key & 511U);
+            if (++counters_[at] == 0) overflows_.push_back(at);
+        }
+        return true;
+    }
+
+    // Calls visit(cell, first pixel, counters of its places) for each cell that occurs, in the order of
+    // cells.
+    template <class Visit>
+    void visit_cells(Visit visit) const {
+        for (std::size_t cell = 0; cell < Palette::kCells; ++cell)
+            if (directory_[cell] != Palette::kNoBlock)
+                visit(cell, first_[directory_[cell]],
+                      counters_.data() + (std::size_t{directory_[cell]} << 9));
+    }
+
+    const std::uint16_t* places(std::size_t cell) const {
+        const std::uint32_t block = directory_[cell];
+        return block == Palette::kNoBlock ? nullptr : counters_.data() + (std::size_t{block} << 9);
+    }
+    std::size_t first(std::size_t cell) const { return first_[directory_[cell]]; }
+
+    // Calls visit(cell, place) for each 65536 pixels beyond a counter's range.
+    template <class Visit>
+    void visit_overflows(Visit visit) const {
+        if (overflows_.empty()) return;
+        std::vector<std::uint32_t> cell_of(first_.size());
+        for (std::size_t cell = 0; cell < Palette::kCells; ++cell)
+            if (directory_[cell] != Palette::kNoBlock)
+                cell_of[directory_[cell]] = static_cast<std::uint32_t>(cell);
+        for (const std::size_t at : overflows_) visit(cell_of[at >> 9], at & 511U);
+    }
+
+  private:
+    std::uint32_t open(std::uint32_t cell, std::size_t pixel) {
+        const auto block = static_cast<std::uint32_t>(first_.size());
+        first_.push_back(pixel);
+        directory_[cell] = block;
+        counters_.resize(counters_.size() + Palette::kPlaces, 0);
+        return block;
+    }
+
+    std::size_t most_blocks_;
+    std::vector<std::uint32_t> directory_;
+    std::vector<std::uint16_t> counters_;
+    std::vector<std::size_t> first_;  // a block: the pixel that opened it
+    std::vector<std::size_t> overflows_;
+};
+
+// Counters of all tasks, cell by cell.
+class Merged {
+  public:
+    explicit Merged(const std::vector<Counters>& parts) : parts_(parts), overflowed_(Palette::kCells, 0) {
+        for (const Counters& part : parts)
+            part.visit_overflows([this](std::size_t cell, std::size_t place) {
+                overflowed_[cell] = 1;
+                overflows_.emplace_back(cell << 9 | place);
+            });
+    }
+
+    template <class Visit>
+    void visit_cells(Visit visit) {  // visit(cell, first pixel, counts of its 512 places)
+        for (std::size_t cell = 0; cell < Palette::kCells; ++cell) {
+            bool any = false;
+            std::size_t first = 0;
+            for (const Counters& part : parts_) {
+                const std::uint16_t* places = part.places(cell);
+                if (places == nullptr) continue;
+                if (any) {
+                    for (std::size_t i = 0; i < Palette::kPlaces; ++i) sum_[i] += places[i];
+                } else {
+                    for (std::size_t i = 0; i < Palette::kPlaces; ++i) sum_[i] = places[i];
+                    first = part.first(cell);  // parts come in raster order
+                    any = true;
+                }
+            }
+            if (!any) continue;
+            if (overflowed_[cell] != 0) {
+                for (const std::size_t key : overflows_)
+                    if (key >> 9 == cell) sum_[key & 511U] += 65536U;
+            }
+            visit(cell, first, sum_.data());
+        }
+    }
+
+  private:
+    const std::vector<Counters>& parts_;
+    std::vector<std::uint8_t> overflowed_;
+    std::vector<std::size_t> overflows_;
+    std::array<std::uint64_t, Palette::kPlaces> sum_{};
+};
+
+std::size_t tasks_for(std::size_t pixels, int threads) {
+    return std::min<std::size_t>(static_cast<std::size_t>(threads),
+                                 std::max<std::size_t>(1, pixels / kPixelsPerTask));
+}
+
+}  // namespace
+
+std::optional<Palette> Palette::count(const ImageView& image, const MaskView& mask, int threads) {
+    const std::size_t n = image.pixels();
+    const std::size_t tasks = tasks_for(n, threads);
+    const auto* data = image.as<std::uint8_t>();
+    Palette out(image, mask);
+    if (image.channels == 1) {
+        std::array<std::array<std::uint64_t, 256>, 4> counts{};
+        for (std::size_t i = 0; i < n; ++i)
+            if (mask[i]) ++counts[i % 4][data[i]];
+        for (std::size_t v = 0; v < 256; ++v) {
+            const std::uint64_t count = counts[0][v] + counts[1][v] + counts[2][v] + counts[3][v];
+            if (count == 0) continue;
+            out.colours_.push_back(static_cast<std::uint8_t>(v));
+            out.counts_.push_back(static_cast<double>(count));
+        }
+        return out;
+    }
+    const std::size_t most_blocks = std::min(kCells, n / 16 + 1024);
+    std::vector<Counters> parts(tasks, Counters(most_blocks));
+    std::vector<std::uint8_t> fits(tasks, 0);
+    parallel_for(tasks, threads, [&](std::size_t t) {
+        fits[t] = parts[t].count(data, mask, t * n / tasks, (t + 1) * n / tasks);
+    });
+    if (std::find(fits.begin(), fits.end(), 0) != fits.end()) return std::nullopt;
+
+    Merged merged(parts);
+    merged.visit_cells([&out](std::size_t cell, std::size_t first, const std::uint64_t* counts) {
+        out.cells_.push_back(static_cast<std::uint32_t>(cell));
+        out.first_pixel_.push_back(first);
+        out.starts_.push_back(static_cast<std::uint32_t>(out.counts_.size()));
+        for (std::size_t place = 0; place < kPlaces; ++place) {
+            if (counts[place] == 0) continue;
+            out.colours_.push_back(static_cast<std::uint8_t>((cell >> 10) << 3 | place >> 6));
+            out.colours_.push_back(static_cast<std::uint8_t>((cell >> 5 & 31) << 3 | (place >> 3 & 7)));
+            out.colours_.push_back(static_cast<std::uint8_t>((cell & 31) << 3 | (place & 7)));
+            out.counts_.push_back(static_cast<double>(counts[place]));
+        }
+    });
+    out.starts_.push_back(static_cast<std::uint32_t>(out.counts_.size()));
+    return out;
+}
+
+Palette::Place Palette::first_of(const std::vector<std::size_t>& tied) const {
+    std::size_t from = image_.pixels();
+    for (const std::size_t colour : tied) {
+        std::size_t first = 0;
+        if (!first_pixel_.empty()) {
+            const auto group = std::upper_bound(starts_.begin(), starts_.end(), colour) - starts_.begin() - 1;
+            first = first_pixel_[static_cast<std::size_t>(group)];
+        }
+        from = std::min(from, first);
+    }
+    const auto* data = image_.as<std::uint8_t>();
+    for (std::size_t i = from; i < image_.pixels(); ++i) {
+        if (!mask_[i]) continue;
+        for (const std::size_t colour : tied)
+            if (std::memcmp(data + i * channels_, colours_.data() + colour * channels_, channels_) == 0)
+                return {colour, static_cast<std::int64_t>(i)};
+    }
+    return {tied.front(), 0};  // not reached: every colour of the palette occurs
+}
+
+void Palette::write_labels(const std::vector<std::uint8_t>& colour_labels, int threads,
+                           std::int32_t* labels) const {
+    if (channels_ == 3)
+        return write_labels(std::vector<std::uint8_t>(cells_.size(), kStraddles), colour_labels, threads,
+                            labels);
+    std::array<std::int32_t, 256> table{};
+    for (std::size_t i = 0; i < size(); ++i) table[colours_[i]] = colour_labels[i];
+    const auto* data = image_.as<std::uint8_t>();
+    const std::size_t n = image_.pixels(), tasks = tasks_for(n, threads);
+    parallel_for(tasks, threads, [&](std::size_t t) {
+        for (std::size_t i = t * n / tasks; i < (t + 1) * n / tasks; ++i)
+            labels[i] = mask_[i] ? table[data[i]] : 0;
+    });
+}
+
+void Palette::write_labels(const std::vector<std::uint8_t>& group_owners,
+                           const std::vector<std::uint8_t>& colour_labels, int threads,
+                           std::int32_t* labels) const {
+    // One block of labels for each owner that whole cells share, and one for each straddling cell.
+    constexpr std::size_t kOwners = 255;
+    std::vector<std::uint8_t> blocks(kOwners * kPlaces);
+    for (std::size_t owner = 0; owner < kOwners; ++owner)
+        std::fill_n(blocks.begin() + static_cast<std::ptrdiff_t>(owner * kPlaces), kPlaces,
+                    static_cast<std::uint8_t>(owner + 1));
+    std::vector<std::uint32_t> directory(kCells, 0);
+    for (std::size_t g = 0; g < cells_.size(); ++g) {
+        if (group_owners[g] != kStraddles) {
+            directory[cells_[g]] = group_owners[g];
+            continue;
+        }
+        const std::size_t block = blocks.size() / kPlaces;
+        directory[cells_[g]] = static_cast<std::uint32_t>(block);
+        blocks.resize(blocks.size() + kPlaces);
+        for (std::size_t i = starts_[g]; i < starts_[g + 1]; ++i)
+            blocks[block * kPlaces + (key_tables(colours_.data() + 3 * i) & 511U)] = colour_labels[i];
+    }
+    const auto* data = image_.as<std::uint8_t>();
+    const std::size_t n = image_.pixels(), tasks = tasks_for(n, threads);
+    parallel_for(tasks, threads, [&](std::size_t t) {
+        for (std::size_t i = t * n / tasks; i < (t + 1) * n / tasks; ++i) {
+            const std::uint32_t key = key_tables(data + 3 * i);
+            labels[i] = mask_[i] ? blocks[std::size_t{directory[key >> 9]} << 9 | (key & 511U)] : 0;
+        }
+    });
+}
+
+}  // namespace fastpgs
