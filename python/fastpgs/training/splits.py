@@ -72,7 +72,7 @@ def group_folds(data: Dataset, n_folds: int, *, seed: int = 0, allow_leakage: bo
     if allow_leakage:
         random = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
         return [Fold(train, test, leaky=True) for train, test in random.split(strata, strata)]
-    for name in np.unique(strata):
+    for name in sorted({s.stratum for s in data.samples}):
         available = len(np.unique(groups[strata == name]))
         if available < n_folds:
             raise ValueError(
