@@ -364,8 +364,16 @@ def test_any_image_becomes_rgb8():
 
 
 @pytest.mark.parametrize(
-    "image", [np.zeros((3, 3, 5), np.uint8), np.zeros(4), np.zeros((2, 2), int), np.full((2, 2), np.nan), np.full((2, 2), 2.0), np.zeros((0, 4, 3), np.uint8)]
-)  # fmt: skip
+    "image",
+    [
+        np.zeros((3, 3, 5), np.uint8),
+        np.zeros(4),
+        np.zeros((2, 2), int),
+        np.full((2, 2), np.nan),
+        np.full((2, 2), 2.0),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
+)
 def test_what_is_no_image(image):
     with pytest.raises(ValueError, match=r"expected|must be"):
         to_rgb8(image)

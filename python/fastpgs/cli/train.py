@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -117,7 +118,7 @@ def register(app: typer.Typer) -> None:
                         allow_leakage=allow_leakage,
                         seed=seed,
                     ),
-                    command=_command(data, out),
+                    command=_command(),
                     cache=cache,
                     resume=resume,
                     device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,
@@ -129,10 +130,16 @@ def register(app: typer.Typer) -> None:
         typer.echo(f"model: {out}")
 
 
-def _command(data: Path, out: Path) -> str:
-    """The command as typed, with paths cut down to their names: cards travel, home folders need not."""
-    known = {str(data): data.name, str(out): out.name}
-    return " ".join(["fastpgs", *(known.get(word, word) for word in sys.argv[1:])])
+def _command() -> str:
+    """The command as typed, paths cut down to their names: cards travel, folders of this machine need not."""
+    words: list[str] = []
+    skip = False
+    for word in sys.argv[1:]:
+        if skip or word.startswith("--cache=") or word in ("--cache", "--resume"):
+            skip = word == "--cache"
+            continue
+        words.append(Path(word).name if "/" in word and not word.startswith("-") else word)
+    return shlex.join(["fastpgs", *words])
 
 
 def _print(report: dict[str, Any]) -> None:

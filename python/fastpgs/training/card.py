@@ -34,7 +34,7 @@ def write_card(config: ModelConfig, report: dict[str, Any]) -> str:
         "",
         f"* Network: `{config.network}` {config.options}; class head and mask map from one forward.",
         f"* Input: {spec.size} x {spec.size} {spec.colour} crops of cells found by pivot-growing segmentation, "
-        f"at {spec.scale:g} crop pixels an image pixel, {'cell alone' if spec.masked else 'with surroundings'}, "
+        f"{'at native scale' if spec.scale == 1 else f'{spec.scale:g} crop pixels an image pixel'}, {'cell alone' if spec.masked else 'with surroundings'}, "
         f"colour balance: {spec.balance}.",
         f"* Field score: `{config.pooling}` of its cells' probabilities, then calibrated.",
         f"* Thresholds of a field: blast from {config.field_thresholds.blast:.3f}, normal below "
