@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from . import shapes
+from .cytoplasm import CytoplasmRules, Region, find_cytoplasm
+from .nuclei import NucleusRules, Seeds, find_nuclei, nucleus_of
 from .split import body_markers
 from .stain import Stain, stain_features
 from .table import Cells, measure
@@ -16,120 +17,142 @@ __all__ = ["find_cells"]
 Bool = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
 
-
-def _segment(*args: Any, **kwargs: Any) -> Labels:
-    try:
-        from ..segmentation import segment
-    except ImportError:
-        from ..reference import segment
-    return segment(*args, **kwargs)
-
-
-def _pivots(score: npt.NDArray[Any], valid: Bool, k: int) -> npt.NDArray[np.int64] | None:
-    """Start pivots spread evenly over the range of the score: no luck involved."""
-    rows, cols = np.nonzero(valid)
-    values = score[rows, cols].astype(np.int64)
-    if values.size < k:
-        return None
-    low, high = np.percentile(values, [1, 99])
-    at: list[int] = []
-    for want in np.linspace(low, high, k):
-        i = int(np.abs(values - want).argmin())
-        at.append(i)
-    if len(np.unique(values[at])) < k:
-        return None
-    return np.stack([rows[at], cols[at]], axis=1)
+# A cell's outline is nearly convex. One that is not has grown over its neighbours, and grows less far.
+SOLID = 0.82
+REACHES = (1.2, 0.8, 0.5, 0.3, 0.15, 0.0)
+SMALLEST = 0.15  # of the typical nuclear area: less is no cell
 
 
 def find_cells(
     image: npt.ArrayLike,
     *,
     k: int = 5,
-    neck: float = 0.8,
+    neck: float = 0.9,
     mask: npt.NDArray[np.bool_] | None = None,
     pixel_size: float | None = None,
     seed: int = 0,
     num_threads: int | None = None,
 ) -> Cells:
-    """Find the white cells of a stained smear."""
-    from scipy import ndimage
+    """Find the white cells of a stained smear.
 
+    Unsupervised, one set of rules for every stain, camera and magnification: all lengths are relative to the
+    image's own nuclei.
+
+    1. Pivot-Growing Segmentation of white-balanced stain features, from pivots spread over the range of the
+       nuclear score; the nuclear pivots' pixels, cleaned, are rough nuclei.
+    2. Cytoplasm grows connectedly from them through stained pixels that are no red cells.
+    3. Cells are split where the outline has a neck; lobes within one outline stay one cell.
+    4. In each cell the nucleus grows once more, within a threshold between its own and its cytoplasm's pivot.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C) array_like
+        Stained smear; uint8, uint16, or float in [0, 1]; C = 1, 3 or 4 (alpha is ignored). A black surround
+        of single cells is found and left out.
+    k : int
+        Number of pivots, at least 2.
+    neck : float
+        Touching cells are split where the passage is narrower than ``neck`` times the narrower cell; in (0, 1].
+    mask : (H, W) bool ndarray, optional
+        Pixels to use (True).
+    pixel_size : float, optional
+        Side of a pixel in micrometres; adds columns in micrometres to the table.
+    seed : int
+        Seed of the segmentation. The start is not random, so it changes nothing by default.
+    num_threads : int, optional
+        Threads of the segmentation; None: all permitted.
+
+    Returns
+    -------
+    Cells
+        Instances, their nuclei, and a table of measurements. An image without white cells has none.
+
+    Raises
+    ------
+    ValueError
+        If the image, the mask or an option is not as described.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastpgs.cells import find_cells
+    >>> len(find_cells(np.full((64, 64, 3), 240, np.uint8)))
+    0
+    """
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 2 <= k <= 64:
+        raise ValueError(f"k must be an integer in 2..64, got {k!r}")
+    if not 0.0 < neck <= 1.0:
+        raise ValueError(f"neck must be in (0, 1], got {neck!r}")
+    if pixel_size is not None and not (np.isfinite(pixel_size) and pixel_size > 0):
+        raise ValueError(f"pixel_size must be a finite number of micrometres > 0, got {pixel_size!r}")
     stain = stain_features(image, mask)
-    nuclei, fore = _nuclei(stain, k, seed, num_threads)
-    if not nuclei.any():
-        empty = np.zeros(stain.valid.shape, np.int32)
-        return measure(image, empty, empty, pixel_size)
-    # Cytoplasm: what is stained, close to a nucleus and connected with it.
-    parts, n = ndimage.label(nuclei)
-    near = _near(nuclei, parts, n, 0.2)
-    region = (fore & near) | nuclei
-    region = ndimage.binary_opening(region, iterations=2) | nuclei
-    region = ndimage.binary_fill_holes(region) & stain.valid
-    bodies, _ = ndimage.label(region)
-    distance = ndimage.distance_transform_edt(region)
-    markers = body_markers(distance, bodies, neck)
+    labels = np.zeros(stain.valid.shape, np.int32)
+    nuclei = labels.copy()
+    rules = NucleusRules()
+    seeds = find_nuclei(stain, rules, k=int(k), seed=seed, num_threads=num_threads)
+    if seeds is not None:
+        region = find_cytoplasm(stain, seeds, CytoplasmRules())
+        bodies, n = _split(region.mask, seeds, neck)
+        _draw(stain, seeds, region, bodies, n, rules, labels, nuclei)
+    return measure(stain.rgb, labels, nuclei, pixel_size)
+
+
+def _split(region: Bool, seeds: Seeds, neck: float) -> tuple[Labels, int]:
+    """Tell touching cells apart: each body with enough nucleus grows over the whole region."""
     from skimage.segmentation import watershed
 
-    cells = watershed(-distance, markers, mask=region)
-    areas = np.bincount(cells.ravel(), weights=nuclei.ravel(), minlength=cells.max() + 1)
-    areas[0] = 0
-    keep = areas >= 0.15 * _typical(areas[1:])
-    keep[0] = False
-    lookup = np.zeros(len(areas), np.int32)
-    lookup[keep] = np.arange(1, keep.sum() + 1)
-    labels = lookup[cells].astype(np.int32)
-    return measure(image, labels, np.where(nuclei, labels, 0).astype(np.int32), pixel_size)
+    components, _ = shapes.label(region)
+    depth = shapes.distance(region)
+    bodies = watershed(-depth, body_markers(depth, components, neck), mask=region)
+    area = np.bincount(bodies.ravel(), weights=seeds.nuclei.ravel())
+    area[0] = 0.0
+    enough = area >= SMALLEST * shapes.typical_area(area[1:])
+    enough[0] = False
+    numbers = np.cumsum(enough) * enough
+    markers = np.where(seeds.nuclei, numbers[bodies], 0).astype(np.int32)
+    return watershed(-depth, markers, mask=region), int(enough.sum())
 
 
-def _typical(areas: npt.NDArray[Any]) -> float:
-    """Area at which half of all nuclear area lies in smaller nuclei: specks weigh nothing."""
-    areas = np.sort(areas)
-    total = np.cumsum(areas)
-    if not len(areas) or total[-1] == 0:
-        return 0.0
-    return float(areas[np.searchsorted(total, total[-1] / 2)])
-
-
-def _near(nuclei: Bool, parts: Labels, n: int, reach: float) -> Bool:
-    """Pixels within ``reach`` equivalent diameters of their nearest nucleus."""
+def _draw(
+    stain: Stain,
+    seeds: Seeds,
+    region: Region,
+    bodies: Labels,
+    n: int,
+    rules: NucleusRules,
+    labels: Labels,
+    nuclei: Labels,
+) -> None:
+    """Outline and nucleus of every body, into ``labels`` and ``nuclei``."""
     from scipy import ndimage
 
-    area = np.bincount(parts.ravel(), minlength=n + 1)
-    radius = np.sqrt(area / np.pi)
-    distance, (rows, cols) = ndimage.distance_transform_edt(~nuclei, return_indices=True)
-    near: Bool = distance <= 2 * reach * radius[parts[rows, cols]]
-    return near
+    count = 0
+    opening = max(1.0, CytoplasmRules().opening * seeds.radius)
+    for i, box in enumerate(ndimage.find_objects(bodies, max_label=n), start=1):
+        if box is None:
+            continue
+        # A margin, so that a cell's own edge is not taken for the frame.
+        rows, cols = (slice(max(s.start - 2, 0), s.stop + 2) for s in box)
+        body = bodies[rows, cols] == i
+        rough = body & seeds.nuclei[rows, cols]
+        cell = _compact(body, rough, region.reach[rows, cols], opening)
+        depth = stain.depth[rows, cols]
+        beside = ~cell & (bodies[rows, cols] == 0)
+        around = float(np.median(depth[beside])) if beside.any() else 0.0
+        nucleus = nucleus_of(depth, cell, rough, around, seeds.radius, rules)
+        if np.count_nonzero(nucleus) < 9:
+            continue
+        count += 1
+        labels[rows, cols][cell] = count
+        nuclei[rows, cols][nucleus] = count
 
 
-def _nuclei(stain: Stain, k: int, seed: int, num_threads: int | None) -> tuple[Bool, Bool]:
-    from scipy import ndimage
-
-    none = np.zeros(stain.valid.shape, bool)
-    init = _pivots(stain.score, stain.valid, k)
-    if init is None:
-        return none, none
-    groups = _segment(
-        stain.features, k, features="raw", init=init, mask=stain.valid, seed=seed, num_threads=num_threads
-    )
-    count = np.bincount(groups.ravel(), minlength=k + 1)
-    score = np.bincount(groups.ravel(), weights=stain.score.ravel(), minlength=k + 1) / np.maximum(count, 1)
-    green = np.bincount(groups.ravel(), weights=stain.features[..., 0].ravel(), minlength=k + 1) / np.maximum(
-        count, 1
-    )
-    score[0] = -1e9
-    top = score.max()
-    if top < 70:
-        return none, none
-    background = int(np.argmin(np.where(np.arange(k + 1) == 0, np.inf, green)))
-    fore = (groups != background) & stain.valid & (groups > 0)
-    if stain.surround:
-        fore = stain.valid
-    base = score[background]
-    nuclear = score > base + 0.5 * (top - base)
-    nuclei = nuclear[groups]
-    nuclei = ndimage.binary_fill_holes(ndimage.binary_opening(nuclei, iterations=2))
-    parts, n = ndimage.label(nuclei)
-    area = np.bincount(parts.ravel(), minlength=n + 1)
-    keep = area >= 0.1 * _typical(area[1:])
-    keep[0] = False
-    return keep[parts], fore
+def _compact(body: Bool, rough: Bool, reach: npt.NDArray[np.float64], opening: float) -> Bool:
+    """The cell as far from its nucleus as its outline stays nearly convex."""
+    cell = body
+    for limit in REACHES:
+        if shapes.solidity(cell) >= SOLID:
+            break
+        cell = shapes.open_disc(body & (reach <= limit) | rough, opening) | rough
+        cell = shapes.touching(cell, rough)
+    return cell

@@ -32,10 +32,17 @@ class Stain:
 
     Attributes
     ----------
+    rgb : (H, W, 3) uint8 ndarray
+        The image in 8-bit levels.
     features : (H, W, 3) uint8 ndarray
         ``g``, ``u + 64``, ``v + 64``, clipped.
     score : (H, W) int16 ndarray
-        How much like a nucleus the colour is: ``u + clip(2 v, -40, 40)``.
+        How much like a nucleus the colour is, in 1/255: the saturation ``(u + 2 min(v, 0)) / B``. It tells pale
+        nuclei from dark grey-blue red cells, and hardly depends on the depth of the stain.
+    depth : (H, W) int16 ndarray
+        ``g + u``: rises from background over cytoplasm to nucleus; where it is halfway is the nucleus's edge.
+    strength : (H, W) float32 ndarray
+        Distance from white: rises from background to any cell; tells where a cell ends.
     valid : (H, W) bool ndarray
         Pixels to be looked at: not masked, not in a black surround.
     surround : bool
@@ -44,8 +51,11 @@ class Stain:
         Background colour, in levels.
     """
 
+    rgb: Levels
     features: Levels
     score: npt.NDArray[np.int16]
+    depth: npt.NDArray[np.int16]
+    strength: npt.NDArray[np.float32]
     valid: Bool
     surround: bool
     white: npt.NDArray[np.float64]
@@ -97,12 +107,12 @@ def black_surround(rgb: Levels) -> Bool | None:
 
 
 def background_colour(rgb: Levels, valid: Bool | None) -> npt.NDArray[np.float64]:
-    """Colour of the empty glass: the median of the brightest tenth of the pixels."""
+    """Colour of the empty glass: the median of the pixels nearly as bright as the brightest."""
     pixels = rgb[valid] if valid is not None else rgb.reshape(-1, 3)
     step = max(1, len(pixels) // 20000)
     pixels = pixels[::step].astype(np.int64)
     light = pixels.sum(axis=1)
-    bright = pixels[light >= np.percentile(light, 90)]
+    bright = pixels[light >= 0.9 * np.percentile(light, 95)]
     return np.maximum(np.median(bright, axis=0), 1.0)
 
 
@@ -148,7 +158,11 @@ def stain_features(image: npt.ArrayLike, mask: npt.NDArray[np.bool_] | None = No
     features[..., 0] = 255 - green
     features[..., 1] = np.clip(u + OFFSET, 0, 255)
     features[..., 2] = np.clip(v + OFFSET, 0, 255)
-    score = u + np.clip(2 * v, -40, 40)
+    score = np.clip(255 * (u.astype(np.int32) + 2 * np.minimum(v, 0)) // np.maximum(blue, 32), -255, 255)
+    absent = 255.0 - np.stack(planes).astype(np.float32)
+    strength = np.sqrt(np.einsum("chw,chw->hw", absent, absent))
     if valid is None:
         valid = np.ones(rgb.shape[:2], bool)
-    return Stain(features, score, valid, surround is not None, white)
+    return Stain(
+        rgb, features, score.astype(np.int16), 255 - green + u, strength, valid, surround is not None, white
+    )

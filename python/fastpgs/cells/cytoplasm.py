@@ -1,0 +1,152 @@
+"""Cytoplasm: grown connectedly from the nucleus outward, through what is stained and no red cell.
+
+Cytoplasm and red cells may be equally dark, and touch. What tells them apart is where their colours occur:
+red cells' colours far from every nucleus, cytoplasm's near one. From the far ones a red-cell pivot with its
+spread is taken; near pixels outside that spread start a cytoplasm pivot; both then settle as a linear
+discriminant. How well they are told apart decides how far cytoplasm may reach.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from . import shapes
+from .nuclei import Seeds
+from .stain import Stain
+
+__all__ = ["CytoplasmRules", "Region", "find_cytoplasm"]
+
+Bool = npt.NDArray[np.bool_]
+Float = npt.NDArray[np.float64]
+
+
+class CytoplasmRules(NamedTuple):
+    """Rules for cytoplasm. Distances from the nucleus are in radii of it, other lengths in typical radii."""
+
+    edge: float = 0.42  # where a cell's edge lies between background (0) and cytoplasm (1)
+    faint: float = 0.18  # share of the nucleus's strength from which on a pixel counts as stained
+    near: float = 0.6  # cytoplasm is looked for within this distance
+    far: float = 2.0  # red cells are looked for beyond this distance
+    frame: float = 1.15  # or, in a tight picture, beyond this where they are cut by the frame
+    blob: float = 0.2  # red cells are wider than twice this
+    red: float = 0.12  # rims of cells narrower than twice this are no red cells
+    opening: float = 0.1  # outgrowths narrower than twice this are cut
+    hole: float = 0.1  # larger holes, in typical nuclear areas, are gaps
+    outlier: float = 6.0  # squared Mahalanobis distance from which on a colour is not a red cell's
+    even: float = 1.2  # distance at which cytoplasm and red cell are equally likely
+    reach: float = 2.5  # cytoplasm ends at this distance at the latest
+    halo: float = 0.2  # and at this one where its colour cannot be told
+
+
+class Region(NamedTuple):
+    """Where the cells are."""
+
+    mask: Bool  # nuclei and cytoplasm
+    reach: Float  # distance from the nucleus in nuclear radii
+    level: float  # median strength of cytoplasm
+
+
+def _nuclear_radius(nuclei: Bool) -> tuple[Float, Float, Float]:
+    """Distance to the nearest nucleus, radius of that part, and radius of its whole (lobed) nucleus."""
+    from scipy import ndimage
+
+    parts, n = shapes.label(nuclei)
+    radius = np.sqrt(np.bincount(parts.ravel(), minlength=n + 1) / np.pi)
+    radius[0] = 0.0
+    away, (rows, cols) = ndimage.distance_transform_edt(~nuclei, return_indices=True)
+    own = parts[rows, cols]
+    # Lobes of one nucleus lie within one and a half of their radii.
+    groups, m = shapes.label(away <= 1.5 * radius[own])
+    group = np.zeros(n + 1, np.intp)
+    group[parts[nuclei]] = groups[nuclei]
+    area = np.bincount(groups[nuclei], minlength=m + 1)
+    largest = np.zeros(m + 1)
+    np.maximum.at(largest, group[1:], radius[1:])
+    # Many touching cells are no lobes: no nucleus is larger than four lobes of equal size.
+    whole = np.minimum(np.sqrt(area / np.pi), 2.0 * largest)
+    return away, radius[own], whole[group[own]]
+
+
+def _discriminant(a: Float, b: Float) -> tuple[Float, float, float]:
+    """Fisher's linear discriminant: weights, bias and the distance of the means in standard deviations."""
+    mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
+    pooled = (np.cov(a.T, bias=True) * len(a) + np.cov(b.T, bias=True) * len(b)) / (len(a) + len(b))
+    weights = np.linalg.solve(pooled + 4.0 * np.eye(3), mean_a - mean_b)
+    bias = -0.5 * float(weights @ (mean_a + mean_b))
+    return weights, bias, float(np.sqrt(weights @ (mean_a - mean_b)))
+
+
+def _colour_model(near: Float, red: Float, outlier: float) -> tuple[Float, float, float]:
+    """Weights and bias (positive: cytoplasm), and how surely the two are told apart.
+
+    ``near`` are the colours around nuclei, ``red`` those far from them, (n, 3).
+    """
+    centre = np.median(red, axis=0)
+    spread = np.linalg.inv(np.cov(red.T) + 9.0 * np.eye(3))
+    off = near - centre
+    distance = np.einsum("ij,jk,ik->i", off, spread, off)
+    chosen = distance > outlier
+    strange = float(chosen.mean())
+    if strange < 0.1:
+        chosen = distance >= np.percentile(distance, 90)
+    for _ in range(5):
+        weights, bias, apart = _discriminant(near[chosen], red)
+        again = near @ weights + bias > 0
+        if again.sum() < max(0.05 * len(near), 3) or (again == chosen).all():
+            break
+        chosen = again
+    return weights, bias, apart * strange
+
+
+def _red_cells(stained: Bool, away: Float, seeds: Seeds, rules: CytoplasmRules) -> Bool | None:
+    """Stained blobs far from every nucleus, if there are enough."""
+    enough = min(0.3 * np.pi * seeds.radius**2, 0.015 * stained.size)
+    blobs = shapes.open_disc(stained & (away > rules.far), rules.blob * seeds.radius)
+    if np.count_nonzero(blobs) >= enough:
+        return blobs
+    blobs = shapes.touching_frame(shapes.open_disc(stained & (away > rules.frame), rules.blob * seeds.radius))
+    return blobs if np.count_nonzero(blobs) >= enough else None
+
+
+def find_cytoplasm(stain: Stain, seeds: Seeds, rules: CytoplasmRules) -> Region:
+    """Grow all nuclei of an image into whole cells, not yet told apart."""
+    from scipy import ndimage
+
+    nuclei, radius = seeds.nuclei, seeds.radius
+    distance, part, whole = _nuclear_radius(nuclei)
+    away = distance / np.maximum(whole, 1.0)
+    strength = stain.strength
+    dark = float(np.median(strength[nuclei]))
+    if stain.surround:
+        return Region(shapes.touching(stain.valid | nuclei, nuclei), away, dark)
+
+    ground = seeds.background
+    ring = (away > 0.08) & (away < rules.near) & ~nuclei & stain.valid
+    ring &= strength > ground + rules.faint * (dark - ground)
+    enough_ring = np.count_nonzero(ring) > 20
+    level = float(np.median(strength[ring])) if enough_ring else dark
+    stained = (strength > ground + rules.edge * (level - ground)) & stain.valid & ~nuclei
+    limit = rules.reach
+    red = _red_cells(stained, away, seeds, rules) if enough_ring else None
+    if red is not None:
+        colours = stain.features.astype(np.float64)
+        weights, bias, sure = _colour_model(colours[ring], colours[red], rules.outlier)
+        odds = np.clip(colours @ weights + bias, -6.0, 6.0)
+        odds = ndimage.uniform_filter(odds, 3 if radius < 25 else 5)
+        told = ring & (odds > 0)
+        if np.count_nonzero(told) > 20:
+            level = float(np.median(strength[told]))
+            stained = (strength > ground + rules.edge * (level - ground)) & stain.valid & ~nuclei
+        prior = np.clip(2.0 * (rules.even - away), -4.0, 4.0)
+        stained &= ~shapes.open_disc(stained & (odds + prior < 0), max(1.0, rules.red * radius))
+        limit = float(np.clip(rules.halo + 10.0 * (sure - 0.45), rules.halo, rules.reach))
+    if limit == rules.halo:
+        stained &= distance < rules.halo * part
+    else:
+        stained &= away < limit
+    mask = shapes.open_disc(stained | nuclei, max(1.0, rules.opening * radius)) | nuclei
+    mask = shapes.fill_holes(mask, rules.hole * np.pi * radius**2) & stain.valid
+    return Region(shapes.touching(mask, nuclei & stain.valid), away, level)

@@ -1,0 +1,141 @@
+"""Nuclei: first all of an image at once, by pivots; then each within a threshold of its own."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..segmentation import segment
+from . import shapes
+from .stain import Stain
+
+__all__ = ["NucleusRules", "Seeds", "find_nuclei", "nucleus_of"]
+
+Bool = npt.NDArray[np.bool_]
+
+
+class NucleusRules(NamedTuple):
+    """Rules for nuclei. Lengths are fractions of the image's own typical nuclear radius, areas of its area."""
+
+    share: float = 0.55  # a pivot is nuclear if its score is above this share of the highest pivot's
+    lowest: float = 40.0  # and above this score: below it there is no nucleus in the image
+    opening: float = 0.1  # bridges narrower than twice this are cut
+    body: float = 0.25  # a part whose inscribed radius is smaller is a platelet or precipitate
+    part: float = 0.05  # and so is a part smaller than this
+    hole: float = 0.1  # larger holes are gaps between lobes
+    edge: float = 0.55  # where the edge of a nucleus lies between cytoplasm (0) and nucleus (1)
+    closing: float = 0.04  # notches of the chromatin's texture are closed
+    smooth: float = 0.06  # opening of the single nucleus
+    lobe: float = 0.1  # a lobe holds at least this share of the largest lobe
+    rim: float = 0.04  # holes of a single nucleus: share of its area
+
+
+class Seeds(NamedTuple):
+    """What the pivots tell of a whole image."""
+
+    nuclei: Bool
+    background: float  # strength of the background
+    radius: float  # typical radius of a nucleus, pixels
+
+
+def start_pivots(score: npt.NDArray[np.int16], valid: Bool, k: int) -> npt.NDArray[np.int64] | None:
+    """``k`` pixels spread evenly over the range of the score: a start that does not depend on luck.
+
+    None where the image has too few scores.
+    """
+    rows, cols = np.nonzero(valid)
+    values = score[rows, cols].astype(np.int64)
+    if values.size < k:
+        return None
+    low, high = np.percentile(values, [1, 99])
+    at = [int(np.abs(values - want).argmin()) for want in np.linspace(low, high, k)]
+    if len(np.unique(values[at])) < k:
+        return None
+    return np.stack([rows[at], cols[at]], axis=1)
+
+
+def find_nuclei(
+    stain: Stain, rules: NucleusRules, *, k: int, seed: int, num_threads: int | None
+) -> Seeds | None:
+    """Rough nuclei of an image: the pixels of its nuclear pivots, cleaned. None where there are none."""
+    init = start_pivots(stain.score, stain.valid, k)
+    if init is None:
+        return None
+    mask = None if stain.valid.all() else stain.valid
+    try:
+        groups = segment(
+            stain.features, k, features="raw", init=init, mask=mask, seed=seed, num_threads=num_threads
+        )
+    except ValueError:  # fewer colours than pivots: there is nothing to tell apart
+        return None
+    flat = groups.ravel()
+    count = np.maximum(np.bincount(flat, minlength=k + 1), 1)
+    score = np.bincount(flat, weights=stain.score.ravel(), minlength=k + 1) / count
+    green = np.bincount(flat, weights=stain.features[..., 0].ravel(), minlength=k + 1) / count
+    score[0], green[0] = -np.inf, np.inf
+    nuclear = score > max(rules.share * score.max(), rules.lowest)
+    if not nuclear.any():
+        return None
+    rough = shapes.open_disc(nuclear[groups], 1.0)
+    radius = _typical_radius(rough)
+    if radius == 0.0:
+        return None
+    disc = np.pi * radius**2
+    rough = shapes.fill_holes(shapes.open_disc(rough, max(1.0, rules.opening * radius)), rules.hole * disc)
+    parts, n = shapes.label(rough)
+    if n == 0:
+        return None
+    area = np.bincount(parts.ravel(), minlength=n + 1)
+    inscribed = np.zeros(n + 1)
+    np.maximum.at(inscribed, parts.ravel(), shapes.distance(rough).ravel())
+    keep = (area >= rules.part * shapes.typical_area(area[1:])) & (inscribed >= rules.body * radius)
+    keep[0] = False
+    if not keep.any():
+        return None
+    empty = groups == int(green.argmin())
+    return Seeds(keep[parts], float(np.median(stain.strength[empty])), radius)
+
+
+def _typical_radius(mask: Bool) -> float:
+    parts, n = shapes.label(mask)
+    area = np.bincount(parts.ravel(), minlength=n + 1)[1:]
+    return float(np.sqrt(shapes.typical_area(area) / np.pi))
+
+
+def nucleus_of(
+    depth: npt.NDArray[np.int16], cell: Bool, rough: Bool, around: float, radius: float, rules: NucleusRules
+) -> Bool:
+    """The nucleus of one cell, grown within a threshold of its own.
+
+    The nucleus's pivot is the median depth of its members, its rival the median of the cell's cytoplasm (of
+    what lies ``around`` where a cell has hardly any), and the threshold lies between the two. Two rounds.
+    """
+    nucleus = rough
+    for _ in range(2):
+        inner = np.median(depth[nucleus])
+        cytoplasm = cell & ~_grow(nucleus)
+        scant = np.count_nonzero(cytoplasm) <= 0.1 * np.count_nonzero(nucleus)
+        outer = around if scant else float(np.median(depth[cytoplasm]))
+        grown = (depth > outer + rules.edge * (inner - outer)) & cell
+        grown = shapes.close_disc(grown, rules.closing * radius) & cell
+        grown = shapes.open_disc(grown, max(1.0, rules.smooth * radius))
+        grown = shapes.fill_holes(grown, rules.rim * np.count_nonzero(grown))
+        parts, n = shapes.label(grown)
+        if n == 0:
+            break
+        area = np.bincount(parts.ravel(), minlength=n + 1)
+        area[0] = 0
+        nucleus = (area >= rules.lobe * area.max())[parts]
+    return nucleus
+
+
+def _grow(mask: Bool) -> Bool:
+    """One pixel more on the four sides."""
+    out = mask.copy()
+    out[1:] |= mask[:-1]
+    out[:-1] |= mask[1:]
+    out[:, 1:] |= mask[:, :-1]
+    out[:, :-1] |= mask[:, 1:]
+    return out
