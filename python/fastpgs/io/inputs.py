@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .images import display_name
 
-__all__ = ["IMAGE_SUFFIXES", "Input", "find_inputs", "read_list", "read_manifest"]
+__all__ = ["IMAGE_SUFFIXES", "Input", "InputLister", "find_inputs", "read_list", "read_manifest"]
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff"}
@@ -67,16 +67,24 @@ def find_inputs(
     """
     if isinstance(inputs, (str, os.PathLike)):
         inputs = [inputs]
-    banned = None if exclude is None else os.path.realpath(exclude)
-    seen: set[str] = set()
-    found: list[Input] = []
-    for given in inputs:
-        for item in _expand(os.fspath(given), banned):
+    lister = InputLister(exclude)
+    return [item for given in inputs for item in lister.expand(given)]
+
+
+class InputLister:
+    """`find_inputs` for names that come one at a time; remembers what it has listed."""
+
+    def __init__(self, exclude: str | os.PathLike[str] | None = None) -> None:
+        self._banned = None if exclude is None else os.path.realpath(exclude)
+        self._seen: set[str] = set()
+
+    def expand(self, given: str | os.PathLike[str]) -> Iterator[Input]:
+        """Inputs that a name stands for, without those listed before."""
+        for item in _expand(os.fspath(given), self._banned):
             key = os.path.abspath(item.path) if item.path is not None else f"\0{item.name}"
-            if key not in seen:
-                seen.add(key)
-                found.append(item)
-    return found
+            if key not in self._seen:
+                self._seen.add(key)
+                yield item
 
 
 def _expand(given: str, banned: str | None) -> Iterator[Input]:

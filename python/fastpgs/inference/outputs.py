@@ -1,0 +1,134 @@
+"""From the saved parts of a run to the files that people use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fastpgs.inference import formats
+from fastpgs.inference.parts import RunFolder, saved_blocks
+from fastpgs.inference.profile import Profile
+from fastpgs.inference.provenance import describe_machine
+from fastpgs.inference.results import CELLS, IMAGES, NOTICE, FieldResult, Result, count
+from fastpgs.io.atomic import atomic_path, write_atomic
+
+__all__ = ["RUN", "finish", "run_record", "write_pictures"]
+
+RUN = "run.json"
+ROW_GROUP = 1 << 16
+
+
+def run_record(made_with: dict[str, Any], model: Any) -> dict[str, Any]:
+    """What ``run.json`` says of how the results came about; counts and timings are added in the end."""
+    settings = getattr(getattr(model.config, "input", None), "cells", None) or {}
+    return {
+        "notice": NOTICE,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        **made_with,
+        "cell_options": settings,
+        "seeds": {"cells": settings.get("seed", 0)},
+        "thresholds": {
+            level: _plain(getattr(model.config, f"{level}_thresholds", None)) for level in ("cell", "field")
+        },
+        "machine": describe_machine(),
+    }
+
+
+def _plain(value: Any) -> Any:
+    return dict(vars(value)) if hasattr(value, "__dict__") else value
+
+
+def finish(
+    out: Path,
+    folders: Sequence[RunFolder],
+    record: dict[str, Any],
+    wanted: Collection[str],
+    report: bool,
+    profile: Profile | None,
+) -> Result:
+    """Write the tables, the other formats, the report, and last of all ``run.json``.
+
+    Parameters
+    ----------
+    out : Path
+    folders : sequence of RunFolder
+        Whose parts are joined: one, or the shards of a run.
+    record : dict
+        `run_record` and more.
+    wanted : collection of str
+        Formats to write beside parquet.
+    report : bool
+        Write ``report.html``.
+    profile : Profile or None
+        Timings of this run.
+    """
+    parts = list(saved_blocks(folders))
+    images = pa.concat_tables(
+        [folder.read("images", block, IMAGES.names).cast(IMAGES) for folder, block in parts]
+        or [IMAGES.empty_table()]
+    )
+    n_cells = _write_table(
+        out / "cells.parquet", CELLS, (folder.read("cells", block, CELLS.names) for folder, block in parts)
+    )
+    _write_table(out / "images.parquet", IMAGES, iter([images]))
+    record = {**record, "counts": count(images, n_cells)}
+    if "csv" in wanted:
+        formats.write_csv(out / "cells.csv", pq.read_table(out / "cells.parquet", partitioning=None))
+        formats.write_csv(out / "images.csv", images)
+    if "coco" in wanted:
+        formats.write_coco(out / "coco.json", parts)
+    if "geojson" in wanted:
+        formats.write_geojson(out / "geojson", parts)
+    if profile is not None:
+        record["profile"] = profile.summary()
+    if report:
+        from fastpgs.report.html import write_report
+
+        write_report(out / "report.html", record, images, parts)
+    write_atomic(out / RUN, json.dumps(record, indent=2, allow_nan=False) + "\n")
+    cells = pq.read_table(out / "cells.parquet", partitioning=None)
+    return Result(images, cells, record, out)
+
+
+def _write_table(path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> int:
+    """Write tables one after the other in row groups of at least `ROW_GROUP` rows; returns the rows."""
+    rows = 0
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        gathered: list[pa.Table] = []
+        for table in tables:
+            gathered.append(table.cast(schema))
+            rows += len(table)
+            if sum(map(len, gathered)) >= ROW_GROUP:
+                writer.write_table(pa.concat_tables(gathered))
+                gathered = []
+        if gathered:
+            writer.write_table(pa.concat_tables(gathered))
+    return rows
+
+
+def write_pictures(out: Path, one: FieldResult, wanted: Collection[str]) -> None:
+    """Write the label images and the overlay of one input."""
+    stem = formats.file_stem(one.image)
+    jobs: dict[str, tuple[Path, Callable[[Path], None]]] = {}
+    if "labels" in wanted and one.labels is not None and one.nuclei is not None:
+        labels, nuclei = one.labels, one.nuclei
+        jobs["labels"] = (
+            out / "labels" / f"{stem}.tif",
+            lambda path: formats.write_labels(path, labels, nuclei),
+        )
+    if "overlays" in wanted and one.pixels is not None and one.cells is not None:
+        from fastpgs.report.overlay import draw_overlay
+
+        overlay = draw_overlay(one.pixels, one.cells)
+        jobs["overlays"] = (out / "overlays" / f"{stem}.png", lambda path: overlay.save(path, format="PNG"))
+    for path, write in jobs.values():
+        path.parent.mkdir(exist_ok=True)
+        with ExitStack() as stack:
+            write(stack.enter_context(atomic_path(path)))

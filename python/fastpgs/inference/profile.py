@@ -1,0 +1,66 @@
+"""Where the time of a run goes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Profile"]
+
+
+@dataclass
+class _Stage:
+    threads: int
+    seconds: float = 0.0
+    items: int = 0
+
+
+@dataclass
+class Profile:
+    """Busy seconds of each stage of a pipeline; safe to use from many threads."""
+
+    stages: dict[str, _Stage] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def declare(self, stage: str, threads: int) -> None:
+        """Name a stage and the number of threads that work on it."""
+        self.stages.setdefault(stage, _Stage(threads))
+
+    @contextmanager
+    def time(self, stage: str, items: int = 1) -> Iterator[None]:
+        """Count the block's wall time as busy time of a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            with self._lock:
+                entry = self.stages.setdefault(stage, _Stage(1))
+                entry.seconds += spent
+                entry.items += items
+
+    @property
+    def wall(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.started
+
+    def summary(self) -> dict[str, Any]:
+        """Plain types: wall seconds, and of each stage its items, busy seconds, threads and utilisation."""
+        wall = self.wall
+        return {
+            "wall_s": round(wall, 3),
+            "stages": {
+                name: {
+                    "items": stage.items,
+                    "busy_s": round(stage.seconds, 3),
+                    "threads": stage.threads,
+                    "utilisation": round(stage.seconds / (wall * stage.threads), 3) if wall > 0 else 0.0,
+                }
+                for name, stage in self.stages.items()
+            },
+        }

@@ -1,0 +1,66 @@
+"""What a run was made with: versions, model, machine. No paths, no host names, no file names."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+from importlib import metadata
+from typing import Any
+
+__all__ = ["describe_machine", "describe_model", "versions"]
+
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "torch",
+    "safetensors",
+    "onnxruntime",
+    "pyarrow",
+    "pillow",
+    "tifffile",
+    "imagecodecs",
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package, of Python and of the packages that touch the results."""
+    import fastpgs
+
+    found = {"fastpgs": fastpgs.__version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_machine() -> dict[str, Any]:
+    """Operating system, architecture and what the C++ core was built with."""
+    import fastpgs
+    from fastpgs.inference.stream import available_cpus
+
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpus": available_cpus(),
+        "core": dict(fastpgs.build_info()),
+    }
+
+
+def describe_model(model: Any) -> dict[str, Any]:
+    """Name, hashes and way of running of a model: what its judgements depend on."""
+    config = model.config
+    values = dataclasses.asdict(config)
+    text = json.dumps(values, sort_keys=True, default=str)
+    return {
+        "name": config.name,
+        "network": getattr(config, "network", None),
+        "weights_sha256": getattr(config, "hash", None),
+        "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "engine": getattr(model, "engine", None),
+        "device": str(model.device),
+    }

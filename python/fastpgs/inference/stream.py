@@ -1,0 +1,418 @@
+"""The stages from files to judged fields, each busy while the others are.
+
+    items -> read (threads) -> cells and crops (threads) -> batches by cells -> model (one thread) -> judged
+
+Everything is bounded: a stage runs ahead of the next by a few pictures, fewer where they are large, so that
+memory does not grow with the number of files. Results come in the order of the inputs. What goes wrong with
+one input becomes its row.
+
+Batches hold cells of several pictures but never cross the border of a block of `BLOCK` consecutive inputs,
+and they close by rules that do not depend on timing. So the numbers of a picture depend on its block alone:
+a resumed or sharded run gives the same bits as a run in one go.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fastpgs.inference.outlines import trace
+from fastpgs.inference.profile import Profile
+from fastpgs.inference.results import CellRows, FieldResult
+from fastpgs.io.images import DEFAULT_MAX_PIXELS, ImageReadError, byte_limit, decode, read_file
+
+__all__ = ["BLOCK", "MIN_SIDE", "Item", "Model", "StreamOptions", "available_cpus", "stream"]
+
+BLOCK = 64
+"""Inputs a block: the unit of batching, of saving and of sharding."""
+
+MIN_SIDE = 16
+"""Pixels below which a side of a picture cannot show a cell."""
+
+BATCH_PIXELS = 1 << 24
+"""Pixels of pictures whose cells may wait for a batch to fill."""
+
+AHEAD_PIXELS = 1 << 26
+"""Pixels of pictures that the first stages may be ahead."""
+
+QUEUED_BATCHES = 3
+
+
+class Scores(Protocol):
+    """What a model returns of crops."""
+
+    @property
+    def p(self) -> npt.NDArray[np.float32]: ...
+
+    @property
+    def embeddings(self) -> npt.NDArray[np.float32]: ...
+
+
+class Model(Protocol):
+    """What the pipeline asks of a model; `fastpgs.load_model` returns one."""
+
+    batch_size: int
+
+    def find_cells(self, image: npt.NDArray[Any], num_threads: int | None = None) -> Any: ...
+
+    def crops(self, image: npt.NDArray[Any], cells: Any) -> npt.NDArray[np.uint8]: ...
+
+    def scores(self, crops: npt.NDArray[np.uint8]) -> Scores: ...
+
+    def call(self, p: npt.ArrayLike, *, level: str = "cell") -> npt.NDArray[np.str_]: ...
+
+    def pool(self, p_cells: npt.ArrayLike) -> float: ...
+
+    def novelty(
+        self, image: npt.NDArray[Any], cells: Any, crops: npt.NDArray[np.uint8], embeddings: npt.NDArray[Any]
+    ) -> float: ...
+
+    def doubt(self, image: npt.NDArray[Any], p_blast: float, n_cells: int, novelty: float) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One input: a file, an array, or the reason why there is neither."""
+
+    index: int
+    name: str
+    path: str | None = None
+    pixels: npt.NDArray[Any] | None = None
+    error: str | None = None
+
+    @property
+    def block(self) -> int:
+        """Number of the block the item belongs to."""
+        return self.index // BLOCK
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """How the stages work.
+
+    Attributes
+    ----------
+    max_pixels : int
+        Larger pictures are refused.
+    batch_size : int
+        Cells a batch.
+    workers : int
+        Threads that find cells.
+    readers : int
+        Threads that read files.
+    outlines : bool
+        Trace polygons.
+    labels : bool
+        Keep label images in the results.
+    pixels : bool
+        Keep the pictures in the results.
+    thumbnail : callable, optional
+        Makes a small encoded picture of an image.
+    """
+
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    batch_size: int = 64
+    workers: int = 1
+    readers: int = 1
+    outlines: bool = False
+    labels: bool = False
+    pixels: bool = False
+    thumbnail: Callable[[npt.NDArray[Any]], bytes] | None = None
+
+
+@dataclass
+class _Pending:
+    """A picture on its way through the model."""
+
+    block: int
+    row: FieldResult
+    image: npt.NDArray[Any] | None = None
+    cells: Any = None
+    crops: npt.NDArray[np.uint8] | None = None
+    waiting: int = 0
+    scores: list[Scores] = field(default_factory=list)
+    error: str | None = None
+
+    @property
+    def n_pixels(self) -> int:
+        return 0 if self.image is None else self.image.shape[0] * self.image.shape[1]
+
+
+def available_cpus() -> int:
+    """Processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def stream(
+    items: Iterable[Item], model: Model, options: StreamOptions, profile: Profile
+) -> Iterator[FieldResult]:
+    """Judge items lazily, in order. Closing the iterator stops the stages; it does not wait for them."""
+    pools = [
+        ThreadPoolExecutor(n, thread_name_prefix=f"fastpgs-{name}")
+        for name, n in (("read", options.readers), ("cells", options.workers), ("model", 1))
+    ]
+    for stage, threads in (("read", options.readers), ("cells", options.workers), ("model", 1), ("judge", 1)):
+        profile.declare(stage, threads)
+    try:
+        batcher = _Batcher(model, options.batch_size, pools[2], profile)
+        for pending in _prepared(iter(items), model, options, profile, pools[0], pools[1]):
+            batcher.add(pending)
+            for done in batcher.judged():
+                yield _judge(done, model, options, profile)
+        batcher.flush()
+        for done in batcher.judged(everything=True):
+            yield _judge(done, model, options, profile)
+    finally:
+        for pool in pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+# --- reading and cells ------------------------------------------------------------------------------------
+
+
+def _prepared(
+    items: Iterator[Item],
+    model: Model,
+    options: StreamOptions,
+    profile: Profile,
+    readers: ThreadPoolExecutor,
+    workers: ThreadPoolExecutor,
+) -> Iterator[_Pending]:
+    """Pictures with their cells and crops, in order; a bounded number of them ahead."""
+    ahead: deque[Future[_Pending]] = deque()
+    most = 2 * options.workers + options.readers
+    threads = max(1, available_cpus() // options.workers)
+    recent: deque[int] = deque(maxlen=8)
+    for item in items:
+        loaded = readers.submit(_load, item, options, profile)
+        ahead.append(workers.submit(_prepare, loaded, model, options, profile, threads))
+        typical = max(1, sum(recent) // max(1, len(recent)))
+        while len(ahead) > max(options.workers, min(most, AHEAD_PIXELS // typical)):
+            pending = ahead.popleft().result()
+            recent.append(pending.n_pixels)
+            yield pending
+    while ahead:
+        yield ahead.popleft().result()
+
+
+def _load(item: Item, options: StreamOptions, profile: Profile) -> _Pending:
+    row = FieldResult(item.index, item.name)
+    pending = _Pending(item.block, row)
+    with profile.time("read"):
+        if item.pixels is not None:
+            pending.image = item.pixels
+        elif item.path is None:
+            row.fail(item.error or "no file")
+            return pending
+        else:
+            try:
+                _read(item.path, row, pending, options.max_pixels)
+            except ImageReadError as error:
+                row.fail(error.reason, status=error.status, retry=error.retry)
+                return pending
+    shape = () if pending.image is None else pending.image.shape
+    if len(shape) not in (2, 3):
+        row.fail(f"expected an image of shape (H, W) or (H, W, C), got {shape}")
+        return pending
+    row.height, row.width = shape[:2]
+    if min(shape[:2]) < MIN_SIDE:
+        row.fail(
+            f"{shape[1]} x {shape[0]} pixels; expected at least {MIN_SIDE} x {MIN_SIDE} to show a cell",
+            status="refused",
+        )
+    elif shape[0] * shape[1] > options.max_pixels:
+        row.fail(
+            f"{shape[0] * shape[1]:,} pixels, more than the limit of {options.max_pixels:,}", status="refused"
+        )
+    return pending
+
+
+def _read(path: str, row: FieldResult, pending: _Pending, max_pixels: int) -> None:
+    row.size_bytes, row.mtime_ns = file_stamp(path)
+    content = read_file(path, max_bytes=byte_limit(max_pixels))
+    row.size_bytes, row.mtime_ns, row.sha256 = content.size, content.mtime_ns, content.sha256()
+    picture = decode(content.data, path, max_pixels=max_pixels)
+    pending.image, row.note = picture.pixels, picture.note
+
+
+def file_stamp(path: str) -> tuple[int | None, int | None]:
+    """Size and modification time (ns) of a regular file; None for what is none."""
+    try:
+        info = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):
+        return None, None
+    return (info.st_size, info.st_mtime_ns) if os.path.isfile(path) else (None, None)  # noqa: PTH113
+
+
+def _prepare(
+    loaded: Future[_Pending], model: Model, options: StreamOptions, profile: Profile, threads: int
+) -> _Pending:
+    pending = loaded.result()
+    row, image = pending.row, pending.image
+    if row.status != "ok" or image is None:
+        pending.image = None
+        return pending
+    with profile.time("cells"):
+        try:
+            pending.cells = model.find_cells(image, threads)
+            pending.crops = model.crops(image, pending.cells)
+            row.cells = CellRows.from_table(pending.cells.table)
+            if options.outlines:
+                row.cells.outline = trace(pending.cells.labels, row.cells.cell, row.cells.bbox)
+                row.cells.nucleus = trace(pending.cells.nuclei, row.cells.cell, row.cells.bbox)
+            if options.thumbnail is not None:
+                row.thumbnail = options.thumbnail(image)
+        except Exception as error:  # one bad picture must not end a night's work
+            row.fail(explain("finding cells", error), retry=isinstance(error, MemoryError))
+            pending.image = pending.cells = pending.crops = None
+            return pending
+    pending.waiting = len(pending.crops)
+    if options.labels:
+        row.labels, row.nuclei = pending.cells.labels, pending.cells.nuclei
+    return pending
+
+
+def explain(stage: str, error: BaseException) -> str:
+    """One line on what went wrong where."""
+    text = " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError):
+        return f"{stage}: not enough memory"
+    kind = "" if isinstance(error, ValueError) and text else f"{type(error).__name__}: "
+    return f"{stage}: {kind}{text}".rstrip(": ")
+
+
+# --- the model --------------------------------------------------------------------------------------------
+
+_Slice = tuple[_Pending, int, int]
+
+
+class _Batcher:
+    """Gathers crops to batches, has them judged one batch after the other, hands pictures out in order."""
+
+    def __init__(self, model: Model, batch_size: int, pool: ThreadPoolExecutor, profile: Profile) -> None:
+        self._model = model
+        self._batch_size = batch_size
+        self._pool = pool
+        self._profile = profile
+        self._order: deque[_Pending] = deque()
+        self._queue: deque[_Slice] = deque()
+        self._queued = 0
+        self._pixels = 0
+        self._block = -1
+        self._running: deque[tuple[list[_Slice], Future[list[Scores | str]]]] = deque()
+
+    def add(self, pending: _Pending) -> None:
+        if pending.block != self._block:
+            self.flush()
+            self._block = pending.block
+        self._order.append(pending)
+        self._pixels += pending.n_pixels
+        if pending.crops is not None and len(pending.crops):
+            self._queue.append((pending, 0, len(pending.crops)))
+            self._queued += len(pending.crops)
+        while self._queued >= self._batch_size:
+            self._submit()
+        if self._pixels >= BATCH_PIXELS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Close the batch that is being filled."""
+        if self._queued:
+            self._submit()
+        self._pixels = 0
+
+    def judged(self, everything: bool = False) -> Iterator[_Pending]:
+        """Pictures that are done, in order; waits only where too many batches are queued."""
+        while self._running and (
+            everything or len(self._running) > QUEUED_BATCHES or self._running[0][1].done()
+        ):
+            slices, future = self._running.popleft()
+            for (pending, start, stop), scores in zip(slices, future.result(), strict=True):
+                if isinstance(scores, str):
+                    pending.error = scores
+                else:
+                    pending.scores.append(scores)
+                pending.waiting -= stop - start
+        while self._order and self._order[0].waiting == 0:
+            yield self._order.popleft()
+
+    def _submit(self) -> None:
+        slices: list[_Slice] = []
+        room = self._batch_size
+        while self._queue and room:
+            pending, start, stop = self._queue.popleft()
+            cut = min(stop, start + room)
+            slices.append((pending, start, cut))
+            room -= cut - start
+            if cut < stop:
+                self._queue.appendleft((pending, cut, stop))
+        self._queued -= self._batch_size - room
+        self._running.append((slices, self._pool.submit(self._predict, slices)))
+
+    def _predict(self, slices: list[_Slice]) -> list[Scores | str]:
+        crops = [pending.crops[start:stop] for pending, start, stop in slices if pending.crops is not None]
+        with self._profile.time("model", sum(map(len, crops))):
+            try:
+                scores = self._model.scores(np.concatenate(crops))
+                return list(_split(scores, [len(crop) for crop in crops]))
+            except Exception:  # which picture is to blame? ask one by one
+                return [self._predict_one(crop) for crop in crops]
+
+    def _predict_one(self, crops: npt.NDArray[np.uint8]) -> Scores | str:
+        try:
+            return next(_split(self._model.scores(crops), [len(crops)]))
+        except Exception as error:
+            return explain("model", error)
+
+
+@dataclass(frozen=True)
+class _Scores:
+    p: npt.NDArray[np.float32]
+    embeddings: npt.NDArray[np.float32]
+
+
+def _split(scores: Scores, sizes: list[int]) -> Iterator[_Scores]:
+    if len(scores.p) != sum(sizes):
+        raise ValueError(f"expected {sum(sizes)} probabilities, got {len(scores.p)}")
+    start = 0
+    for size in sizes:
+        p = scores.p[start : start + size]
+        if not np.isfinite(p).all() or p.min(initial=0) < 0 or p.max(initial=0) > 1:
+            raise ValueError(f"expected probabilities in [0, 1], got {p.min()} to {p.max()}")
+        yield _Scores(p, scores.embeddings[start : start + size])
+        start += size
+
+
+def _judge(pending: _Pending, model: Model, options: StreamOptions, profile: Profile) -> FieldResult:
+    row, image = pending.row, pending.image
+    if row.cells is None or image is None or pending.crops is None:
+        return row
+    if pending.error is not None:
+        return row.fail(pending.error, retry=True)
+    with profile.time("judge"):
+        try:
+            parts = pending.scores
+            p = np.concatenate([part.p for part in parts]) if parts else np.zeros(0, np.float32)
+            features = np.concatenate([part.embeddings for part in parts]) if parts else np.zeros((0, 0))
+            row.cells.p_blast = p.astype(np.float32)
+            row.cells.call = [str(call) for call in model.call(p)] if len(p) else []
+            p_field = model.pool(p)
+            novelty = model.novelty(image, pending.cells, pending.crops, features)
+            row.reason = model.doubt(image, p_field, len(p), novelty) or None
+            row.call = "uncertain" if row.reason else str(model.call(p_field, level="field"))
+            row.p_blast = float(p_field) if np.isfinite(p_field) else None
+            row.novelty = float(novelty) if np.isfinite(novelty) else None
+        except Exception as error:
+            return row.fail(explain("judging", error))
+    if options.pixels:
+        row.pixels = image
+    return row

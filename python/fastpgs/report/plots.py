@@ -1,0 +1,94 @@
+"""Plots of the report as plain numbers, which the template draws as SVG in the page's own colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fastpgs.report.colours import css, p_colour
+
+__all__ = ["BINS", "Bar", "Histogram", "histogram", "svg_path"]
+
+BINS = 20
+WIDTH, HEIGHT = 460, 170
+_LEFT, _BOTTOM, _TOP = 46, 26, 14
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: position and size in SVG units, colour, and its description."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    colour: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A histogram over [0, 1], laid out in a box of WIDTH x HEIGHT."""
+
+    title: str
+    total: int
+    bars: list[Bar]
+    lines: list[tuple[float, str]]
+    ticks: list[tuple[float, str]]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = _LEFT
+    baseline: int = HEIGHT - _BOTTOM
+
+
+def histogram(title: str, counts: npt.NDArray[np.int64], unit: str) -> Histogram:
+    """Lay out counts over equal bins of [0, 1]."""
+    plot_width, plot_height = WIDTH - _LEFT - 10, HEIGHT - _BOTTOM - _TOP
+    top = _round_up(int(counts.max(initial=0)))
+    bars = []
+    for i, n in enumerate(counts.tolist()):
+        low, high = i / len(counts), (i + 1) / len(counts)
+        height = plot_height * n / top
+        bars.append(
+            Bar(
+                x=round(_LEFT + plot_width * low + 1, 1),
+                y=round(HEIGHT - _BOTTOM - height, 1),
+                width=round(plot_width / len(counts) - 2, 1),
+                height=round(height, 1),
+                colour=css(p_colour((low + high) / 2)),
+                text=f"{low:.2f} to {high:.2f}: {n:,} {unit}",
+            )
+        )
+    lines = [
+        (round(HEIGHT - _BOTTOM - plot_height * share, 1), f"{top * share:,.0f}") for share in (0.5, 1.0)
+    ]
+    ticks = [(round(_LEFT + plot_width * p, 1), f"{p:g}") for p in (0, 0.25, 0.5, 0.75, 1)]
+    return Histogram(title, int(counts.sum()), bars, lines, ticks)
+
+
+def _round_up(n: int) -> int:
+    """The next number that looks good at the end of an axis: 2, 4, 6, 8 or 10 times a power of ten."""
+    if n <= 2:
+        return 2
+    power = int("1" + "0" * (len(str(n)) - 1))
+    return min(power * i for i in (1, 2, 4, 6, 8, 10) if power * i >= n)
+
+
+def svg_path(rings: Iterable[Sequence[float]], scale: float) -> str:
+    """An SVG path of rings ``x, y, x, y ...``, in half units after scaling, as short as can be."""
+    pieces = []
+    for ring in rings:
+        points = np.asarray(ring, np.float64).reshape(-1, 2)[:-1] * scale * 2
+        if len(points) > 40:  # more than a thumbnail can show
+            points = points[:: -(-len(points) // 40)]
+        whole = np.rint(points).astype(int)
+        whole = whole[np.concatenate([[True], np.any(np.diff(whole, axis=0) != 0, axis=1)])]
+        if len(whole) < 3:
+            continue
+        steps = np.diff(whole, axis=0)
+        moves = " ".join(f"{x} {y}" for x, y in steps.tolist())
+        pieces.append(f"M{whole[0, 0]} {whole[0, 1]}l{moves}z")
+    return "".join(pieces)
