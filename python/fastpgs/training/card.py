@@ -34,7 +34,7 @@ def write_card(config: ModelConfig, report: dict[str, Any]) -> str:
         "",
         f"* Network: `{config.network}` {config.options}; class head and mask map from one forward.",
         f"* Input: {spec.size} x {spec.size} {spec.colour} crops of cells found by pivot-growing segmentation, "
-        f"{'at native scale' if spec.scale == 1 else f'{spec.scale:g} crop pixels an image pixel'}, {'cell alone' if spec.masked else 'with surroundings'}, "
+        f"{_scale(spec.scale)}, {'cell alone' if spec.masked else 'with surroundings'}, "
         f"colour balance: {spec.balance}.",
         f"* Field score: `{config.pooling}` of its cells' probabilities, then calibrated.",
         f"* Thresholds of a field: blast from {config.field_thresholds.blast:.3f}, normal below "
@@ -84,6 +84,10 @@ def write_card(config: ModelConfig, report: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _scale(scale: float) -> str:
+    return "at native scale" if scale == 1 else f"{scale:g} crop pixels an image pixel"
 
 
 def _figures(report: dict[str, Any], fit: dict[str, Any]) -> list[str]:
