@@ -138,6 +138,15 @@ void read_colours(const ImageView& image, const FeatureSpace& space, At at, Out*
         }
         return;
     }
+    if (channels == 3) {
+        for (std::size_t i = 0; i < at.n; ++i) {
+            const T* p = data + at[i] * 3;
+            out[0][i] = unit(static_cast<W>(p[0]));
+            out[1][i] = unit(static_cast<W>(p[1]));
+            out[2][i] = unit(static_cast<W>(p[2]));
+        }
+        return;
+    }
     for (std::size_t i = 0; i < at.n; ++i) {
         const T* p = data + at[i] * channels;
         for (std::size_t c = 0; c < channels; ++c) out[c][i] = unit(static_cast<W>(p[c]));

@@ -55,6 +55,21 @@ static void assign_dims(const AssignArgs<T>& args) {
     if (args.d2 != nullptr) {
         for (std::size_t i = 0; i < n; ++i) args.d2[i] = static_cast<double>(best[i]);
     }
+    const std::size_t whole = n / 8 * 8;
+    if (args.objective != nullptr) {
+        const double round = args.objective_round;
+        double part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+        const auto value = [&](std::size_t i) {
+            const double d = (static_cast<double>(best[i]) + round) - round;
+            return args.weight != nullptr ? args.weight[i] * d : d;
+        };
+        for (std::size_t i = 0; i < whole; i += 8)
+            for (std::size_t l = 0; l < 8; ++l) part[l] += value(i + l);
+        double total = 0.0;
+        for (std::size_t i = whole; i < n; ++i) total += value(i);
+        for (std::size_t l = 0; l < 8; ++l) total += part[l];
+        *args.objective = total;
+    }
     if (args.sums == nullptr) return;
     alignas(64) double weight[kChunk];
     for (std::size_t j = 0; j < args.k; ++j) {
@@ -66,7 +81,6 @@ static void assign_dims(const AssignArgs<T>& args) {
         } else {
             for (std::size_t i = 0; i < n; ++i) weight[i] = label[i] == lane ? 1.0 : 0.0;
         }
-        const std::size_t whole = n / 8 * 8;
         for (std::size_t i = 0; i < whole; i += 8)
             for (std::size_t l = 0; l < 8; ++l) lanes[l] += weight[i + l];
         for (std::size_t i = whole; i < n; ++i) lanes[0] += weight[i];
@@ -112,6 +126,99 @@ static void nearest_dims(const NearestArgs<T>& args) {
 }
 
 template <class T>
+static void summary_any(const SummaryArgs<T>& args) {
+    const std::size_t n = args.end - args.begin, whole = n / 8 * 8;
+    const double* weight = args.weight + args.begin;
+    const double round = args.round;
+    double lanes[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+    for (std::size_t i = 0; i < whole; i += 8)
+        for (std::size_t l = 0; l < 8; ++l) lanes[l] += weight[i + l];
+    double total = 0.0;
+    for (std::size_t i = whole; i < n; ++i) total += weight[i];
+    for (std::size_t l = 0; l < 8; ++l) total += lanes[l];
+    args.sums[0] = total;
+    for (std::size_t a = 0; a < args.dims; ++a) {
+        const T* plane = args.z[a] + args.begin;
+        T low[8], high[8];
+        double part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+        for (std::size_t l = 0; l < 8; ++l) low[l] = high[l] = plane[0];
+        for (std::size_t i = 0; i < whole; i += 8)
+            for (std::size_t l = 0; l < 8; ++l) {
+                const T x = plane[i + l];
+                low[l] = x < low[l] ? x : low[l];
+                high[l] = x > high[l] ? x : high[l];
+                part[l] += weight[i + l] * ((static_cast<double>(x) + round) - round);
+            }
+        double sum = 0.0;
+        T least = low[0], most = high[0];
+        for (std::size_t l = 1; l < 8; ++l) {
+            least = low[l] < least ? low[l] : least;
+            most = high[l] > most ? high[l] : most;
+        }
+        for (std::size_t i = whole; i < n; ++i) {
+            const T x = plane[i];
+            least = x < least ? x : least;
+            most = x > most ? x : most;
+            sum += weight[i] * ((static_cast<double>(x) + round) - round);
+        }
+        for (std::size_t l = 0; l < 8; ++l) sum += part[l];
+        args.sums[1 + a] = sum;
+        args.centre[a] = 0.5 * (static_cast<double>(least) + static_cast<double>(most));
+        args.half[a] = 0.5 * (static_cast<double>(most) - static_cast<double>(least));
+    }
+}
+
+// Over a box, d2(x, own) - d2(x, j) is at most its value at the centre + 2 sum |own - j| half. The margin,
+// far above rounding, leaves ties and near-ties to the comparison of points.
+static void owners_any(const OwnersArgs& args) {
+    const std::size_t n = args.n, dims = args.dims, k = args.k;
+    alignas(64) double d2[kVectorPivots][kChunk];
+    alignas(64) double best[kChunk];
+    alignas(64) std::int64_t own[kChunk];
+    for (std::size_t j = 0; j < k; ++j) {
+        const double* p = args.pivots + j * dims;
+        double* out = d2[j];
+        for (std::size_t i = 0; i < n; ++i) {
+            const double d = args.centre[0][i] - p[0];
+            out[i] = d * d;
+        }
+        for (std::size_t a = 1; a < dims; ++a)
+            for (std::size_t i = 0; i < n; ++i) {
+                const double d = args.centre[a][i] - p[a];
+                out[i] += d * d;
+            }
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+        best[i] = d2[0][i];
+        own[i] = 0;
+    }
+    for (std::size_t j = 1; j < k; ++j) {
+        const auto lane = static_cast<std::int64_t>(j);
+        for (std::size_t i = 0; i < n; ++i) {
+            own[i] = d2[j][i] < best[i] ? lane : own[i];
+            best[i] = d2[j][i] < best[i] ? d2[j][i] : best[i];
+        }
+    }
+    alignas(64) double reach[kChunk];
+    for (std::size_t j = 0; j < k; ++j) {
+        const auto lane = static_cast<std::int64_t>(j);
+        for (std::size_t l = 0; l < k; ++l) {
+            if (l == j) continue;
+            for (std::size_t i = 0; i < n; ++i) reach[i] = 0.0;
+            for (std::size_t a = 0; a < dims; ++a) {
+                const double d = args.pivots[j * dims + a] - args.pivots[l * dims + a];
+                const double twice = d < 0.0 ? -2.0 * d : 2.0 * d;
+                for (std::size_t i = 0; i < n; ++i) reach[i] += twice * args.half[a][i];
+            }
+            // 255 absorbs: once a box straddles it matches no pivot's lane any more.
+            for (std::size_t i = 0; i < n; ++i)
+                own[i] = (own[i] == lane) & !(best[i] + reach[i] < d2[l][i] * (1.0 - 1e-9)) ? 255 : own[i];
+        }
+    }
+    for (std::size_t i = 0; i < n; ++i) args.owners[i] = static_cast<std::uint8_t>(own[i]);
+}
+
+template <class T>
 static void assign_any(const AssignArgs<T>& args) {
     switch (args.dims) {
         case 1:
@@ -144,8 +251,9 @@ static void nearest_any(const NearestArgs<T>& args) {
 }
 
 extern const Kernels table;
-const Kernels table = {FASTPGS_PATH_NAME, &assign_any<std::int32_t>, &assign_any<double>,
-                       &nearest_any<std::int32_t>, &nearest_any<double>};
+const Kernels table = {
+    FASTPGS_PATH_NAME,         &summary_any<std::int32_t>, &summary_any<double>,       &owners_any,
+    &assign_any<std::int32_t>, &assign_any<double>,        &nearest_any<std::int32_t>, &nearest_any<double>};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

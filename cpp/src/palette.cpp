@@ -34,22 +34,14 @@ const KeyTables key_tables;
 class Counters {
   public:
     explicit Counters(std::size_t most_blocks)
-        : most_blocks_(most_blocks), directory_(Palette::kCells, Palette::kNoBlock) {}
+        : most_blocks_(most_blocks), directory_(Palette::kCells, Palette::kNoBlock) {
+        counters_.reserve(std::min<std::size_t>(most_blocks, 2048) * Palette::kPlaces);
+        first_.reserve(std::min<std::size_t>(most_blocks, 2048));
+    }
 
     // False if there are too many cells.
     bool count(const std::uint8_t* data, const MaskView& mask, std::size_t begin, std::size_t end) {
-        for (std::size_t i = begin; i < end; ++i) {
-            if (!mask[i]) continue;
-            const std::uint32_t key = key_tables(data + 3 * i);
-            std::uint32_t block = directory_[key >> 9];
-            if (block == Palette::kNoBlock) {
-                if (first_.size() == most_blocks_) return false;
-                block = open(key >> 9, i);
-            }
-            const std::size_t at = std::size_t{block} << 9 | (key & 511U);
-            if (++counters_[at] == 0) overflows_.push_back(at);
-        }
-        return true;
+        return mask ? count_run<true>(data, mask, begin, end) : count_run<false>(data, mask, begin, end);
     }
 
     // Calls visit(cell, first pixel, counters of its places) for each cell that occurs, in the order of
@@ -61,6 +53,9 @@ class Counters {
                 visit(cell, first_[directory_[cell]],
                       counters_.data() + (std::size_t{directory_[cell]} << 9));
     }
+
+    bool overflowed() const { return !overflows_.empty(); }
+    std::size_t blocks() const { return first_.size(); }
 
     const std::uint16_t* places(std::size_t cell) const {
         const std::uint32_t block = directory_[cell];
@@ -80,6 +75,27 @@ class Counters {
     }
 
   private:
+    template <bool Masked>
+    bool count_run(const std::uint8_t* data, const MaskView& mask, std::size_t begin, std::size_t end) {
+        // Locals, so that the compiler need not reload them after each store to a counter.
+        const std::uint32_t* directory = directory_.data();
+        std::uint16_t* counters = counters_.data();
+        const std::uint8_t* p = data + 3 * begin;
+        for (std::size_t i = begin; i < end; ++i, p += 3) {
+            if (Masked && !mask[i]) continue;
+            const std::uint32_t key = key_tables(p);
+            std::uint32_t block = directory[key >> 9];
+            if (block == Palette::kNoBlock) {
+                if (first_.size() == most_blocks_) return false;
+                block = open(key >> 9, i);
+                counters = counters_.data();
+            }
+            const std::size_t at = std::size_t{block} << 9 | (key & 511U);
+            if (++counters[at] == 0) overflows_.push_back(at);
+        }
+        return true;
+    }
+
     std::uint32_t open(std::uint32_t cell, std::size_t pixel) {
         const auto block = static_cast<std::uint32_t>(first_.size());
         first_.push_back(pixel);
@@ -163,28 +179,59 @@ std::optional<Palette> Palette::count(const ImageView& image, const MaskView& ma
         return out;
     }
     const std::size_t most_blocks = std::min(kCells, n / 16 + 1024);
-    std::vector<Counters> parts(tasks, Counters(most_blocks));
+    std::vector<Counters> parts;
+    for (std::size_t t = 0; t < tasks; ++t) parts.emplace_back(most_blocks);
     std::vector<std::uint8_t> fits(tasks, 0);
     parallel_for(tasks, threads, [&](std::size_t t) {
         fits[t] = parts[t].count(data, mask, t * n / tasks, (t + 1) * n / tasks);
     });
     if (std::find(fits.begin(), fits.end(), 0) != fits.end()) return std::nullopt;
 
-    Merged merged(parts);
-    merged.visit_cells([&out](std::size_t cell, std::size_t first, const std::uint64_t* counts) {
-        out.cells_.push_back(static_cast<std::uint32_t>(cell));
-        out.first_pixel_.push_back(first);
-        out.starts_.push_back(static_cast<std::uint32_t>(out.counts_.size()));
-        for (std::size_t place = 0; place < kPlaces; ++place) {
-            if (counts[place] == 0) continue;
-            out.colours_.push_back(static_cast<std::uint8_t>((cell >> 10) << 3 | place >> 6));
-            out.colours_.push_back(static_cast<std::uint8_t>((cell >> 5 & 31) << 3 | (place >> 3 & 7)));
-            out.colours_.push_back(static_cast<std::uint8_t>((cell & 31) << 3 | (place & 7)));
-            out.counts_.push_back(static_cast<double>(counts[place]));
-        }
-    });
+    if (tasks == 1 && !parts.front().overflowed()) {
+        parts.front().visit_cells([&out](std::size_t cell, std::size_t first, const std::uint16_t* counts) {
+            out.add_cell(cell, first, counts);
+        });
+    } else {
+        Merged(parts).visit_cells([&out](std::size_t cell, std::size_t first, const std::uint64_t* counts) {
+            out.add_cell(cell, first, counts);
+        });
+    }
     out.starts_.push_back(static_cast<std::uint32_t>(out.counts_.size()));
     return out;
+}
+
+template <class Count>
+void Palette::add_cell(std::size_t cell, std::size_t first, const Count* counts) {
+    cells_.push_back(static_cast<std::uint32_t>(cell));
+    first_pixel_.push_back(first);
+    starts_.push_back(static_cast<std::uint32_t>(counts_.size()));
+    // Most places are empty: look at eight bytes of them at once.
+    constexpr std::size_t kAtOnce = 8 / sizeof(Count);
+    std::array<std::uint16_t, kPlaces> places;
+    std::size_t n = 0;
+    for (std::size_t begin = 0; begin < kPlaces; begin += kAtOnce) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, counts + begin, sizeof(word));
+        if (word == 0) continue;
+        for (std::size_t place = begin; place < begin + kAtOnce; ++place) {
+            places[n] = static_cast<std::uint16_t>(place);
+            n += counts[place] != 0;
+        }
+    }
+    const std::size_t at = counts_.size();
+    counts_.resize(at + n);
+    colours_.resize(3 * (at + n));
+    std::uint8_t* colour = colours_.data() + 3 * at;
+    const auto red = static_cast<std::uint8_t>((cell >> 10) << 3);
+    const auto green = static_cast<std::uint8_t>((cell >> 5 & 31) << 3);
+    const auto blue = static_cast<std::uint8_t>((cell & 31) << 3);
+    for (std::size_t i = 0; i < n; ++i, colour += 3) {
+        const std::uint32_t place = places[i];
+        counts_[at + i] = static_cast<double>(counts[place]);
+        colour[0] = static_cast<std::uint8_t>(red | place >> 6);
+        colour[1] = static_cast<std::uint8_t>(green | (place >> 3 & 7U));
+        colour[2] = static_cast<std::uint8_t>(blue | (place & 7U));
+    }
 }
 
 Palette::Place Palette::first_of(const std::vector<std::size_t>& tied) const {
@@ -197,12 +244,32 @@ Palette::Place Palette::first_of(const std::vector<std::size_t>& tied) const {
         }
         from = std::min(from, first);
     }
+    return channels_ == 3 ? search<3>(tied, from) : search<1>(tied, from);
+}
+
+template <std::size_t Channels>
+Palette::Place Palette::search(const std::vector<std::size_t>& tied, std::size_t from) const {
     const auto* data = image_.as<std::uint8_t>();
-    for (std::size_t i = from; i < image_.pixels(); ++i) {
-        if (!mask_[i]) continue;
+    const auto is_at = [&](const std::uint8_t* p, std::size_t colour) {
+        const std::uint8_t* wanted = colours_.data() + colour * Channels;
+        return p[0] == wanted[0] && (Channels == 1 || (p[1] == wanted[1] && p[2] == wanted[2]));
+    };
+    const std::size_t n = image_.pixels();
+    std::size_t i = from;
+    if (Channels == 3 && tied.size() == 1) {  // four bytes at once, while there are four
+        std::uint32_t wanted = 0, seen = 0;
+        std::memcpy(&wanted, colours_.data() + 3 * tied.front(), 3);
+        std::uint8_t every[4] = {255, 255, 255, 0};
+        std::uint32_t keep = 0;
+        std::memcpy(&keep, every, 4);
+        for (; i + 1 < n; ++i) {
+            std::memcpy(&seen, data + 3 * i, 4);
+            if ((seen & keep) == wanted && mask_[i]) return {tied.front(), static_cast<std::int64_t>(i)};
+        }
+    }
+    for (; i < n; ++i) {
         for (const std::size_t colour : tied)
-            if (std::memcmp(data + i * channels_, colours_.data() + colour * channels_, channels_) == 0)
-                return {colour, static_cast<std::int64_t>(i)};
+            if (is_at(data + i * Channels, colour) && mask_[i]) return {colour, static_cast<std::int64_t>(i)};
     }
     return {tied.front(), 0};  // not reached: every colour of the palette occurs
 }
@@ -226,11 +293,17 @@ void Palette::write_labels(const std::vector<std::uint8_t>& group_owners,
                            const std::vector<std::uint8_t>& colour_labels, int threads,
                            std::int32_t* labels) const {
     // One block of labels for each owner that whole cells share, and one for each straddling cell.
-    constexpr std::size_t kOwners = 255;
-    std::vector<std::uint8_t> blocks(kOwners * kPlaces);
-    for (std::size_t owner = 0; owner < kOwners; ++owner)
-        std::fill_n(blocks.begin() + static_cast<std::ptrdiff_t>(owner * kPlaces), kPlaces,
-                    static_cast<std::uint8_t>(owner + 1));
+    std::size_t owners = 1, straddling = 0;
+    for (const std::uint8_t owner : group_owners) {
+        if (owner == kStraddles)
+            ++straddling;
+        else
+            owners = std::max<std::size_t>(owners, owner + std::size_t{1});
+    }
+    std::vector<std::uint8_t> blocks;
+    blocks.reserve((owners + straddling) * kPlaces);
+    for (std::size_t owner = 0; owner < owners; ++owner)
+        blocks.resize((owner + 1) * kPlaces, static_cast<std::uint8_t>(owner + 1));
     std::vector<std::uint32_t> directory(kCells, 0);
     for (std::size_t g = 0; g < cells_.size(); ++g) {
         if (group_owners[g] != kStraddles) {
@@ -246,9 +319,15 @@ void Palette::write_labels(const std::vector<std::uint8_t>& group_owners,
     const auto* data = image_.as<std::uint8_t>();
     const std::size_t n = image_.pixels(), tasks = tasks_for(n, threads);
     parallel_for(tasks, threads, [&](std::size_t t) {
-        for (std::size_t i = t * n / tasks; i < (t + 1) * n / tasks; ++i) {
+        const std::size_t begin = t * n / tasks, end = (t + 1) * n / tasks;
+        const std::uint32_t* to_block = directory.data();
+        const std::uint8_t* block_labels = blocks.data();
+        for (std::size_t i = begin; i < end; ++i) {
             const std::uint32_t key = key_tables(data + 3 * i);
-            labels[i] = mask_[i] ? blocks[std::size_t{directory[key >> 9]} << 9 | (key & 511U)] : 0;
+            labels[i] = block_labels[std::size_t{to_block[key >> 9]} << 9 | (key & 511U)];
+        }
+        if (mask_) {
+            for (std::size_t i = begin; i < end; ++i) labels[i] = mask_[i] ? labels[i] : 0;
         }
     });
 }

@@ -349,112 +349,18 @@ class Alternation {
     std::int64_t best_key_ = 0;
 };
 
-// The weighted sum of squared distances: of integers as such, since a 16-bit image's can pass 2^53, and of
-// reals rounded to the grain.
+// Sum of weight times squared distance of a chunk. The kernel's double is exact below 2^53; beyond it, where
+// the counts of a large image meet far colours, integers are summed as such.
 template <class T>
-class Objective {
-  public:
-    explicit Objective(const Points<T>& points) : points_(points), round_(rounder(points.objective_grain)) {}
-
-    void add(std::size_t i, double d2) {
-        const double weight = points_.weight.empty() ? 1.0 : points_.weight[i];
-        if (points_.exact)
-            integer_ += static_cast<std::int64_t>(weight) * static_cast<std::int64_t>(d2);
-        else
-            real_ += weight * ((d2 + round_) - round_);
+std::int64_t integer_objective(const AssignArgs<T>& args) {
+    constexpr double kSafe = 0x1.0p52;
+    if (*args.objective < kSafe) return static_cast<std::int64_t>(*args.objective);
+    std::int64_t total = 0;
+    for (std::size_t i = 0; i < args.n; ++i) {
+        const double weight = args.weight == nullptr ? 1.0 : args.weight[i];
+        total += static_cast<std::int64_t>(weight) * static_cast<std::int64_t>(args.d2[i]);
     }
-    void add(const Objective& other) {
-        integer_ += other.integer_;
-        real_ += other.real_;
-    }
-    void add_integer(std::int64_t value) { integer_ += value; }
-    double total() const { return points_.exact ? static_cast<double>(integer_) : real_; }
-
-  private:
-    const Points<T>& points_;
-    double round_;
-    std::int64_t integer_ = 0;
-    double real_ = 0.0;
-};
-
-template <class T>
-void assign_points(const Points<T>& points, const std::vector<T>& pivots, int threads, bool want_d2,
-                   Assignment& out) {
-    const std::size_t blocks = (points.n + kBlock - 1) / kBlock;
-    const std::size_t k = out.empty.size();
-    out.labels.resize(points.n);
-    out.d2.resize(want_d2 ? points.n : 0);
-    std::vector<Objective<T>> objectives(blocks, Objective<T>(points));
-    std::vector<std::uint8_t> seen(blocks * k, 0);
-    parallel_for(blocks, threads, [&](std::size_t block) {
-        const std::size_t end = std::min(points.n, (block + 1) * kBlock);
-        double d2[kChunk];
-        for (std::size_t begin = block * kBlock; begin < end; begin += kChunk) {
-            const T* z[kMaxDims];
-            window(points, begin, z);
-            AssignArgs<T> args{};
-            args.z = z;
-            args.n = std::min(kChunk, end - begin);
-            args.dims = points.dims();
-            args.pivots = pivots.data();
-            args.k = k;
-            args.labels = out.labels.data() + begin;
-            args.d2 = d2;
-            assign(args);
-            for (std::size_t i = 0; i < args.n; ++i) {
-                objectives[block].add(begin + i, d2[i]);
-                seen[block * k + args.labels[i]] = 1;
-            }
-            if (want_d2) std::copy_n(d2, args.n, out.d2.begin() + static_cast<std::ptrdiff_t>(begin));
-        }
-    });
-    Objective<T> total(points);
-    for (std::size_t block = 0; block < blocks; ++block) {
-        total.add(objectives[block]);
-        for (std::size_t j = 0; j < k; ++j)
-            if (seen[block * k + j] != 0) out.empty[j] = 0;
-    }
-    out.inertia = total.total();
-}
-
-template <class T>
-void assign_groups(const Points<T>& points, const Groups<T>& groups, const std::vector<T>& pivots,
-                   Assignment& out) {
-    out.owners.resize(groups.size());
-    out.labels.resize(points.n);
-    groups.find_owners(pivots, out.owners.data());
-    Objective<T> total(points);
-    Gathered<T> gathered;
-    gathered.start(points.dims());
-    const auto flush = [&] {
-        std::uint8_t labels[kChunk];
-        double d2[kChunk];
-        AssignArgs<T> args{};
-        args.z = gathered.z.data();
-        args.n = gathered.n;
-        args.dims = points.dims();
-        args.pivots = pivots.data();
-        args.k = out.empty.size();
-        args.labels = labels;
-        args.d2 = d2;
-        assign(args);
-        for (std::size_t i = 0; i < args.n; ++i) {
-            total.add(gathered.from[i], d2[i]);
-            out.empty[labels[i]] = 0;
-        }
-        gathered.scatter(labels, out.labels.data());
-    };
-    for (std::size_t g = 0; g < groups.size(); ++g) {
-        const std::uint8_t owner = out.owners[g];
-        if (owner == kStraddles) {
-            gathered.add(points, groups.begin(g), groups.end(g), flush);
-            continue;
-        }
-        out.empty[owner] = 0;
-        total.add_integer(groups.objective(g, pivots.data() + owner * points.dims()));
-    }
-    flush();
-    out.inertia = total.total();
+    return total;
 }
 
 }  // namespace
@@ -467,14 +373,45 @@ Iterated iterate(const Points<T>& points, const Groups<T>* groups, const Params&
 
 template <class T>
 void assign_all(const Points<T>& points, const Groups<T>* groups, const std::vector<T>& pivots, int threads,
-                bool want_d2, Assignment& out) {
-    out = Assignment{};
-    out.empty.assign(pivots.size() / points.dims(), 1);
-    // The objective of reals is a sum over points, each rounded, so groups cannot stand for them.
-    if (groups != nullptr && points.exact && !want_d2)
-        assign_groups(points, *groups, pivots, out);
-    else
-        assign_points(points, pivots, threads, want_d2, out);
+                Assignment& out) {
+    const std::size_t blocks = (points.n + kBlock - 1) / kBlock;
+    const std::size_t k = pivots.size() / points.dims();
+    out.labels.resize(points.n);
+    out.d2.resize(points.n);
+    out.owners.resize(groups == nullptr ? 0 : groups->size());
+    out.empty.assign(k, 1);
+    std::vector<double> real(blocks, 0.0);
+    std::vector<std::int64_t> integer(blocks, 0);
+    std::vector<std::uint8_t> seen(blocks * k, 0);
+    parallel_for(blocks, threads, [&](std::size_t block) {
+        const std::size_t end = std::min(points.n, (block + 1) * kBlock);
+        for (std::size_t begin = block * kBlock; begin < end; begin += kChunk) {
+            const T* z[kMaxDims];
+            window(points, begin, z);
+            double objective = 0.0;
+            AssignArgs<T> args{};
+            args.z = z;
+            args.weight = points.weight.empty() ? nullptr : points.weight.data() + begin;
+            args.n = std::min(kChunk, end - begin);
+            args.dims = points.dims();
+            args.pivots = pivots.data();
+            args.k = k;
+            args.labels = out.labels.data() + begin;
+            args.d2 = out.d2.data() + begin;
+            args.objective_round = rounder(points.objective_grain);
+            args.objective = &objective;
+            assign(args);
+            real[block] += objective;
+            if (points.exact) integer[block] += integer_objective(args);
+            for (std::size_t i = 0; i < args.n; ++i) seen[block * k + args.labels[i]] = 1;
+        }
+    });
+    for (std::size_t s = 0; s < seen.size(); ++s)
+        if (seen[s] != 0) out.empty[s % k] = 0;
+    out.inertia = points.exact
+                      ? static_cast<double>(std::accumulate(integer.begin(), integer.end(), std::int64_t{0}))
+                      : std::accumulate(real.begin(), real.end(), 0.0);
+    if (groups != nullptr) groups->find_owners(pivots, out.owners.data());
 }
 
 std::size_t nearest_point(const Points<double>& points, const double* target, bool ordered,
@@ -496,8 +433,8 @@ template Iterated iterate(const Points<std::int32_t>&, const Groups<std::int32_t
 template Iterated iterate(const Points<double>&, const Groups<double>*, const Params&, int, Pivots<double>&,
                           bool, const Earliest&);
 template void assign_all(const Points<std::int32_t>&, const Groups<std::int32_t>*,
-                         const std::vector<std::int32_t>&, int, bool, Assignment&);
-template void assign_all(const Points<double>&, const Groups<double>*, const std::vector<double>&, int, bool,
+                         const std::vector<std::int32_t>&, int, Assignment&);
+template void assign_all(const Points<double>&, const Groups<double>*, const std::vector<double>&, int,
                          Assignment&);
 
 }  // namespace fastpgs

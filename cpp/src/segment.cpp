@@ -118,7 +118,8 @@ class Colours {
             const bool beyond = params_.threshold && !(assignment.d2[i] <= *params_.threshold);
             values[i] = beyond ? 0 : static_cast<std::uint8_t>(assignment.labels[i] + 1);
         }
-        if (assignment.owners.empty())
+        // Beyond the threshold colours of one group may differ.
+        if (assignment.owners.empty() || params_.threshold)
             palette_.write_labels(values, threads_, labels);
         else
             palette_.write_labels(assignment.owners, values, threads_, labels);
@@ -181,7 +182,7 @@ class Segmentation {
             now.iterated = iterate<T>(source_.points(), source_.groups(), params_, threads_, now.pivots,
                                       source_.ordered(), earliest());
             if (starts > 1) {
-                assign_all(source_.points(), source_.groups(), now.pivots.z, threads_, false, assignment_);
+                assign_all(source_.points(), source_.groups(), now.pivots.z, threads_, assignment_);
                 now.inertia = assignment_.inertia;
             }
             if (!best || now.inertia < best->inertia) best = std::move(now);
@@ -227,8 +228,7 @@ class Segmentation {
         }
         result.n_iter = best.iterated.n_iter;
         result.converged = best.iterated.converged;
-        assign_all(source_.points(), source_.groups(), z, threads_, params_.threshold.has_value(),
-                   assignment_);
+        assign_all(source_.points(), source_.groups(), z, threads_, assignment_);
         result.inertia = assignment_.inertia;
         result.empty = assignment_.empty;
         fill_features(z, result);

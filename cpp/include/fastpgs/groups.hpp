@@ -33,19 +33,17 @@ class Groups {
     // Adds the weight and sums of group g to `sums` (dims + 1).
     void add(std::size_t g, double* sums) const;
 
-    // Sum over group g of weight times squared distance to an integer pivot; exact points only.
-    std::int64_t objective(std::size_t g, const T* pivot) const;
-
     // No point of group g is closer to `target` than the square root of this.
     double lower_bound2(std::size_t g, const double* target) const;
 
   private:
+    std::uint8_t owner(const std::vector<double>& pivots, std::size_t g) const;
+
     const Points<T>& points_;
     std::size_t dims_;
     std::vector<std::uint32_t> starts_;
-    std::vector<double> centre_, half_;  // (groups, dims): box
-    std::vector<double> sums_;           // (groups, dims + 1)
-    std::vector<std::int64_t> squares_;  // sum of weight times squared norm, of exact points
+    Planes<double> centre_, half_;  // dims planes of groups: box
+    std::vector<double> sums_;      // (groups, dims + 1)
 };
 
 }  // namespace fastpgs

@@ -23,9 +23,11 @@ struct AssignArgs {
     const T* pivots;       // (k, dims), row-major
     std::size_t k;         //
     double round;  // 1.5 * 2^52 * grain: added and subtracted, it rounds a real to the grain; 0: integers
-    std::uint8_t* labels;  // out: nearest pivot, ties to the lower
-    double* sums;          // in, out: (k, dims + 1): weight, then coordinate sums; or null
-    double* d2;            // out: squared distance to the nearest pivot; or null
+    std::uint8_t* labels;    // out: nearest pivot, ties to the lower
+    double* sums;            // in, out: (k, dims + 1): weight, then coordinate sums; or null
+    double* d2;              // out: squared distance to the nearest pivot; or null
+    double objective_round;  // as round, for squared distances
+    double* objective;       // out: sum of weight times rounded squared distance; or null
 };
 
 // The least squared distance of the members of each cluster to their mean.
@@ -40,8 +42,36 @@ struct NearestArgs {
     double* least;  // in, out: (k,)
 };
 
+// Extent and weighted sums of a run of points.
+template <class T>
+struct SummaryArgs {
+    const T* const* z;
+    const double* weight;
+    std::size_t begin, end;
+    std::size_t dims;
+    double round;
+    double* centre;  // out: (dims,) middle of the bounding box
+    double* half;    // out: (dims,) half its extent
+    double* sums;    // out: (dims + 1,) weight, then coordinate sums
+};
+
+// Which boxes lie wholly on one pivot's side of every bisector.
+struct OwnersArgs {
+    const double* const* centre;  // dims planes of n
+    const double* const* half;    //
+    std::size_t n;                // at most kChunk
+    std::size_t dims;
+    const double* pivots;  // (k, dims)
+    std::size_t k;         // at most kVectorPivots
+    std::uint8_t* owners;  // out: the pivot, or 255
+};
+inline constexpr std::size_t kVectorPivots = 16;
+
 struct Kernels {
     const char* name;
+    void (*summary_i32)(const SummaryArgs<std::int32_t>&);
+    void (*summary_f64)(const SummaryArgs<double>&);
+    void (*owners)(const OwnersArgs&);
     void (*assign_i32)(const AssignArgs<std::int32_t>&);
     void (*assign_f64)(const AssignArgs<double>&);
     void (*nearest_i32)(const NearestArgs<std::int32_t>&);
@@ -54,6 +84,8 @@ const Kernels& kernels();
 
 inline void assign(const AssignArgs<std::int32_t>& args) { kernels().assign_i32(args); }
 inline void assign(const AssignArgs<double>& args) { kernels().assign_f64(args); }
+inline void summarise(const SummaryArgs<std::int32_t>& args) { kernels().summary_i32(args); }
+inline void summarise(const SummaryArgs<double>& args) { kernels().summary_f64(args); }
 inline void nearest(const NearestArgs<std::int32_t>& args) { kernels().nearest_i32(args); }
 inline void nearest(const NearestArgs<double>& args) { kernels().nearest_f64(args); }
 

@@ -56,6 +56,12 @@ class Palette {
     Palette(const ImageView& image, const MaskView& mask)
         : image_(image), mask_(mask), channels_(image.channels) {}
 
+    template <class Count>
+    void add_cell(std::size_t cell, std::size_t first, const Count* counts);
+
+    template <std::size_t Channels>
+    Place search(const std::vector<std::size_t>& tied, std::size_t from) const;
+
     ImageView image_;
     MaskView mask_;
     std::size_t channels_;

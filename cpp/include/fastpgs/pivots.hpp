@@ -40,17 +40,16 @@ Iterated iterate(const Points<T>& points, const Groups<T>* groups, const Params&
 
 // The nearest pivot of every point, ties to the lower.
 struct Assignment {
-    std::vector<std::uint8_t> owners;  // a group: its pivot, or kStraddles; empty without groups
-    std::vector<std::uint8_t> labels;  // a point: its pivot; with groups only where the group straddles
-    std::vector<double> d2;  // a point: squared distance to it; only if asked for, and then for every point
-    std::vector<std::uint8_t> empty;  // k flags
-    double inertia = 0.0;             // Eq. 3, in internal units
+    std::vector<std::uint8_t>
+        owners;  // a group: the pivot of all its points, or kStraddles; empty without groups
+    std::vector<std::uint8_t> labels;  // a point: its pivot
+    std::vector<double> d2;            // a point: squared distance to it
+    std::vector<std::uint8_t> empty;   // k flags
+    double inertia = 0.0;              // Eq. 3, in internal units
 };
-
-// Fills `out`. Squared distances, if wanted, need no groups.
 template <class T>
 void assign_all(const Points<T>& points, const Groups<T>* groups, const std::vector<T>& pivots, int threads,
-                bool want_d2, Assignment& out);
+                Assignment& out);
 
 // Index of the point nearest to `target` (dims doubles); the tied ones are handled as in iterate.
 std::size_t nearest_point(const Points<double>& points, const double* target, bool ordered,
