@@ -9,7 +9,7 @@ import platform
 from importlib import metadata
 from typing import Any
 
-__all__ = ["describe_machine", "describe_model", "versions"]
+__all__ = ["describe_devices", "describe_machine", "describe_model", "list_models", "versions"]
 
 _PACKAGES = (
     "numpy",
@@ -64,3 +64,28 @@ def describe_model(model: Any) -> dict[str, Any]:
         "engine": getattr(model, "engine", None),
         "device": str(model.device),
     }
+
+
+def describe_devices() -> dict[str, str]:
+    """What a model can run on: engines and devices with their versions."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return {"torch": "not installed: pip install 'fastpgs[classify]'"}
+    found = {"cpu": f"torch {torch.__version__}, {torch.get_num_threads()} threads"}
+    for i in range(torch.cuda.device_count()):
+        found[f"cuda:{i}"] = torch.cuda.get_device_name(i)
+    return found
+
+
+def list_models() -> dict[str, str]:
+    """Models of the package, with the SHA-256 of their weights."""
+    try:
+        from fastpgs.inference.files import CONFIG, find_model, read_config
+    except ModuleNotFoundError as error:
+        return {"none": f"{error.name} is not installed"}
+    try:
+        home = find_model("unet-plr")[0].parent
+    except FileNotFoundError as error:
+        return {"none": str(error)}
+    return {path.parent.name: read_config(path.parent).hash for path in sorted(home.glob(f"*/{CONFIG}"))}

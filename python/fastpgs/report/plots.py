@@ -70,11 +70,12 @@ def histogram(title: str, counts: npt.NDArray[np.int64], unit: str) -> Histogram
 
 
 def _round_up(n: int) -> int:
-    """The next number that looks good at the end of an axis: 2, 4, 6, 8 or 10 times a power of ten."""
+    """The next even number that looks good at the end of an axis."""
     if n <= 2:
         return 2
     power = int("1" + "0" * (len(str(n)) - 1))
-    return min(power * i for i in (1, 2, 4, 6, 8, 10) if power * i >= n)
+    steps = [power * i // 10 for i in (10, 12, 14, 16, 20, 24, 30, 40, 50, 60, 80, 100)]
+    return min(step for step in steps if step >= n and step % 2 == 0)
 
 
 def svg_path(rings: Iterable[Sequence[float]], scale: float) -> str:

@@ -19,7 +19,7 @@
   const table = byId("table");
   if (!table) return;
   const body = table.tBodies[0], gallery = byId("gallery");
-  const rowsPerPage = 50, cardsPerStep = 24;
+  const rowsPerPage = 50, cardsPerStep = 30;
   const number = (text) => (text === "" ? null : Number(text));
   const rows = [...body.rows].map((row) => ({
     row, index: Number(row.dataset.i), p: number(row.dataset.p), call: row.dataset.call,
@@ -127,12 +127,13 @@
     const paths = [...picture.querySelectorAll("path[data-p]")];
     paths.sort((a, b) => b.dataset.p - a.dataset.p);
     byId("details-cells").replaceChildren(...paths.map((path) => {
-      const line = make("tr"), p = Number(path.dataset.p), cell = make("td", undefined, "p");
+      const line = make("tr"), p = Number(path.dataset.p), cell = make("td"), pair = make("div", undefined, "p");
       const bar = make("span", undefined, "bar"), fill = make("span");
       fill.style.width = `${100 * p}%`;
       fill.style.background = path.getAttribute("stroke");
       bar.append(fill);
-      cell.append(bar, make("span", p.toFixed(2)));
+      pair.append(bar, make("span", p.toFixed(2)));
+      cell.append(pair);
       const call = make("td");
       call.append(make("span", path.dataset.call, `tag call-${path.dataset.call}`));
       line.append(make("td", path.dataset.n, "n"), cell, call);

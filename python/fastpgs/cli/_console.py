@@ -1,0 +1,106 @@
+"""What the commands print: summaries as text or JSON, progress on terminals."""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastpgs.inference.results import FieldResult, Result
+
+__all__ = ["Progress", "print_json", "print_profile", "print_result"]
+
+LISTED = 10
+
+
+class Progress:
+    """A bar on stderr, if that is a terminal; nothing elsewhere. Call it with what `classify` reports."""
+
+    def __init__(self, enabled: bool) -> None:
+        self._bar: Any = None
+        if enabled and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                TextColumn("judging"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[cells]:,} cells"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=None, cells=0)
+        self._cells = 0
+
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, done: int, total: int | None, one: FieldResult | None) -> None:
+        if self._bar is not None:
+            self._cells += len(one.cells) if one is not None and one.cells is not None else 0
+            self._bar.update(self._task, completed=done, total=total, cells=self._cells)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on stdout."""
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_result(result: Result, *, as_json: bool, quiet: bool) -> None:
+    """Print what a run found."""
+    counts = result.run["counts"]
+    unjudged = [
+        {name: row[name] for name in ("image", "status", "error")}
+        for row in result.images.select(["image", "status", "error"]).to_pylist()
+        if row["status"] != "ok"
+    ]
+    if as_json:
+        print_json({**result.run, "not_judged": unjudged, "out": str(result.out)})
+        return
+    if quiet:
+        return
+    model = result.run["model"]
+    print(
+        f"{counts['ok']:,} of {counts['inputs']:,} images judged, {counts['cells']:,} cells"
+        f" ({model['name']}, {model['engine']} on {model['device']})"
+    )
+    calls = (("blast", "blast"), ("uncertain", "uncertain"), ("normal", "normal"))
+    print("images called: " + ", ".join(f"{counts[f'called_{call}']:,} {word}" for call, word in calls))
+    if unjudged:
+        print(f"not judged: {len(unjudged):,}")
+        for row in unjudged[:LISTED]:
+            print(f"  {row['image']}: {row['status']}: {row['error']}")
+        if len(unjudged) > LISTED:
+            print(f"  and {len(unjudged) - LISTED:,} more, in images.parquet")
+    if result.out is not None:
+        page = result.out / "report.html"
+        print(f"{'report' if page.exists() else 'tables'}: {page if page.exists() else result.out}")
+    print(result.run["notice"])
+
+
+def print_profile(profile: dict[str, Any]) -> None:
+    """Print where the time went, on stderr."""
+    wall = profile["wall_s"]
+    lines = [f"{'stage':<8}{'threads':>8}{'items':>10}{'busy s':>10}{'items/s':>10}{'busy':>8}"]
+    for name, stage in profile["stages"].items():
+        # What the stage would do by itself: items over busy time, times its threads.
+        alone = stage["items"] * stage["threads"] / stage["busy_s"] if stage["busy_s"] else 0.0
+        lines.append(
+            f"{name:<8}{stage['threads']:>8}{stage['items']:>10,}{stage['busy_s']:>10.2f}"
+            f"{alone:>10,.1f}{100 * stage['utilisation']:>7.0f}%"
+        )
+    lines.append(f"{'wall':<8}{'':>8}{'':>10}{wall:>10.2f}")
+    print("\n".join(lines), file=sys.stderr)
