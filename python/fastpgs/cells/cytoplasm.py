@@ -34,7 +34,8 @@ class CytoplasmRules(NamedTuple):
     blob: float = 0.2  # red cells are wider than twice this
     red: float = 0.12  # rims of cells narrower than twice this are no red cells
     opening: float = 0.1  # outgrowths narrower than twice this are cut
-    hole: float = 0.1  # larger holes, in typical nuclear areas, are gaps
+    hole: float = 0.01  # larger holes, in typical nuclear areas, may be gaps between cells
+    vacuole: float = 0.1  # larger holes of a single cell are no vacuoles
     outlier: float = 6.0  # squared Mahalanobis distance from which on a colour is not a red cell's
     even: float = 1.2  # distance at which cytoplasm and red cell are equally likely
     reach: float = 2.5  # cytoplasm ends at this distance at the latest

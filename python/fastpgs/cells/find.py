@@ -8,7 +8,7 @@ import numpy.typing as npt
 from . import shapes
 from .cytoplasm import CytoplasmRules, Region, find_cytoplasm
 from .nuclei import NucleusRules, Seeds, find_nuclei, nucleus_of
-from .split import body_markers
+from .split import body_markers, merge_bodies
 from .stain import Stain, stain_features
 from .table import Cells, measure
 
@@ -104,6 +104,7 @@ def _split(region: Bool, seeds: Seeds, neck: float) -> tuple[Labels, int]:
     components, _ = shapes.label(region)
     depth = shapes.distance(region)
     bodies = watershed(-depth, body_markers(depth, components, neck), mask=region)
+    bodies = merge_bodies(bodies, seeds.nuclei, CytoplasmRules().vacuole * np.pi * seeds.radius**2)
     area = np.bincount(bodies.ravel(), weights=seeds.nuclei.ravel())
     area[0] = 0.0
     enough = area >= SMALLEST * shapes.typical_area(area[1:])
@@ -128,6 +129,7 @@ def _draw(
 
     count = 0
     opening = max(1.0, CytoplasmRules().opening * seeds.radius)
+    vacuole = CytoplasmRules().vacuole * np.pi * seeds.radius**2
     for i, box in enumerate(ndimage.find_objects(bodies, max_label=n), start=1):
         if box is None:
             continue
@@ -135,7 +137,8 @@ def _draw(
         rows, cols = (slice(max(s.start - 2, 0), s.stop + 2) for s in box)
         body = bodies[rows, cols] == i
         rough = body & seeds.nuclei[rows, cols]
-        cell = _compact(body, rough, region.reach[rows, cols], opening)
+        cell = _compact(body, rough, region.reach[rows, cols], opening, vacuole)
+        cell = shapes.fill_holes(cell, vacuole) & (body | (bodies[rows, cols] == 0))
         depth = stain.depth[rows, cols]
         beside = ~cell & (bodies[rows, cols] == 0)
         around = float(np.median(depth[beside])) if beside.any() else 0.0
@@ -147,11 +150,11 @@ def _draw(
         nuclei[rows, cols][nucleus] = count
 
 
-def _compact(body: Bool, rough: Bool, reach: npt.NDArray[np.float64], opening: float) -> Bool:
+def _compact(body: Bool, rough: Bool, reach: npt.NDArray[np.float64], opening: float, vacuole: float) -> Bool:
     """The cell as far from its nucleus as its outline stays nearly convex."""
     cell = body
     for limit in REACHES:
-        if shapes.solidity(cell) >= SOLID:
+        if shapes.solidity(shapes.fill_holes(cell, vacuole)) >= SOLID:
             break
         cell = shapes.open_disc(body & (reach <= limit) | rough, opening) | rough
         cell = shapes.touching(cell, rough)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["body_markers"]
+from . import shapes
+
+__all__ = ["body_markers", "merge_bodies"]
 
 Float = npt.NDArray[np.float64]
 
@@ -67,3 +69,51 @@ def body_markers(distance: Float, region: npt.NDArray[np.int32], neck: float) ->
             body[i] = body[at]
     markers[points[:, 0], points[:, 1]] = body + 1
     return markers
+
+
+def _contacts(bodies: npt.NDArray[np.int32]) -> list[tuple[int, int]]:
+    """Pairs of bodies that touch, along rows or columns."""
+    pairs: set[tuple[int, int]] = set()
+    for a, b in ((bodies[:-1], bodies[1:]), (bodies[:, :-1], bodies[:, 1:])):
+        at = (a != b) & (a > 0) & (b > 0)
+        low, high = np.minimum(a[at], b[at]), np.maximum(a[at], b[at])
+        pairs.update(
+            (int(p) >> 32, int(p) & 0xFFFFFFFF) for p in np.unique(low.astype(np.int64) << 32 | high)
+        )
+    return sorted(pairs)
+
+
+def merge_bodies(
+    bodies: npt.NDArray[np.int32], nuclei: npt.NDArray[np.bool_], vacuole: float
+) -> npt.NDArray[np.int32]:
+    """Rejoin bodies that are one cell: two whose union is nearly convex.
+
+    How nearly depends on how much of the union is nucleus. Two touching nuclei with hardly any cytoplasm are
+    two cells unless their union is as good as convex; lobes in a common cytoplasm are one cell even if its
+    outline is ragged.
+
+    Parameters
+    ----------
+    bodies : (H, W) int32 ndarray
+        Bodies, 0 = none.
+    nuclei : (H, W) bool ndarray
+        Nuclei.
+    vacuole : float
+        Holes of at most this many pixels count as part of the union.
+    """
+    merged = bodies.copy()
+    while True:
+        best, pair = 0.0, None
+        for i, j in _contacts(merged):
+            where = (merged == i) | (merged == j)
+            rows, cols = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
+            box = slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(cols[0] - 1, 0), cols[-1] + 2)
+            union = shapes.fill_holes(where[box], vacuole)
+            share = np.count_nonzero(nuclei[box] & where[box]) / np.count_nonzero(union)
+            needed = float(np.clip(0.8 + 0.5 * (share - 0.55), 0.7, 0.92))
+            excess = shapes.solidity(union) - needed
+            if excess > best:
+                best, pair = excess, (i, j)
+        if pair is None:
+            return merged
+        merged[merged == pair[1]] = pair[0]
