@@ -36,6 +36,7 @@ class CytoplasmRules(NamedTuple):
     opening: float = 0.1  # outgrowths narrower than twice this are cut
     hole: float = 0.01  # larger holes, in typical nuclear areas, may be gaps between cells
     vacuole: float = 0.1  # larger holes of a single cell are no vacuoles
+    pale: float = 0.75  # red cells paler than this share of the cytoplasm need no telling apart
     outlier: float = 6.0  # squared Mahalanobis distance from which on a colour is not a red cell's
     even: float = 1.2  # distance at which cytoplasm and red cell are equally likely
     reach: float = 2.5  # cytoplasm ends at this distance at the latest
@@ -132,7 +133,7 @@ def find_cytoplasm(stain: Stain, seeds: Seeds, rules: CytoplasmRules) -> Region:
     stained = (strength > ground + rules.edge * (level - ground)) & stain.valid & ~nuclei
     limit = rules.reach
     red = _red_cells(stained, away, seeds, rules) if enough_ring else None
-    if red is not None:
+    if red is not None and float(np.median(strength[red])) - ground > rules.pale * (level - ground):
         colours = stain.features.astype(np.float64)
         weights, bias, sure = _colour_model(colours[ring], colours[red], rules.outlier)
         odds = np.clip(colours @ weights + bias, -6.0, 6.0)
