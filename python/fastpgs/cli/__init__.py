@@ -102,8 +102,13 @@ def _explain(error: Exception) -> int:
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
         return _complain(f"{error.strerror}{where}", 1)
-    usage = isinstance(error, (ValueError, TypeError, FileNotFoundError)) or hasattr(error, "usage")
+    from fastpgs.io.images import ImageReadError
+    from fastpgs.io.lock import LockedError
+
     text = str(error) or type(error).__name__
+    if isinstance(error, ImageReadError):
+        return _complain(text, 1)
+    usage = isinstance(error, (ValueError, TypeError, FileNotFoundError, LockedError))
     if not usage:
         text = f"{type(error).__name__}: {text} (FASTPGS_DEBUG=1 shows where)"
     return _complain(text, 2 if usage else 1)

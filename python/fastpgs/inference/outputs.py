@@ -127,7 +127,10 @@ def write_pictures(out: Path, one: FieldResult, wanted: Collection[str]) -> None
         from fastpgs.report.overlay import draw_overlay
 
         overlay = draw_overlay(one.pixels, one.cells)
-        jobs["overlays"] = (out / "overlays" / f"{stem}.png", lambda path: overlay.save(path, format="PNG"))
+        jobs["overlays"] = (
+            out / "overlays" / f"{stem}.png",
+            lambda path: overlay.save(path, format="PNG", compress_level=1),
+        )
     for path, write in jobs.values():
         path.parent.mkdir(exist_ok=True)
         with ExitStack() as stack:

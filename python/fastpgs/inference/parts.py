@@ -11,13 +11,9 @@ deleted once nobody wants that.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import shutil
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +27,9 @@ from fastpgs.inference.outlines import Rings
 from fastpgs.inference.results import CELLS, IMAGES, FieldResult, cell_table, image_columns
 from fastpgs.inference.stream import Item, file_stamp
 from fastpgs.io.atomic import TEMPORARY, atomic_path, write_atomic
+from fastpgs.io.lock import lock_file
 
-__all__ = ["LockedError", "ResumeError", "RunFolder", "differences"]
+__all__ = ["ResumeError", "RunFolder", "differences"]
 
 STATE = "state.json"
 FORMAT = 1
@@ -48,10 +45,6 @@ PART_IMAGES = pa.schema(
     ]
 )
 PART_CELLS = pa.schema([*CELLS, pa.field("outline", _RINGS), pa.field("nucleus", _RINGS)])
-
-
-class LockedError(RuntimeError):
-    """Another run is writing to the folder."""
 
 
 class ResumeError(ValueError):
@@ -231,48 +224,6 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
         elif before != after:
             changed.append(f"{prefix}{key} was {before!r}, is {after!r}")
     return changed
-
-
-def lock_file(folder: Path, wait: float = 0.0) -> IO[str]:
-    """Hold the folder's lock until the returned file is closed; the system frees it if the process dies.
-
-    Raises
-    ------
-    LockedError
-        If another process still holds it after `wait` seconds.
-    """
-    file = (folder / ".lock").open("a+")
-    deadline = time.monotonic() + wait
-    while not _try_lock(file):
-        if time.monotonic() >= deadline:
-            file.seek(0)
-            holder = file.read(80).strip() or "unknown"
-            file.close()
-            raise LockedError(
-                f"another run (process {holder}) is writing to {folder.name!r}; wait for it or choose another folder"
-            )
-        time.sleep(0.1)
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
-
-
-def _try_lock(file: IO[str]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-            return False
-        raise
-    return True
 
 
 def saved_blocks(folders: Sequence[RunFolder]) -> Iterator[tuple[RunFolder, int]]:

@@ -156,7 +156,7 @@ def classify(
         An option out of range, options that exclude each other, or an unusable model.
     fastpgs.inference.parts.ResumeError
         The folder holds an unfinished run, or one made with other options.
-    fastpgs.inference.parts.LockedError
+    fastpgs.io.lock.LockedError
         Another run is writing to the folder.
     Interrupted
         On Ctrl-C with ``out``, after saving. A `KeyboardInterrupt`.
