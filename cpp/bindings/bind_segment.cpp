@@ -1,3 +1,4 @@
+#include <pybind11/native_enum.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -74,17 +75,22 @@ py::tuple feature_moments(const py::array& image, const py::object& mask, const 
 }  // namespace
 
 void bind_segment(py::module_& module) {
-    py::enum_<Features>(module, "Features")
+    py::native_enum<Features>(module, "Features", "enum.Enum")
         .value("lab", Features::lab)
         .value("rgb", Features::rgb)
         .value("gray", Features::gray)
         .value("xy", Features::xy)
-        .value("raw", Features::raw);
-    py::enum_<Update>(module, "Update").value("medoid", Update::medoid).value("mean", Update::mean);
-    py::enum_<Init>(module, "Init")
+        .value("raw", Features::raw)
+        .finalize();
+    py::native_enum<Update>(module, "Update", "enum.Enum")
+        .value("medoid", Update::medoid)
+        .value("mean", Update::mean)
+        .finalize();
+    py::native_enum<Init>(module, "Init", "enum.Enum")
         .value("plus_plus", Init::plus_plus)
         .value("random", Init::random)
-        .value("given", Init::given);
+        .value("given", Init::given)
+        .finalize();
 
     py::class_<Params>(module, "Params")
         .def(py::init<>())
