@@ -1,0 +1,53 @@
+"""The model on a CUDA device: ``pytest -m cuda -rs`` is the whole GPU check, and prints its speed.
+
+Skipped where there is no device.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import fastpgs  # noqa: E402
+from fastpgs import synth  # noqa: E402
+
+pytestmark = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+
+
+def test_auto_takes_the_device_and_agrees_with_the_cpu() -> None:
+    image = synth.smear(seed=2).image
+    on_gpu, on_cpu = fastpgs.load_model(), fastpgs.load_model(device="cpu")
+    assert on_gpu.device.startswith("cuda")
+    crops = on_cpu.crops(image, on_cpu.find_cells(image))
+    np.testing.assert_allclose(on_gpu.predict_proba(crops), on_cpu.predict_proba(crops), atol=0.01)
+    np.testing.assert_allclose(on_gpu.predict_mask(crops), on_cpu.predict_mask(crops), atol=0.02)
+
+
+def test_classify_gives_the_same_calls() -> None:
+    images = [synth.smear(seed=seed).image for seed in range(3)]
+    calls = [
+        fastpgs.classify(images, device=device).images.column("call").to_pylist()
+        for device in ("cuda", "cpu")
+    ]
+    assert calls[0] == calls[1]
+
+
+def test_speed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Prints crops a second; asserts no time."""
+    model = fastpgs.load_model(device="cuda")
+    size = model.config.input.size
+    crops = np.random.default_rng(0).integers(0, 256, (4096, size, size, 3), dtype=np.uint8)
+    model.predict_proba(crops[:512])
+    begin = time.perf_counter()
+    p = model.predict_proba(crops)
+    seconds = time.perf_counter() - begin
+    assert p.shape == (4096,)
+    with capsys.disabled():
+        print(f"\n{torch.cuda.get_device_name()}: {4096 / seconds:.0f} crops of {size}² a second, {model!r}")
