@@ -6,7 +6,7 @@ All take labels (1 = blast, 0 = normal) and either calls or probabilities of bla
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -158,22 +158,31 @@ def bootstrap_interval(
     -------
     low, high : float
     """
+    values = [measure(drawn) for drawn in bootstrap_draws(groups, strata=strata, repeats=repeats, seed=seed)]
+    return interval(values, level)
+
+
+def bootstrap_draws(
+    groups: ArrayLike, *, strata: ArrayLike | None = None, repeats: int = 1000, seed: int = 0
+) -> Iterator[NDArray[np.int64]]:
+    """Indices of `repeats` samples of whole groups, drawn with replacement within each stratum."""
     ids = np.asarray(groups).astype(str)
     kinds = np.zeros(ids.shape, dtype="<U1") if strata is None else np.asarray(strata).astype(str)
-    pools: list[list[NDArray[np.int64]]] = []
-    for kind in np.unique(kinds):
-        members = [np.flatnonzero((ids == g) & (kinds == kind)) for g in np.unique(ids[kinds == kind])]
-        pools.append(members)
+    pools = [
+        [np.flatnonzero((ids == g) & (kinds == kind)) for g in np.unique(ids[kinds == kind])]
+        for kind in np.unique(kinds)
+    ]
     rng = np.random.default_rng(seed)
-    values = []
     for _ in range(repeats):
-        drawn = [pool[i] for pool in pools for i in rng.integers(0, len(pool), len(pool))]
-        value = measure(np.concatenate(drawn))
-        if not np.isnan(value):
-            values.append(value)
-    if not values:
+        yield np.concatenate([pool[i] for pool in pools for i in rng.integers(0, len(pool), len(pool))])
+
+
+def interval(values: list[float], level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of the values that are numbers; nan where none is."""
+    known = np.array([v for v in values if not np.isnan(v)])
+    if known.size == 0:
         return float("nan"), float("nan")
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

@@ -25,7 +25,10 @@ def folder(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module", params=list(export.FORMATS))
+@pytest.fixture(
+    scope="module",
+    params=["torchscript", *(pytest.param(f, marks=pytest.mark.slow) for f in ("onnx", "pt2"))],
+)
 def exported(request, folder, tmp_path_factory):
     if request.param == "onnx":
         pytest.importorskip("onnxruntime")

@@ -162,13 +162,13 @@ def figures(
     groups = np.array([data.samples[i].group for i in images])
     strata = np.array([data.samples[i].stratum for i in images])
     value = metrics.scores(truth, p)
+    draws = [
+        metrics.scores(truth[drawn], p[drawn])
+        for drawn in metrics.bootstrap_draws(groups, strata=strata, repeats=repeats)
+    ]
     out = {}
     for name in value:
-
-        def measure(drawn: Ints, name: str = name) -> float:
-            return metrics.scores(truth[drawn], p[drawn])[name]
-
-        low, high = metrics.bootstrap_interval(groups, measure, strata=strata, repeats=repeats)
+        low, high = metrics.interval([d[name] for d in draws])
         out[name] = {"value": value[name], "low": low, "high": high}
     return out
 

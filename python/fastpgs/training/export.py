@@ -6,7 +6,6 @@ statistics travel as metadata. The file is kept only if it says the same as the 
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import warnings
@@ -130,9 +129,7 @@ def _write_onnx(network: nn.Module, example: torch.Tensor, path: Path, metadata:
             verbose=False,
         )
     assert program is not None
-    buffer = io.BytesIO()
-    program.save(buffer)
-    proto = onnx.load_from_string(buffer.getvalue())
+    proto = program.model_proto
     proto.metadata_props.add(key=METADATA_KEY, value=metadata)
     onnx.checker.check_model(proto)
     path.write_bytes(proto.SerializeToString())

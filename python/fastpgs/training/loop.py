@@ -83,6 +83,7 @@ def train_network(
     folder: Path | None = None,
     resume: bool = False,
     device: str = "cpu",
+    select: bool = True,
     report: Callable[[dict[str, float]], None] | None = None,
     stop_after: int | None = None,
 ) -> Trained:
@@ -103,6 +104,10 @@ def train_network(
     resume : bool
         Go on from the checkpoint in `folder`, if there is one.
     device : str
+    select : bool
+        Keep the weights of the epoch with the best validation, and stop early where the configuration says so.
+        False where `validation` is the test fold of a cross-validation: it is then watched and nothing more,
+        and the last weights are kept.
     report : callable, optional
         Called with a dict several times an epoch (``step``, ``steps``, ``loss``, ``accuracy``) and at its end.
     stop_after : int, optional
@@ -138,7 +143,7 @@ def train_network(
         first = len(history)
 
     for epoch in range(first, config.epochs):
-        if _out_of_patience(history, best_epoch, config.patience):
+        if select and _out_of_patience(history, best_epoch, config.patience):
             break
         if stop_after is not None and epoch - first >= stop_after:
             break
@@ -182,7 +187,8 @@ def train_network(
         row["learning_rate"] = optimiser.param_groups[0]["lr"]
         row["seconds"] = time.perf_counter() - started
         history.append(row)
-        if best_epoch < 0 or not len(validation) or _rank(row) > _rank(history[best_epoch]):
+        last = not select or not len(validation)
+        if best_epoch < 0 or last or _rank(row) > _rank(history[best_epoch]):
             best_epoch = epoch
             best_weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
         if folder is not None:

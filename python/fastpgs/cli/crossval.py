@@ -1,0 +1,93 @@
+"""``fastpgs crossval``: Tables 3 and 4 on your images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+
+    @app.command("crossval")
+    def crossval(
+        data: Annotated[Path, typer.Argument(help="Class folders, a CSV manifest, or C-NMC 2019.")],
+        out: Annotated[Path, typer.Option(help="Folder for tables, curves and checkpoints.")],
+        layout: Annotated[str, typer.Option(help="auto, folder, manifest or cnmc.")] = "auto",
+        blocks: Annotated[
+            int, typer.Option(help="Contiguous blocks a class where there are no patient ids.")
+        ] = 10,
+        network: Annotated[str, typer.Option(help="See fastpgs model-summary.")] = "efficientnet_b3",
+        activation: Annotated[
+            str | None, typer.Option(help="relu or plr; default: as the name says.")
+        ] = None,
+        norm: Annotated[str, typer.Option(help="Of U-Nets: none, batch or group.")] = "batch",
+        size: Annotated[int, typer.Option(help="Side of a crop, pixels, divisible by 8.")] = 48,
+        colour: Annotated[str, typer.Option(help="rgb or grey.")] = "rgb",
+        source: Annotated[str, typer.Option(help="cells, or image: the raw picture's middle.")] = "cells",
+        masked: Annotated[bool, typer.Option(help="Blank all but the cell.")] = False,
+        scale: Annotated[float, typer.Option(help="Crop pixels an image pixel.")] = 1.0,
+        folds: Annotated[int, typer.Option()] = 10,
+        official: Annotated[bool, typer.Option(help="Use the folds that the source defines.")] = False,
+        epochs: Annotated[int, typer.Option()] = 10,
+        batch_size: Annotated[int, typer.Option()] = 32,
+        learning_rate: Annotated[float, typer.Option()] = 1e-3,
+        cells_per_image: Annotated[int, typer.Option(help="Cells drawn of each image and epoch.")] = 2,
+        views: Annotated[int, typer.Option(help="Random views of each image beside itself.")] = 0,
+        allow_leakage: Annotated[
+            bool, typer.Option(help="Split at random. The figures will be too good.")
+        ] = False,
+        seed: Annotated[int, typer.Option()] = 0,
+        threads: Annotated[int, typer.Option(help="Torch threads; 0: torch's choice.")] = 0,
+        device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
+        cache: Annotated[Path | None, typer.Option(help="Folder for found cells.")] = None,
+        resume: Annotated[bool, typer.Option(help="Go on where a killed run was.")] = False,
+    ) -> None:
+        """Cross-validate a network, groups kept whole: accuracy and loss at start and end of training, each fold."""
+        import torch
+
+        from fastpgs.inference.preprocess import InputSpec
+        from fastpgs.training.crossval import cross_validate
+        from fastpgs.training.datasets import read_dataset
+        from fastpgs.training.loop import TrainConfig
+        from fastpgs.training.progress import Progress
+
+        unet = network.startswith("unet") and "table2" not in network
+        try:
+            with Progress() as progress:
+                result = cross_validate(
+                    read_dataset(data, cast(Any, layout), blocks=blocks),
+                    out,
+                    InputSpec(
+                        size=size, colour=colour, source=source, masked=masked, scale=scale, balance="none"
+                    ),
+                    TrainConfig(
+                        network=network,
+                        activation=activation,
+                        options={"norm": norm} if unet else {},
+                        epochs=epochs,
+                        batch_size=batch_size,
+                        learning_rate=learning_rate,
+                        cells_per_image=cells_per_image,
+                        seed=seed,
+                        threads=threads,
+                    ),
+                    folds=folds,
+                    official=official,
+                    allow_leakage=allow_leakage,
+                    views=views,
+                    cache=cache,
+                    resume=resume,
+                    device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,
+                    report=progress,
+                )
+        except (ValueError, FileNotFoundError) as error:
+            raise typer.BadParameter(str(error)) from error
+        if allow_leakage:
+            typer.secho(
+                "random split: groups lie on both sides, these figures are too good", fg="red", bold=True
+            )
+        for path in result.files:
+            typer.echo(str(path))
