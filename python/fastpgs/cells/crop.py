@@ -80,7 +80,7 @@ def crop_cells(
     array = np.asarray(image)
     if array.ndim not in (2, 3) or array.shape[:2] != cells.labels.shape:
         raise ValueError(
-            f"image must be of shape {cells.labels.shape} or {(*cells.labels.shape, 'C')} like the cells, got {array.shape}"
+            f"image must have the cells' shape {cells.labels.shape}, with or without channels, got {array.shape}"
         )
     side = _check_size(size)
     if not np.isfinite(zoom) or zoom <= 0:

@@ -20,6 +20,7 @@ Labels = npt.NDArray[np.int32]
 # A cell's outline is nearly convex. One that is not has grown over its neighbours, and grows less far.
 SOLID = 0.82
 REACHES = (1.2, 0.8, 0.5, 0.3, 0.15, 0.0)
+FAINTEST = 0.5  # of the typical depth of a nucleus: paler ones are smudges
 SMALLEST = 0.15  # of the typical nuclear area: less is no cell
 
 
@@ -104,7 +105,8 @@ def _split(region: Bool, seeds: Seeds, neck: float) -> tuple[Labels, int]:
     components, _ = shapes.label(region)
     depth = shapes.distance(region)
     bodies = watershed(-depth, body_markers(depth, components, neck), mask=region)
-    bodies = merge_bodies(bodies, seeds.nuclei, CytoplasmRules().vacuole * np.pi * seeds.radius**2)
+    disc = np.pi * seeds.radius**2
+    bodies = merge_bodies(bodies, seeds.nuclei, CytoplasmRules().vacuole * disc, NucleusRules().part * disc)
     area = np.bincount(bodies.ravel(), weights=seeds.nuclei.ravel())
     area[0] = 0.0
     enough = area >= SMALLEST * shapes.typical_area(area[1:])
@@ -127,7 +129,7 @@ def _draw(
     """Outline and nucleus of every body, into ``labels`` and ``nuclei``."""
     from scipy import ndimage
 
-    count = 0
+    drawn: list[tuple[slice, slice, Bool, Bool, float]] = []
     opening = max(1.0, CytoplasmRules().opening * seeds.radius)
     vacuole = CytoplasmRules().vacuole * np.pi * seeds.radius**2
     for i, box in enumerate(ndimage.find_objects(bodies, max_label=n), start=1):
@@ -145,9 +147,17 @@ def _draw(
         nucleus = nucleus_of(depth, cell, rough, around, seeds.radius, rules)
         if np.count_nonzero(nucleus) < 9:
             continue
-        count += 1
-        labels[rows, cols][cell] = count
-        nuclei[rows, cols][nucleus] = count
+        drawn.append((rows, cols, cell, nucleus, float(np.median(depth[nucleus]))))
+    # Smudged cells and clots are far paler than nuclei: the area-weighted median depth is a nucleus's.
+    order = sorted(drawn, key=lambda item: item[4])
+    area = np.cumsum([np.count_nonzero(item[3]) for item in order])
+    least = FAINTEST * order[int(np.searchsorted(area, area[-1] / 2.0))][4] if order else 0.0
+    count = 0
+    for rows, cols, cell, nucleus, inner in drawn:
+        if inner >= least:
+            count += 1
+            labels[rows, cols][cell] = count
+            nuclei[rows, cols][nucleus] = count
 
 
 def _compact(body: Bool, rough: Bool, reach: npt.NDArray[np.float64], opening: float, vacuole: float) -> Bool:

@@ -29,7 +29,7 @@ class NucleusRules(NamedTuple):
     closing: float = 0.04  # notches of the chromatin's texture are closed
     smooth: float = 0.06  # opening of the single nucleus
     lobe: float = 0.1  # a lobe holds at least this share of the largest lobe
-    contrast: float = 0.22  # two depths this far apart (share of the deeper one) are nucleus and cytoplasm
+    contrast: float = 0.25  # two depths this far apart (share of the deeper one) are nucleus and cytoplasm
     skin: float = 0.15  # the blurred edge of a cell, left out where its depths are compared
     rim: float = 0.04  # holes of a single nucleus: share of its area
 

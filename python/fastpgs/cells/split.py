@@ -84,7 +84,7 @@ def _contacts(bodies: npt.NDArray[np.int32]) -> list[tuple[int, int]]:
 
 
 def merge_bodies(
-    bodies: npt.NDArray[np.int32], nuclei: npt.NDArray[np.bool_], vacuole: float
+    bodies: npt.NDArray[np.int32], nuclei: npt.NDArray[np.bool_], vacuole: float, least: float
 ) -> npt.NDArray[np.int32]:
     """Rejoin bodies that are one cell: two whose union is nearly convex.
 
@@ -100,8 +100,13 @@ def merge_bodies(
         Nuclei.
     vacuole : float
         Holes of at most this many pixels count as part of the union.
+    least : float
+        Bodies with fewer pixels of nucleus are left out (0 in the result).
     """
-    merged = bodies.copy()
+    area = np.bincount(bodies.ravel(), weights=nuclei.ravel())
+    area[0] = 0.0
+    nucleated = area >= least
+    merged = np.where(nucleated[bodies], bodies, 0).astype(np.int32)
     while True:
         best, pair = 0.0, None
         for i, j in _contacts(merged):
