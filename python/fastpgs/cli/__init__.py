@@ -21,6 +21,7 @@ COMMANDS = (
     "classify",
     "segment",
     "demo",
+    "data",
     "train",
     "crossval",
     "compare",

@@ -47,6 +47,11 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+        if isinstance(error, KeyboardInterrupt):
+            import typer
+
+            print(f"fastpgs: {error or 'stopped'}", file=sys.stderr)
+            raise typer.Exit(130)
 
     def __call__(self, done: int, total: int | None, one: FieldResult | None) -> None:
         if self._bar is not None:

@@ -44,7 +44,7 @@ class Interrupted(KeyboardInterrupt):
     """
 
     def __init__(self, done: int, total: int, tables: bool) -> None:
-        super().__init__(f"stopped after {done} of {total} inputs")
+        super().__init__(f"stopped after {done} of {total} inputs; what is done is saved: --resume goes on")
         self.done, self.total, self.tables = done, total, tables
 
 
