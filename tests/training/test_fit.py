@@ -1,0 +1,187 @@
+"""From images to a model folder that loads, with honest figures beside it."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fastpgs.inference.model import load_model
+from fastpgs.inference.preprocess import InputSpec
+from fastpgs.training.cellset import collect_cells
+from fastpgs.training.datasets import read_dataset
+from fastpgs.training.evaluate import HeldOut, cross_fitted, fit_all
+from fastpgs.training.fit import FitOptions, fit_model
+from fastpgs.training.loop import TrainConfig
+from fastpgs.training.perturb import PERTURBATIONS, random_view
+
+SPEC = InputSpec(size=32, balance="none")
+CONFIG = TrainConfig(
+    options={"norm": "batch", "width": 4},
+    epochs=2,
+    batch_size=8,
+    learning_rate=5e-3,
+    warmup=2,
+    cells_per_image=3,
+)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """Eight small fields a class of three discs each: blasts large and dark, normals small."""
+    root = tmp_path_factory.mktemp("fields")
+    rng = np.random.default_rng(0)
+    rows, cols = np.mgrid[:120, :120]
+    for kind, radius in (("benign", 10), ("early", 15)):
+        (root / kind).mkdir()
+        for n in range(8):
+            image = rng.integers(225, 240, (120, 120, 3))
+            for row, col in ((35, 35), (35, 85), (85, 60)):
+                disc = (rows - row) ** 2 + (cols - col) ** 2 < (radius + rng.uniform(-1, 1)) ** 2
+                image[disc] = rng.integers((95, 50, 140), (115, 70, 160), (disc.sum(), 3))
+            Image.fromarray(image.astype(np.uint8)).save(root / kind / f"{n}.png")
+    (root / "early" / "9.png").write_bytes(b"no picture")
+    return root
+
+
+@pytest.fixture(scope="module")
+def fitted(tree, tmp_path_factory):
+    out = tmp_path_factory.mktemp("models") / "tiny"
+    told = []
+    result = fit_model(
+        read_dataset(tree, blocks=4),
+        out,
+        SPEC,
+        CONFIG,
+        FitOptions(folds=2, views=1, robustness=2),
+        command="fastpgs train fields --out tiny",
+        cache=tmp_path_factory.mktemp("cache"),
+        report=told.append,
+    )
+    return out, result, told
+
+
+def test_the_folder_loads_and_judges(fitted, tree):
+    out, result, _ = fitted
+    model = load_model(out, "cpu")
+    assert model.config == result.config
+    image = np.asarray(Image.open(tree / "early" / "2.png"))
+    judged = model.judge(image)
+    assert len(judged.cells) == 3
+    assert 0 <= judged.p_blast <= 1
+    assert 0 < judged.novelty < 10
+
+
+def test_the_report_and_the_card_hold_what_was_measured(fitted):
+    out, _, told = fitted
+    report = json.loads((out / "training" / "report.json").read_text())
+    assert report["data"]["images"] == 17
+    assert [name for name, _ in report["data"]["unreadable"]] == ["9.png", "9.png"]
+    assert set(report["baselines"]) == {
+        "majority class",
+        "cell area alone",
+        "colour histogram + random forest",
+    }
+    assert set(report["robustness"]) == {"none", *PERTURBATIONS}
+    assert report["figures"]["roc_auc"]["low"] <= report["figures"]["roc_auc"]["value"]
+    card = (out / "README.md").read_text()
+    assert f"{report['figures']['balanced_accuracy']['value']:.4f}" in card
+    assert "not a medical device" in card
+    assert "fastpgs train fields --out tiny" in card
+    lines = (out / "training" / "heldout.csv").read_text().splitlines()
+    assert len(lines) == 1 + 16
+    assert {"cells", "fold 0", "fold 1", "final", "robustness"} <= {t["stage"] for t in told}
+
+
+def test_a_killed_run_resumes_to_the_same_model(fitted, tree, tmp_path):
+    out, result, _ = fitted
+    again = tmp_path / "tiny"
+    (again / "training").mkdir(parents=True)
+    # What a kill after the first fold would have left.
+    shutil.copytree(out / "training" / "fold0", again / "training" / "fold0")
+    other = fit_model(
+        read_dataset(tree, blocks=4),
+        again,
+        SPEC,
+        CONFIG,
+        FitOptions(folds=2, views=1),
+        cache=tmp_path,
+        resume=True,
+    )
+    assert other.config.files["weights.safetensors"] == result.config.files["weights.safetensors"]
+    assert other.config.calibration == result.config.calibration
+
+
+def test_cells_are_found_once(tree, tmp_path, monkeypatch):
+    from fastpgs.training import cellset
+
+    data = read_dataset(tree, blocks=2)
+    first = collect_cells(data, SPEC, cache=tmp_path, views=1)
+
+    def refuse(*_, **__):
+        raise AssertionError("looked for cells again")
+
+    monkeypatch.setattr(cellset, "find", refuse)
+    again = collect_cells(data, InputSpec(size=40, colour="grey", balance="white"), cache=tmp_path, views=1)
+    assert len(again) == len(first)
+    np.testing.assert_array_equal(again.crops[:, 4:-4, 4:-4], first.crops)
+    assert again.inputs(InputSpec(size=40, colour="grey", balance="white")).shape == (len(first), 56, 56, 1)
+    assert set(first.view) == {0, 1}
+
+
+def test_no_cells_at_all(tmp_path):
+    for kind in ("blast", "normal"):
+        (tmp_path / "d" / kind).mkdir(parents=True)
+        for n in range(2):
+            image = np.full((40, 40, 3), 200 + n, np.uint8)
+            image[0, 0] = n * 2 + (kind == "blast")
+            Image.fromarray(image).save(tmp_path / "d" / kind / f"{kind}{n}.png")
+    with pytest.raises(ValueError, match="no cell in any of 4 images"):
+        collect_cells(read_dataset(tmp_path / "d", blocks=2), SPEC, cache=tmp_path)
+
+
+def held_out(n=60, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = (np.arange(n) % 3 > 0).astype(np.int64)
+    sample = np.repeat(np.arange(n), 5)
+    logits = rng.normal(0, 1, n * 5) + np.where(labels[sample] == 1, 1.0, -1.0)
+    return HeldOut(sample, logits, np.arange(n), np.arange(n) % 4, rng.normal(1, 0.1, n)), labels
+
+
+def test_reported_probabilities_do_not_see_their_own_fold():
+    held, labels = held_out()
+    options = {"sensitivity": 0.95, "specificity": 0.95, "method": "mean"}
+    p, calls, _ = cross_fitted(held, labels, **options)
+    changed = labels.copy()
+    changed[held.fold == 0] = 1 - changed[held.fold == 0]
+    other, other_calls, _ = cross_fitted(held, changed, **options)
+    np.testing.assert_array_equal(p[held.fold == 0], other[held.fold == 0])
+    np.testing.assert_array_equal(calls[held.fold == 0], other_calls[held.fold == 0])
+    assert not np.array_equal(p[held.fold == 1], other[held.fold == 1])
+
+
+def test_everything_is_fitted_sensibly():
+    held, labels = held_out(600)
+    fitted = fit_all(held, labels, sensitivity=0.98, specificity=0.95)
+    assert fitted.pooling in ("mean", "mean_logit", "median_logit", "noisy_or")
+    assert fitted.field_thresholds.normal <= fitted.field_thresholds.blast
+    assert np.mean(held.novelty > fitted.novelty_threshold) == pytest.approx(0.01, abs=0.005)
+
+
+@pytest.mark.parametrize("name", list(PERTURBATIONS))
+def test_perturbations_change_the_picture_and_keep_its_kind(name):
+    image = np.random.default_rng(0).integers(60, 220, (40, 50, 3), dtype=np.uint8)
+    before = image.copy()
+    out = PERTURBATIONS[name](image)
+    np.testing.assert_array_equal(image, before)
+    assert out.dtype == np.uint8
+    assert out.shape == ((20, 25, 3) if name == "half size" else image.shape)
+    assert not np.array_equal(out, image)
+
+
+def test_random_views_follow_from_their_generator():
+    image = np.random.default_rng(0).integers(60, 220, (40, 50, 3), dtype=np.uint8)
+    one, other = (random_view(image, np.random.default_rng(4)) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+    assert not np.array_equal(one, random_view(image, np.random.default_rng(5)))
