@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
         folds: Annotated[int, typer.Option(help="Folds the images are divided into.")] = 5,
         use_folds: Annotated[int, typer.Option(help="Run only the first few of them; 0: all.")] = 0,
         norm: Annotated[str, typer.Option(help="Of U-Nets: none, batch or group.")] = "batch",
+        width: Annotated[int, typer.Option(help="Of U-Nets: maps of the first level; the paper: 32.")] = 32,
         size: Annotated[int, typer.Option(help="Side of a crop, pixels, divisible by 8.")] = 48,
         colour: Annotated[str, typer.Option(help="rgb or grey.")] = "rgb",
         source: Annotated[str, typer.Option(help="cells, or image: the raw picture's middle.")] = "cells",
@@ -61,7 +62,7 @@ def register(app: typer.Typer) -> None:
                     InputSpec(size=size, colour=colour, source=source, scale=scale, balance="none"),
                     TrainConfig(
                         network="unet",
-                        options={"norm": norm},
+                        options={"norm": norm, "width": width},
                         epochs=epochs,
                         batch_size=batch_size,
                         learning_rate=learning_rate,

@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(help="relu or plr; default: as the name says.")
         ] = None,
         norm: Annotated[str, typer.Option(help="Of U-Nets: none, batch or group.")] = "batch",
+        width: Annotated[int, typer.Option(help="Of U-Nets: maps of the first level; the paper: 32.")] = 32,
         size: Annotated[int, typer.Option(help="Side of a crop, pixels, divisible by 8.")] = 48,
         colour: Annotated[str, typer.Option(help="rgb or grey.")] = "rgb",
         balance: Annotated[str, typer.Option(help="White balance of the field: none or white.")] = "none",
@@ -95,7 +96,7 @@ def register(app: typer.Typer) -> None:
                     TrainConfig(
                         network=network,
                         activation=activation,
-                        options={"norm": norm} if unet else {},
+                        options={"norm": norm, "width": width} if unet else {},
                         epochs=epochs,
                         batch_size=batch_size,
                         learning_rate=learning_rate,
