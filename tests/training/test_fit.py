@@ -185,3 +185,51 @@ def test_random_views_follow_from_their_generator():
     one, other = (random_view(image, np.random.default_rng(4)) for _ in range(2))
     np.testing.assert_array_equal(one, other)
     assert not np.array_equal(one, random_view(image, np.random.default_rng(5)))
+
+
+@pytest.fixture(scope="module")
+def cnmc(tmp_path_factory):
+    from fastpgs.synth import write_cnmc_tree
+
+    return write_cnmc_tree(
+        tmp_path_factory.mktemp("cnmc"), patients_per_class=6, cells_per_patient=2, size=112
+    ).root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["cells", "image"])
+def test_cnmc_by_its_official_folds_with_the_preliminary_set_as_test(cnmc, tmp_path, source):
+    data, prelim = read_dataset(cnmc), read_dataset(cnmc, part="prelim")
+    assert {s.part for s in data.samples} == {"fold_0", "fold_1", "fold_2"}
+    spec = InputSpec(size=64, source=source, scale=0.5, balance="none")
+    result = fit_model(
+        data,
+        tmp_path / "m",
+        spec,
+        CONFIG,
+        FitOptions(official=True, views=0),
+        test=prelim,
+        cache=tmp_path / "c",
+    )
+    assert result.report["folds"] == 3
+    assert result.report["test"]["images"] == len(prelim)
+    assert "used once" in (tmp_path / "m" / "README.md").read_text()
+
+
+def test_a_test_set_of_training_patients_is_refused(cnmc, tmp_path):
+    data = read_dataset(cnmc)
+    with pytest.raises(ValueError, match="both sides"):
+        fit_model(data, tmp_path / "m", SPEC, CONFIG, FitOptions(), test=read_dataset(cnmc, part="fold_1"))
+
+
+def test_a_test_set_with_a_training_image_is_refused(tree, tmp_path):
+    other = shutil.copytree(tree, tmp_path / "other")
+    with pytest.raises(ValueError, match="of the test set is"):
+        fit_model(
+            read_dataset(tree, blocks=4),
+            tmp_path / "m",
+            SPEC,
+            CONFIG,
+            FitOptions(),
+            test=read_dataset(other, blocks=4),
+        )

@@ -36,6 +36,13 @@ def register(app: typer.Typer) -> None:
         source: Annotated[str, typer.Option(help="cells, or image: the raw picture's middle.")] = "cells",
         scale: Annotated[float, typer.Option(help="Crop pixels an image pixel.")] = 1.0,
         folds: Annotated[int, typer.Option(help="Folds whose held-out predictions calibrate.")] = 5,
+        part: Annotated[str | None, typer.Option(help="Of C-NMC: train on one fold alone.")] = None,
+        test_part: Annotated[
+            str | None, typer.Option(help="Of C-NMC: prelim, judged once by the finished model.")
+        ] = None,
+        test: Annotated[
+            Path | None, typer.Option(help="Other labelled images, judged once likewise.")
+        ] = None,
         official: Annotated[bool, typer.Option(help="Use the folds that the source defines.")] = False,
         final: Annotated[
             bool, typer.Option(help="Train a last network on everything; else keep fold 0's.")
@@ -85,7 +92,13 @@ def register(app: typer.Typer) -> None:
                 blocks=blocks,
                 blast=tuple(blast or ()),
                 normal=tuple(normal or ()),
+                part=part,
             )
+            other = None
+            if test is not None:
+                other = read_dataset(test, cast(Any, layout), blocks=blocks)
+            elif test_part is not None:
+                other = read_dataset(data, "cnmc", part=test_part)
             with Progress() as progress:
                 result = fit_model(
                     found,
@@ -120,6 +133,7 @@ def register(app: typer.Typer) -> None:
                         seed=seed,
                     ),
                     command=_command(),
+                    test=other,
                     cache=cache,
                     resume=resume,
                     device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,

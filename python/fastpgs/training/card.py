@@ -69,6 +69,7 @@ def write_card(config: ModelConfig, report: dict[str, Any]) -> str:
     if data["leaky"]:
         lines += ["**The split is random: groups lie on both sides, the figures below are too good.**", ""]
     lines += _figures(report, fit)
+    lines += _test(report)
     lines += _tables(report)
     lines += [
         "## Limits",
@@ -122,6 +123,23 @@ def _figures(report: dict[str, Any], fit: dict[str, Any]) -> list[str]:
         "",
     ]
     return lines
+
+
+def _test(report: dict[str, Any]) -> list[str]:
+    if "test" not in report:
+        return []
+    test = report["test"]
+    lines = [
+        "## Figures on the test set, used once",
+        "",
+        f"{test['images']} images of other groups, {test['without_cells']} of them without cells.",
+        "",
+        "| fields | value | 95 % interval |",
+        "|---|---|---|",
+    ]
+    for name, row in test["figures"].items():
+        lines.append(f"| {NAMES[name]} | {row['value']:.4f} | {row['low']:.4f} to {row['high']:.4f} |")
+    return [*lines, ""]
 
 
 def _tables(report: dict[str, Any]) -> list[str]:

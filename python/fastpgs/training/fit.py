@@ -33,11 +33,19 @@ from fastpgs.inference.novelty import Novelty, fit_novelty
 from fastpgs.inference.preprocess import InputSpec
 from fastpgs.training import baselines, evaluate
 from fastpgs.training.cellset import MARGIN, CellSet, collect_cells
-from fastpgs.training.datasets import Dataset
+from fastpgs.training.datasets import Dataset, drop_duplicates
 from fastpgs.training.evaluate import HeldOut
 from fastpgs.training.loop import TrainConfig, Trained, fit_normalisation, predict, train_network
 from fastpgs.training.save import save_model
-from fastpgs.training.splits import Fold, folds_csv, group_folds, official_folds, split_once
+from fastpgs.training.splits import (
+    Fold,
+    LeakageError,
+    check_disjoint,
+    folds_csv,
+    group_folds,
+    official_folds,
+    split_once,
+)
 
 Ints = NDArray[np.int64]
 Report = Callable[[dict[str, Any]], None]
@@ -78,6 +86,7 @@ def fit_model(
     *,
     name: str | None = None,
     command: str = "",
+    test: Dataset | None = None,
     cache: Path | None = None,
     resume: bool = False,
     device: str = "cpu",
@@ -98,6 +107,8 @@ def fit_model(
         Of the model; the folder's name by default.
     command : str
         Noted in the model card.
+    test : Dataset, optional
+        Images of other groups, judged once by the finished model and used for nothing else.
     cache : Path, optional
         Of the found cells.
     resume : bool
@@ -110,6 +121,8 @@ def fit_model(
     tell = report or (lambda _: None)
     work = out / "training"
     work.mkdir(parents=True, exist_ok=True)
+    if test is not None:
+        _check_apart(data, test)
     folds = _folds(data, options)
     (work / "folds.csv").write_text(folds_csv(data, folds))
     labels = np.array([s.label for s in data.samples])
@@ -191,6 +204,8 @@ def fit_model(
         "threads": torch.get_num_threads(),
         "machine": machine(device),
     }
+    if test is not None:
+        result["test"] = _judge(test, trained, final_spec, fitted, cache, device, tell)
     _write_predictions(work / "heldout.csv", data, held, p, calls)
     model = ModelConfig(
         name=name or out.name,
@@ -344,6 +359,45 @@ def _fit_novelty(trained: Trained, cells: CellSet, spec: InputSpec, images: Ints
     _, embeddings, crops = _predict(trained, cells, members, spec, device)
     seen = np.unique(cells.sample[members])
     return fit_novelty(evaluate.field_vectors(embeddings, crops, cells, members, seen))
+
+
+def _check_apart(data: Dataset, test: Dataset) -> None:
+    """Refuse test images, or patients, that the training has seen."""
+    together = (*data.samples, *test.samples)
+    if test.layout != "folder":  # blocks of folders have names that mean nothing elsewhere
+        check_disjoint(together, np.arange(len(data)), np.arange(len(data), len(together)))
+    _, twins = drop_duplicates(list(together))
+    if twins:
+        raise LeakageError(f"{twins[0][0].name} of the test set is {twins[0][1].name} of the training set")
+
+
+def _judge(
+    test: Dataset,
+    trained: Trained,
+    spec: InputSpec,
+    fitted: evaluate.Fitted,
+    cache: Path | None,
+    device: str,
+    tell: Report,
+) -> dict[str, Any]:
+    """Figures of the finished model on images kept apart from everything."""
+    labels = np.array([s.label for s in test.samples])
+    cells = collect_cells(
+        test,
+        spec,
+        cache=cache,
+        progress=lambda done, total: tell({"stage": "test", "step": done, "steps": total}),
+    )
+    members = np.arange(len(cells))
+    logits, _, _ = _predict(trained, cells, members, spec, device)
+    images = np.unique(cells.sample)
+    scores = evaluate.pool_images(fitted.calibration(logits), cells.sample, images, fitted.pooling)
+    p = fitted.field_calibration(scores)
+    return {
+        "images": len(test),
+        "without_cells": len(test) - len(images),
+        "figures": evaluate.figures(test, images, labels, p),
+    }
 
 
 def _join(runs: list[_FoldRun]) -> HeldOut:
