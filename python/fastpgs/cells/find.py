@@ -20,6 +20,8 @@ Labels = npt.NDArray[np.int32]
 # A cell's outline is nearly convex. One that is not has grown over its neighbours, and grows less far.
 SOLID = 0.82
 REACHES = (1.2, 0.8, 0.5, 0.3, 0.15, 0.0)
+MANY = 8  # nuclei or lobes from which on their typical size is that of a nucleus
+LARGEST = 1.1  # typical areas that lobes of one nucleus may have together
 FAINTEST = 0.5  # of the typical depth of a nucleus: paler ones are smudges
 SMALLEST = 0.15  # of the typical nuclear area: less is no cell
 
@@ -106,7 +108,13 @@ def _split(region: Bool, seeds: Seeds, neck: float) -> tuple[Labels, int]:
     depth = shapes.distance(region)
     bodies = watershed(-depth, body_markers(depth, components, neck), mask=region)
     disc = np.pi * seeds.radius**2
-    bodies = merge_bodies(bodies, seeds.nuclei, CytoplasmRules().vacuole * disc, NucleusRules().part * disc)
+    # Only a field of many nuclei tells how large one is; a picture of one cell may hold nothing but lobes.
+    parts, _ = shapes.label(seeds.nuclei)
+    large = np.count_nonzero(np.bincount(parts[seeds.nuclei]) >= 0.3 * disc)
+    most = LARGEST * disc if large >= MANY else np.inf
+    bodies = merge_bodies(
+        bodies, seeds.nuclei, CytoplasmRules().vacuole * disc, NucleusRules().part * disc, most
+    )
     area = np.bincount(bodies.ravel(), weights=seeds.nuclei.ravel())
     area[0] = 0.0
     enough = area >= SMALLEST * shapes.typical_area(area[1:])

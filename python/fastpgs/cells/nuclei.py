@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..segmentation import segment
 from . import shapes
-from .stain import Stain
+from .stain import OFFSET, Stain
 
 __all__ = ["NucleusRules", "Seeds", "find_nuclei", "nucleus_of"]
 
@@ -20,6 +20,9 @@ class NucleusRules(NamedTuple):
     """Rules for nuclei. Lengths are fractions of the image's own typical nuclear radius, areas of its area."""
 
     share: float = 0.55  # a pivot is nuclear if its score is above this share of the highest pivot's
+    purple_blue: float = 0.75  # a pivot with more than this share of u in g
+    purple_red: float = 0.08  # and of v in g is purple
+    pale: float = 0.4  # the share of a purple pivot
     lowest: float = 40.0  # and above this score: below it there is no nucleus in the image
     opening: float = 0.1  # bridges narrower than twice this are cut
     body: float = 0.25  # a part whose inscribed radius is smaller is a platelet or precipitate
@@ -77,7 +80,16 @@ def find_nuclei(
     score = np.bincount(flat, weights=stain.score.ravel(), minlength=k + 1) / count
     green = np.bincount(flat, weights=stain.features[..., 0].ravel(), minlength=k + 1) / count
     score[0], green[0] = -np.inf, np.inf
-    nuclear = score > max(rules.share * score.max(), rules.lowest)
+    green = np.maximum(green, 1.0)
+    blue, red = (
+        (np.bincount(flat, weights=stain.features[..., i].ravel(), minlength=k + 1) / count - OFFSET) / green
+        for i in (1, 2)
+    )
+    # Red cells are salmon (little u) or grey-blue (little v), never purple: a pale nucleus beside very dark
+    # ones is told by that.
+    purple = (blue > rules.purple_blue) & (red > rules.purple_red)
+    share = np.where(purple, rules.pale, rules.share)
+    nuclear = score > np.maximum(share * score.max(), rules.lowest)
     if not nuclear.any():
         return None
     rough = shapes.open_disc(nuclear[groups], 1.0)

@@ -15,6 +15,8 @@ __all__ = ["body_markers", "merge_bodies"]
 
 Float = npt.NDArray[np.float64]
 
+NEARLY_CONVEX = 0.92  # solidity: two touching discs reach 0.88
+
 
 def _segment_minimum(distance: Float, a: npt.NDArray[np.intp], b: npt.NDArray[np.intp]) -> float:
     n = int(np.abs(a - b).max()) + 1
@@ -84,7 +86,7 @@ def _contacts(bodies: npt.NDArray[np.int32]) -> list[tuple[int, int]]:
 
 
 def merge_bodies(
-    bodies: npt.NDArray[np.int32], nuclei: npt.NDArray[np.bool_], vacuole: float, least: float
+    bodies: npt.NDArray[np.int32], nuclei: npt.NDArray[np.bool_], vacuole: float, least: float, most: float
 ) -> npt.NDArray[np.int32]:
     """Rejoin bodies that are one cell: two whose union is nearly convex.
 
@@ -102,6 +104,8 @@ def merge_bodies(
         Holes of at most this many pixels count as part of the union.
     least : float
         Bodies with fewer pixels of nucleus are left out (0 in the result).
+    most : float
+        With more pixels of nucleus than this a union is one cell only if it is as good as convex.
     """
     area = np.bincount(bodies.ravel(), weights=nuclei.ravel())
     area[0] = 0.0
@@ -114,8 +118,11 @@ def merge_bodies(
             rows, cols = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
             box = slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(cols[0] - 1, 0), cols[-1] + 2)
             union = shapes.fill_holes(where[box], vacuole)
-            share = np.count_nonzero(nuclei[box] & where[box]) / np.count_nonzero(union)
-            needed = float(np.clip(0.8 + 0.5 * (share - 0.55), 0.7, 0.92))
+            nucleus = np.count_nonzero(nuclei[box] & where[box])
+            share = nucleus / np.count_nonzero(union)
+            needed = float(np.clip(0.8 + 0.5 * (share - 0.55), 0.7, NEARLY_CONVEX))
+            if nucleus > most:
+                needed = NEARLY_CONVEX
             excess = shapes.solidity(union) - needed
             if excess > best:
                 best, pair = excess, (i, j)
