@@ -171,6 +171,18 @@ def drop_duplicates(samples: list[Sample]) -> tuple[list[Sample], list[tuple[Pat
     return kept, duplicates
 
 
+def thin_out(data: Dataset, most: int) -> Dataset:
+    """At most `most` images of each class, evenly spaced, so that every group keeps its share: for quick runs."""
+    if most < 1:
+        raise ValueError(f"limit must be >= 1, got {most}")
+    kept = []
+    for stratum in data.counts():
+        own = [s for s in data.samples if s.stratum == stratum]
+        kept += [own[i * len(own) // min(most, len(own))] for i in range(min(most, len(own)))]
+    chosen = {s.path for s in kept}
+    return replace(data, samples=tuple(s for s in data.samples if s.path in chosen))
+
+
 def natural_key(path: Path) -> tuple[object, ...]:
     """Sort key under which ``2.png`` comes before ``10.png``."""
     parts = re.split(r"(\d+)", path.name.lower())
