@@ -13,6 +13,7 @@ from fastpgs.training.datasets import (
     natural_key,
     parse_cnmc_name,
     read_dataset,
+    thin_out,
 )
 
 
@@ -63,6 +64,16 @@ def test_class_folders_become_contiguous_blocks(folders):
     # In the order of the numbers, not of the text: 2 before 10.
     assert [s.path.stem for s in benign] == [f"b-{n}" for n in range(1, 13)]
     assert [s.group for s in benign] == [f"Benign/{n // 3:02d}" for n in range(12)]
+
+
+def test_thinning_keeps_every_group(folders):
+    data = read_dataset(folders, blocks=4)
+    few = thin_out(data, 4)
+    assert few.counts() == {"Benign": 4, "Early": 4, "Pro": 4}
+    assert {s.group for s in few.samples} == {s.group for s in data.samples}
+    assert thin_out(data, 99) == data
+    with pytest.raises(ValueError, match="got 0"):
+        thin_out(data, 0)
 
 
 def test_natural_order():

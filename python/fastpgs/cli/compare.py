@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
         blocks: Annotated[
             int, typer.Option(help="Contiguous blocks a class where there are no patient ids.")
         ] = 10,
+        limit: Annotated[int, typer.Option(help="Images of each class, evenly spaced; 0: all.")] = 0,
         only: Annotated[
             list[str] | None, typer.Option(help="Row by its name in the table; repeatable.")
         ] = None,
@@ -50,14 +51,15 @@ def register(app: typer.Typer) -> None:
 
         from fastpgs.inference.preprocess import InputSpec
         from fastpgs.training.compare import CompareOptions, compare
-        from fastpgs.training.datasets import read_dataset
+        from fastpgs.training.datasets import read_dataset, thin_out
         from fastpgs.training.loop import TrainConfig
         from fastpgs.training.progress import Progress
 
         try:
+            found = read_dataset(data, cast(Any, layout), blocks=blocks)
             with Progress() as progress:
                 compare(
-                    read_dataset(data, cast(Any, layout), blocks=blocks),
+                    found if limit == 0 else thin_out(found, limit),
                     out,
                     InputSpec(size=size, colour=colour, source=source, scale=scale, balance="none"),
                     TrainConfig(

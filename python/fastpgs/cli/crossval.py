@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
         blocks: Annotated[
             int, typer.Option(help="Contiguous blocks a class where there are no patient ids.")
         ] = 10,
+        limit: Annotated[int, typer.Option(help="Images of each class, evenly spaced; 0: all.")] = 0,
         network: Annotated[str, typer.Option(help="See fastpgs model-summary.")] = "efficientnet_b3",
         activation: Annotated[
             str | None, typer.Option(help="relu or plr; default: as the name says.")
@@ -51,15 +52,16 @@ def register(app: typer.Typer) -> None:
 
         from fastpgs.inference.preprocess import InputSpec
         from fastpgs.training.crossval import cross_validate
-        from fastpgs.training.datasets import read_dataset
+        from fastpgs.training.datasets import read_dataset, thin_out
         from fastpgs.training.loop import TrainConfig
         from fastpgs.training.progress import Progress
 
         unet = network.startswith("unet") and "table2" not in network
         try:
+            found = read_dataset(data, cast(Any, layout), blocks=blocks)
             with Progress() as progress:
                 result = cross_validate(
-                    read_dataset(data, cast(Any, layout), blocks=blocks),
+                    found if limit == 0 else thin_out(found, limit),
                     out,
                     InputSpec(
                         size=size, colour=colour, source=source, masked=masked, scale=scale, balance="none"
