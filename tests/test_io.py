@@ -297,6 +297,13 @@ def test_output_folder_is_left_out(folder: Path) -> None:
     assert [item.name for item in find_inputs("f", exclude="f/sub")] == ["f/img2.PNG", "f/img10.png"]
 
 
+def test_results_inside_a_folder_are_left_out(folder: Path) -> None:
+    (folder / "f/old/overlays").mkdir(parents=True)
+    for name in ("run.json", "images.parquet", "overlays/x.png"):
+        (folder / "f/old" / name).write_bytes(b"x")
+    assert len(find_inputs("f")) == 3
+
+
 def test_circle_of_folders_ends(folder: Path) -> None:
     (folder / "f/sub/loop").symlink_to(folder / "f")
     assert len(find_inputs("f")) == 3

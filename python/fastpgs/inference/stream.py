@@ -219,6 +219,9 @@ def _load(item: Item, options: StreamOptions, profile: Profile) -> _Pending:
             except ImageReadError as error:
                 row.fail(error.reason, status=error.status, retry=error.retry)
                 return pending
+            except Exception as error:  # whatever it is, it is this file's
+                row.fail(explain("reading", error), retry=isinstance(error, MemoryError))
+                return pending
     shape = () if pending.image is None else pending.image.shape
     if len(shape) not in (2, 3):
         row.fail(f"expected an image of shape (H, W) or (H, W, C), got {shape}")

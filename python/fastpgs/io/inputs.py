@@ -55,6 +55,7 @@ def find_inputs(
     inputs : path-like or iterable of path-like
         Files, folders (searched recursively for `IMAGE_SUFFIXES`, hidden ones left out) and patterns with
         ``*``, ``?``, ``[...]`` or ``**``. A file whose name contains such characters is taken as a file.
+        Folders inside that hold the results of a run are left out: their overlays are no smears.
     exclude : path-like, optional
         A folder to leave out, such as the output folder of an earlier run inside an input folder.
 
@@ -111,7 +112,10 @@ def _expand(given: str, banned: str | None) -> Iterator[Input]:
 
 
 def _walk(folder: str, banned: str | None) -> tuple[list[str], list[tuple[str, str]]]:
-    """Image files under a folder, links followed, each real folder entered once; and folders that are barred."""
+    """Image files under a folder, and folders that are barred.
+
+    Links are followed, each real folder is entered once, and folders with results of a run are left out.
+    """
     found: list[str] = []
     barred: list[tuple[str, str]] = []
 
@@ -121,7 +125,8 @@ def _walk(folder: str, banned: str | None) -> tuple[list[str], list[tuple[str, s
     entered: set[str] = set()
     for root, folders, files in os.walk(folder, onerror=note, followlinks=True):
         real = os.path.realpath(root)
-        if real in entered or real == banned:
+        results = {"run.json", "images.parquet"} <= set(files)
+        if real in entered or real == banned or results:
             folders.clear()
             continue
         entered.add(real)
