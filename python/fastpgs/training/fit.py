@@ -35,7 +35,14 @@ from fastpgs.training import baselines, evaluate
 from fastpgs.training.cellset import MARGIN, CellSet, collect_cells
 from fastpgs.training.datasets import Dataset, drop_duplicates
 from fastpgs.training.evaluate import HeldOut
-from fastpgs.training.loop import TrainConfig, Trained, fit_normalisation, predict, train_network
+from fastpgs.training.loop import (
+    TrainConfig,
+    Trained,
+    fit_normalisation,
+    predict,
+    train_network,
+    validation_cells,
+)
 from fastpgs.training.save import save_model
 from fastpgs.training.splits import (
     Fold,
@@ -355,7 +362,7 @@ def _predict(
 
 
 def _fit_novelty(trained: Trained, cells: CellSet, spec: InputSpec, images: Ints, device: str) -> Novelty:
-    members = np.flatnonzero(np.isin(cells.sample, images) & (cells.view == 0))
+    members = validation_cells(cells, images)
     _, embeddings, crops = _predict(trained, cells, members, spec, device)
     seen = np.unique(cells.sample[members])
     return fit_novelty(evaluate.field_vectors(embeddings, crops, cells, members, seen))
