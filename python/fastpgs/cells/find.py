@@ -102,11 +102,9 @@ def find_cells(
 
 def _split(region: Bool, seeds: Seeds, neck: float) -> tuple[Labels, int]:
     """Tell touching cells apart: each body with enough nucleus grows over the whole region."""
-    from skimage.segmentation import watershed
-
     components, _ = shapes.label(region)
     depth = shapes.distance(region)
-    bodies = watershed(-depth, body_markers(depth, components, neck), mask=region)
+    bodies = _flood(depth, body_markers(depth, components, neck), region)
     disc = np.pi * seeds.radius**2
     # Only a field of many nuclei tells how large one is; a picture of one cell may hold nothing but lobes.
     parts, _ = shapes.label(seeds.nuclei)
@@ -121,7 +119,15 @@ def _split(region: Bool, seeds: Seeds, neck: float) -> tuple[Labels, int]:
     enough[0] = False
     numbers = np.cumsum(enough) * enough
     markers = np.where(seeds.nuclei, numbers[bodies], 0).astype(np.int32)
-    return watershed(-depth, markers, mask=region), int(enough.sum())
+    return _flood(depth, markers, region), int(enough.sum())
+
+
+def _flood(depth: npt.NDArray[np.float64], markers: Labels, region: Bool) -> Labels:
+    """Every pixel of the region to the marker whose basin it lies in."""
+    from skimage import segmentation
+
+    flooded: Labels = segmentation.watershed(-depth, markers, mask=region)  # type: ignore[no-untyped-call]
+    return flooded
 
 
 def _draw(

@@ -113,7 +113,8 @@ def background_colour(rgb: Levels, valid: Bool | None) -> npt.NDArray[np.float64
     pixels = pixels[::step].astype(np.int64)
     light = pixels.sum(axis=1)
     bright = pixels[light >= 0.9 * np.percentile(light, 95)]
-    return np.maximum(np.median(bright, axis=0), 1.0)
+    white: npt.NDArray[np.float64] = np.maximum(np.median(bright, axis=0), 1.0)
+    return white
 
 
 def _smooth(plane: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
