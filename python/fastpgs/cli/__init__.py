@@ -6,6 +6,7 @@ Exit codes: 0 every input was judged, 1 some were not (or something failed), 2 w
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 import warnings
@@ -76,6 +77,8 @@ def run(arguments: Sequence[str]) -> int:
     import typer
 
     warnings.showwarning = _show_warning
+    # Damaged files are reported as rows of the result; the reader's own log of them says it again.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         code = typer.main.get_command(make_app()).main(
             args=list(arguments), prog_name="fastpgs", standalone_mode=False
