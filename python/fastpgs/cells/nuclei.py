@@ -152,7 +152,7 @@ def _deeper_part(
 
     Two means of the depth inside the cell (T. W. Ridler, S. Calvard, IEEE Trans. SMC 8 (1978) 630-632).
     """
-    values = depth[shapes.distance(cell) > rules.skin * radius].astype(np.float64)
+    values = depth[shapes.erode_disc(cell, rules.skin * radius)].astype(np.float64)
     if values.size < 9:
         return rough
     threshold = float(values.mean())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,13 +23,27 @@ def label(mask: Bool) -> tuple[Labels, int]:
     return parts, int(n)
 
 
+def box_of(mask: Bool, margin: int = 1) -> tuple[slice, slice] | None:
+    """Bounding box of the mask with a margin, as far as the frame allows; None for an empty mask."""
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows) == 0:
+        return None
+    return (
+        slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + margin + 1),
+        slice(max(int(cols[0]) - margin, 0), int(cols[-1]) + margin + 1),
+    )
+
+
 def distance(mask: Bool) -> Float:
     """Distance of each pixel of the mask to the nearest pixel outside; the frame does not count as outside."""
     from scipy import ndimage
 
-    if mask.all():
-        return np.full(mask.shape, float(max(mask.shape)))
-    out: Float = ndimage.distance_transform_edt(mask)
+    out = np.zeros(mask.shape)
+    box = box_of(mask)
+    if box is not None:
+        # The nearest pixel outside is never beyond a margin of one pixel.
+        part = mask[box]
+        out[box] = ndimage.distance_transform_edt(part) if not part.all() else float(max(mask.shape))
     return out
 
 
@@ -63,12 +76,10 @@ def erode_disc(mask: Bool, radius: float) -> Bool:
 
 def open_disc(mask: Bool, radius: float) -> Bool:
     """Opening with a disc of ``radius`` pixels; what lies beyond the frame counts as inside."""
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     out = np.zeros_like(mask)
-    if len(rows) == 0:
+    box = box_of(mask)  # a border of one pixel outside the mask is all that an opening has to see
+    if box is None:
         return out
-    # A border of one pixel outside the mask is all that an opening has to see.
-    box = (slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(cols[0] - 1, 0), cols[-1] + 2))
     core = erode_disc(mask[box], radius)
     if core.any():
         out[box] = mask[box] & ~erode_disc(~core, radius)
@@ -132,38 +143,19 @@ def touching(mask: Bool, seed: Bool) -> Bool:
 
 
 def hull_area(mask: Bool) -> float:
-    """Area of the convex hull of the pixels, each a unit square. Andrew's monotone chain over row ends.
+    """Area of the convex hull of the pixels, each a unit square."""
+    from scipy.spatial import ConvexHull
 
-    A. M. Andrew, Information Processing Letters 9 (1979) 216-219, doi:10.1016/0020-0190(79)90072-3.
-    """
     rows = np.flatnonzero(mask.any(axis=1))
     if len(rows) == 0:
         return 0.0
-    sub = mask[rows]
-    left = sub.argmax(axis=1)
-    right = sub.shape[1] - sub[:, ::-1].argmax(axis=1)
-    # Both corners of each row end: the hull of unit squares, top to bottom.
-    y = np.repeat(rows, 2).tolist()
-    for i in range(1, len(y), 2):
-        y[i] += 1
-    area = 0.0
-    for x, sign in ((np.repeat(left, 2).tolist(), 1.0), (np.repeat(right, 2).tolist(), -1.0)):
-        chain: list[tuple[int, int]] = []
-        for point in zip(y, x, strict=True):
-            while (
-                len(chain) > 1
-                and sign
-                * (
-                    (chain[-1][0] - chain[-2][0]) * (point[1] - chain[-2][1])
-                    - (chain[-1][1] - chain[-2][1]) * (point[0] - chain[-2][0])
-                )
-                <= 0
-            ):
-                chain.pop()
-            chain.append(point)
-        for (y0, x0), (y1, x1) in pairwise(chain):
-            area -= sign * (y1 - y0) * (x0 + x1) / 2.0
-    return area
+    part = mask[rows]
+    left = part.argmax(axis=1)
+    right = part.shape[1] - part[:, ::-1].argmax(axis=1)
+    # The hull's corners are among the corners of each row's ends.
+    y = np.concatenate([rows, rows + 1] * 2)
+    x = np.concatenate([left, left, right, right])
+    return float(ConvexHull(np.stack([y, x], axis=1)).volume)
 
 
 def solidity(mask: Bool) -> float:
