@@ -119,12 +119,17 @@ def test_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "The first 3 are listed" in words
 
 
-def test_bytes_of_thumbnails_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _text, page = report(save_pictures(tmp_path / "in", 10), tmp_path / "a")
-    sizes = [len(attrs["href"] or "") * 3 / 4 for attrs in page.all("image")]
-    monkeypatch.setattr(html, "MAX_THUMBNAIL_BYTES", int(sum(sizes) / 2))
-    _text, page = report(save_pictures(tmp_path / "in", 10), tmp_path / "b")
-    assert 3 <= len(page.all("image")) < 10
+def test_bytes_of_pictures_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The budget counts pictures and outlines as they are written."""
+    names = save_pictures(tmp_path / "in", 12)
+    whole, _ = report(names, tmp_path / "a")
+    monkeypatch.setattr(html, "MAX_PICTURE_BYTES", 0)
+    bare, page = report(names, tmp_path / "b")
+    assert not page.all("image")
+    monkeypatch.setattr(html, "MAX_PICTURE_BYTES", (len(whole) - len(bare)) // 2)
+    half, page = report(names, tmp_path / "c")
+    assert 3 <= len(page.all("image")) < 12
+    assert len(half) - len(bare) <= html.MAX_PICTURE_BYTES * 1.1
 
 
 def test_sample_prefers_uncertain_and_covers_the_rest() -> None:

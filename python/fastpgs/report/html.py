@@ -25,17 +25,17 @@ from fastpgs.report.plots import BINS, histogram, svg_path
 if TYPE_CHECKING:
     from fastpgs.inference.parts import RunFolder
 
-__all__ = ["MAX_CARDS", "MAX_ROWS", "MAX_THUMBNAIL_BYTES", "write_report"]
+__all__ = ["MAX_CARDS", "MAX_PICTURE_BYTES", "MAX_ROWS", "write_report"]
 
 MAX_CARDS = 400
-"""Pictures shown; with MAX_THUMBNAIL_BYTES it bounds the size of the page."""
+"""Pictures shown; with MAX_PICTURE_BYTES it bounds the size of the page."""
 
 MAX_ROWS = 5000
 """Rows of the table; all are in ``images.parquet``."""
 
 MAX_FAILURES = 500
-MAX_OUTLINES = 400  # of one picture
-MAX_THUMBNAIL_BYTES = 6_000_000
+MAX_OUTLINES = 300  # of one picture
+MAX_PICTURE_BYTES = 8_000_000  # of encoded pictures with their outlines
 MAX_FOLDERS = 24
 
 Parts = Sequence[tuple["RunFolder", int]]
@@ -62,6 +62,11 @@ class Card:
     height: int
     cells: list[Cell]
     hidden: int
+
+    @property
+    def bytes(self) -> int:
+        """About what it adds to the page: every outline is written twice, with about 150 bytes around it."""
+        return len(self.jpeg) + sum(2 * len(cell.path) + 150 for cell in self.cells) + 1500
 
 
 def write_report(path: Path, run: dict[str, Any], images: pa.Table, parts: Parts) -> None:
@@ -187,9 +192,11 @@ def _cards(rows: list[dict[str, Any]], parts: Parts) -> list[Card]:
             n = image["cells"] or 0
             row = wanted.get(image["image"])
             data = thumbnails[i].as_py()
-            if row is not None and data is not None and spent + len(data) <= MAX_THUMBNAIL_BYTES:
-                spent += len(data)
-                found[row["index"]] = _card(row, image, data, cells.slice(at, n).to_pylist())
+            if row is not None and data is not None:
+                card = _card(row, image, data, cells.slice(at, n).to_pylist())
+                if spent + card.bytes <= MAX_PICTURE_BYTES:
+                    spent += card.bytes
+                    found[row["index"]] = card
             at += n
     return [found[i] for i in sorted(found)]
 
