@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -268,3 +269,17 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert "cpu" in facts["devices"]
     assert run(["info"]) == 0
     assert "devices:\n  cpu: torch" in capsys.readouterr().out
+
+
+def test_example_for_the_gpu(
+    names: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = Path(__file__).parents[1] / "examples" / "batch_gpu.py"
+    for arguments, code in (["in", "out"], 0), (["in", "out", "cpu"], 0):  # the second run resumes the first
+        monkeypatch.setattr("sys.argv", ["batch_gpu.py", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            runpy.run_path(str(example), run_name="__main__")
+        assert caught.value.code == code
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "Result(5 inputs: 5 ok, 0 failed, 0 refused; 10 cells)"
+    assert told[1].split() == ["0.918", "1", "of", "1", "cells", "in/1.png"]
