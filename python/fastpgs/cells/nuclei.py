@@ -20,6 +20,9 @@ class NucleusRules(NamedTuple):
     """Rules for nuclei. Lengths are fractions of the image's own typical nuclear radius, areas of its area."""
 
     share: float = 0.55  # a pivot is nuclear if its score is above this share of the highest pivot's
+    sure: float = (
+        100.0  # where no pivot reaches this score (salmon red cells come to 85) only purple ones count
+    )
     purple_blue: float = 0.75  # a pivot with more than this share of u in g
     purple_red: float = 0.08  # and of v in g is purple
     pale: float = 0.4  # the share of a purple pivot
@@ -90,6 +93,8 @@ def find_nuclei(
     purple = (blue > rules.purple_blue) & (red > rules.purple_red)
     share = np.where(purple, rules.pale, rules.share)
     nuclear = score > np.maximum(share * score.max(), rules.lowest)
+    if score.max() < rules.sure:
+        nuclear &= purple
     if not nuclear.any():
         return None
     rough = shapes.open_disc(nuclear[groups], 1.0)

@@ -38,7 +38,7 @@ class Stain:
         ``g``, ``u + 64``, ``v + 64``, clipped.
     score : (H, W) int16 ndarray
         How much like a nucleus the colour is, in 1/255: the saturation ``(u + 2 min(v, 0)) / B``. It tells pale
-        nuclei from dark grey-blue red cells, and hardly depends on the depth of the stain.
+        nuclei from dark grey-blue red cells, and hardly depends on the depth of the stain. Of a grey image: ``g``.
     depth : (H, W) int16 ndarray
         ``g + u``: rises from background over cytoplasm to nucleus; where it is halfway is the nucleus's edge.
     strength : (H, W) float32 ndarray
@@ -160,6 +160,8 @@ def stain_features(image: npt.ArrayLike, mask: npt.NDArray[np.bool_] | None = No
     features[..., 1] = np.clip(u + OFFSET, 0, 255)
     features[..., 2] = np.clip(v + OFFSET, 0, 255)
     score = np.clip(255 * (u.astype(np.int32) + 2 * np.minimum(v, 0)) // np.maximum(blue, 32), -255, 255)
+    if np.asarray(image).ndim == 2 or np.asarray(image).shape[2] == 1:
+        score = (255 - green).astype(np.int32)  # a grey image tells by depth alone
     absent = 255.0 - np.stack(planes).astype(np.float32)
     strength = np.sqrt(np.einsum("chw,chw->hw", absent, absent))
     if valid is None:
