@@ -96,6 +96,21 @@ def test_threads_and_awkward_sizes(threads: int, shape: tuple[int, int], options
     assert_agree(*fit_both(image, threads, **options))
 
 
+@pytest.mark.parametrize("options", [{}, {"features": "rgb"}, {"spatial_weight": 0.3}, {"threshold": 300.0}])
+def test_threads_on_an_image_that_is_worth_them(options: dict[str, Any]) -> None:
+    image = np.tile(smear(), (6, 7, 1))  # enough pixels for several threads, few enough colours for a palette
+    noise = np.random.default_rng(1).integers(0, 256, (540, 700, 3), dtype=np.uint8)  # too many colours
+    for picture in (image, noise):
+        labels = [
+            fastpgs.segment(picture, num_threads=threads, max_iter=40, **options) for threads in THREADS
+        ]
+        for other in labels[1:]:
+            np.testing.assert_array_equal(other, labels[0])
+    np.testing.assert_array_equal(
+        fastpgs.segment(image, num_threads=3, **options), reference.segment(image, **options)
+    )
+
+
 def test_every_simd_path_agrees(tmp_path: Path) -> None:
     """In processes of their own, since the path is chosen once a process."""
     image = smear()

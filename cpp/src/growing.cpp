@@ -10,12 +10,13 @@ namespace fastpgs {
 namespace {
 
 constexpr std::size_t kRun = 4096;
+constexpr std::size_t kWorth = std::size_t{1} << 17;  // pixels that are worth a thread
 
 // Squared distance of every pixel to one pivot.
 void distances(const ImageView& image, const FeatureSpace& space, const double* pivot, int threads,
                double* out) {
     const std::size_t runs = (image.pixels() + kRun - 1) / kRun;
-    parallel_for(runs, threads, [&](std::size_t run) {
+    parallel_for(runs, team(image.pixels(), kWorth, threads), [&](std::size_t run) {
         const std::size_t begin = run * kRun, end = std::min(begin + kRun, image.pixels());
         Planes<double> z(space.dims, end - begin);
         read_features(image, space, begin, end, z.data());

@@ -155,8 +155,7 @@ class Merged {
 };
 
 std::size_t tasks_for(std::size_t pixels, int threads) {
-    return std::min<std::size_t>(static_cast<std::size_t>(threads),
-                                 std::max<std::size_t>(1, pixels / kPixelsPerTask));
+    return static_cast<std::size_t>(team(pixels, kPixelsPerTask, threads));
 }
 
 }  // namespace

@@ -111,6 +111,11 @@ int permitted_threads() {
 
 int resolve_threads(int requested) { return requested > 0 ? requested : permitted_threads(); }
 
+int team(std::size_t items, std::size_t worth, int threads) {
+    const std::size_t most = std::max<std::size_t>(1, items / worth);
+    return static_cast<int>(std::min<std::size_t>(most, static_cast<std::size_t>(std::max(1, threads))));
+}
+
 bool has_openmp() {
 #ifdef _OPENMP
     return true;

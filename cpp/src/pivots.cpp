@@ -13,7 +13,8 @@
 namespace fastpgs {
 namespace {
 
-constexpr std::size_t kBlock = 32 * kChunk;  // points of one task
+constexpr std::size_t kBlock = 32 * kChunk;           // points of one task
+constexpr std::size_t kWorth = std::size_t{1} << 17;  // points that are worth a thread
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // A window of the planes: pointers to the coordinates of point `begin`.
@@ -80,7 +81,7 @@ class Alternation {
           dims_(points.dims()),
           k_(static_cast<std::size_t>(params.k)),
           blocks_((points.n + kBlock - 1) / kBlock),
-          threads_(threads),
+          threads_(team(points.n, kWorth, threads)),
           ordered_(ordered),
           earliest_(earliest),
           labels_(points.n),
@@ -383,7 +384,7 @@ void assign_all(const Points<T>& points, const Groups<T>* groups, const std::vec
     std::vector<double> real(blocks, 0.0);
     std::vector<std::int64_t> integer(blocks, 0);
     std::vector<std::uint8_t> seen(blocks * k, 0);
-    parallel_for(blocks, threads, [&](std::size_t block) {
+    parallel_for(blocks, team(points.n, kWorth, threads), [&](std::size_t block) {
         const std::size_t end = std::min(points.n, (block + 1) * kBlock);
         for (std::size_t begin = block * kBlock; begin < end; begin += kChunk) {
             const T* z[kMaxDims];

@@ -18,6 +18,7 @@ namespace fastpgs {
 namespace {
 
 constexpr std::size_t kRun = 8192;
+constexpr std::size_t kWorth = std::size_t{1} << 17;  // pixels that are worth a thread
 
 // Squared distances of 8-bit colours and of lab fit 31 bits.
 bool is_narrow(const ImageView& image, const FeatureSpace& space) {
@@ -40,7 +41,7 @@ class Pixels {
         points_.n = points_.pixels = mask ? index_.size() : n;
         points_.exact = exact;
         points_.z.reset(space.dims, points_.n);
-        parallel_for((points_.n + kRun - 1) / kRun, threads, [&](std::size_t run) {
+        parallel_for((points_.n + kRun - 1) / kRun, team(points_.n, kWorth, threads), [&](std::size_t run) {
             const std::size_t begin = run * kRun, end = std::min(begin + kRun, points_.n);
             T* out[kMaxDims];
             for (std::size_t a = 0; a < space.dims; ++a) out[a] = points_.z[a] + begin;
@@ -67,7 +68,7 @@ class Pixels {
         if (!index_.empty()) std::fill(labels, labels + image_.pixels(), 0);
         const double limit = params_.threshold.value_or(0.0);
         const bool limited = params_.threshold.has_value();
-        parallel_for((points_.n + kRun - 1) / kRun, threads_, [&](std::size_t run) {
+        parallel_for((points_.n + kRun - 1) / kRun, team(points_.n, kWorth, threads_), [&](std::size_t run) {
             const std::size_t end = std::min((run + 1) * kRun, points_.n);
             for (std::size_t i = run * kRun; i < end; ++i)
                 labels[raster(i)] = limited && !(assignment.d2[i] <= limit) ? 0 : assignment.labels[i] + 1;

@@ -105,7 +105,7 @@ void test_against_brute_force() {
 }
 
 void test_threads_do_not_matter() {
-    const Image image = random_image(301, 257, 3, 256, 7);
+    const Image image = random_image(801, 657, 3, 256, 7);
     for (const Features features : {Features::lab, Features::rgb, Features::gray, Features::xy}) {
         Params params;
         params.features = features;

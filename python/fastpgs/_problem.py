@@ -238,7 +238,7 @@ def _given_pivots(
     outside = (pivots < 0).any(axis=1) | (pivots >= np.array(shape)).any(axis=1)
     if outside.any():
         raise ValueError(f"init pivots must lie in an image of {shape}, got {pivots[outside][0].tolist()}")
-    if len(np.unique(pivots, axis=0)) < k:
+    if len({(row, col) for row, col in pivots.tolist()}) < k:
         raise ValueError(f"init pivots must be {k} different pixels, got {pivots.tolist()}")
     if mask is not None and not mask[pivots[:, 0], pivots[:, 1]].all():
         off = pivots[~mask[pivots[:, 0], pivots[:, 1]]][0].tolist()

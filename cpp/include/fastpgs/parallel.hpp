@@ -13,6 +13,11 @@ int permitted_threads();
 // `requested` if positive, else permitted_threads().
 int resolve_threads(int requested);
 
+// How many of `threads` are worth waking for `items`, of which each thread should get at least `worth`. Every
+// parallel region ends in a barrier, and where other processes hold the cores a barrier waits for a turn of
+// the scheduler: a job of a millisecond is done sooner by one thread.
+int team(std::size_t items, std::size_t worth, int threads);
+
 // True if this build uses OpenMP.
 bool has_openmp();
 
