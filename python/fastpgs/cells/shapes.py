@@ -161,4 +161,4 @@ def hull_area(mask: Bool) -> float:
 def solidity(mask: Bool) -> float:
     """Area over the area of the convex hull; 1 for a convex shape, 0 for an empty one."""
     hull = hull_area(mask)
-    return float(np.count_nonzero(mask)) / hull if hull else 0.0
+    return min(float(np.count_nonzero(mask)) / hull, 1.0) if hull else 0.0

@@ -137,6 +137,12 @@ def stain_features(image: npt.ArrayLike, mask: npt.NDArray[np.bool_] | None = No
         Pixels to use.
     """
     rgb = as_levels(image)
+    if mask is not None:
+        mask = np.asarray(mask)
+        if mask.shape != rgb.shape[:2]:
+            raise ValueError(f"mask must have the image's shape {rgb.shape[:2]}, got {mask.shape}")
+        if mask.dtype != np.bool_:
+            raise ValueError(f"mask must be of bool, got {mask.dtype.name}; compare it with a value first")
     surround = black_surround(rgb)
     valid: Bool | None = mask
     if surround is not None:

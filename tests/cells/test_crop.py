@@ -1,0 +1,75 @@
+"""Crops keep the image's scale, its values and its type."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastpgs.cells import Cells, crop_cells
+from fastpgs.cells.table import measure
+
+
+def one_cell(image: np.ndarray, box: tuple[int, int, int, int]) -> Cells:
+    labels = np.zeros(image.shape[:2], np.int32)
+    labels[box[0] : box[2], box[1] : box[3]] = 1
+    rgb = np.zeros((*image.shape[:2], 3), np.uint8)
+    return measure(rgb, labels, labels)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [(), (1,), (3,)])
+def test_native_scale(dtype: type, channels: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 200, (50, 60, *channels)).astype(dtype)
+    crops = crop_cells(image, one_cell(image, (20, 10, 30, 24)), 20)
+    assert crops.dtype == dtype
+    assert crops.shape == (1, 20, 20, *channels)
+    np.testing.assert_array_equal(crops[0], image[15:35, 7:27])
+
+
+def test_padding_and_mask() -> None:
+    image = np.full((30, 30, 3), 100, np.uint8)
+    cells = one_cell(image, (0, 0, 10, 10))
+    crop = crop_cells(image, cells, 20, fill=(1, 2, 3))[0]
+    assert crop[0, 0].tolist() == [1, 2, 3]  # beyond the frame
+    assert crop[19, 19].tolist() == [100, 100, 100]
+    masked = crop_cells(image, cells, 20, masked=True)[0]
+    assert np.count_nonzero(masked[..., 0]) == 100
+    assert (masked[5:15, 5:15] == 100).all()
+
+
+def test_a_large_cell_is_cut_not_shrunk() -> None:
+    image = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    crop = crop_cells(image, one_cell(image, (2, 2, 62, 62)), 16)[0]
+    np.testing.assert_array_equal(crop, image[24:40, 24:40])
+
+
+def test_zoom() -> None:
+    image = np.zeros((40, 40), np.uint8)
+    image[::2] = 100
+    cells = one_cell(image, (10, 10, 30, 30))
+    half = crop_cells(image, cells, 10, zoom=0.5)[0]
+    assert (half == 50).all()  # whole blocks are averaged
+    double = crop_cells(image, cells, 20, zoom=2.0)[0]
+    np.testing.assert_array_equal(double, image[15:25, 15:25].repeat(2, axis=0).repeat(2, axis=1))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 0}, "size must be an integer >= 1, got 0"),
+        ({"size": 8.0}, "got 8.0"),
+        ({"zoom": 0.0}, "zoom must be a finite number > 0, got 0.0"),
+        ({"fill": (1, 2)}, r"fill must be a number or 3 numbers, got \(1, 2\)"),
+    ],
+)
+def test_bad_options(options: dict[str, object], message: str) -> None:
+    image = np.zeros((8, 8, 3), np.uint8)
+    with pytest.raises(ValueError, match=message):
+        crop_cells(image, one_cell(image, (1, 1, 4, 4)), **options)  # type: ignore[arg-type]
+
+
+def test_other_image() -> None:
+    cells = one_cell(np.zeros((8, 8), np.uint8), (1, 1, 4, 4))
+    with pytest.raises(ValueError, match=r"shape \(8, 8\).*got \(9, 8, 3\)"):
+        crop_cells(np.zeros((9, 8, 3), np.uint8), cells)
