@@ -30,6 +30,10 @@ MAX_ABS = 1e100
 LAB_SCALE = 64
 UINT16_SCALE = 257
 _DTYPES = ("uint8", "uint16", "float32", "float64")
+_DTYPE_CHARS = frozenset("BHfd")
+_FEATURES = get_args(Features)
+_METRICS = get_args(Metric)
+_UPDATES = get_args(Update)
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def _channel_last(image: npt.ArrayLike, channel_axis: int | None) -> npt.NDArray
     array = np.asarray(image)
     if isinstance(image, np.ma.MaskedArray):
         raise ValueError("image is a masked array; pass its data, and ~image.mask as mask=")
-    if array.dtype.name not in _DTYPES:
+    if array.dtype.char not in _DTYPE_CHARS:
         raise ValueError(f"image must be of {', '.join(_DTYPES)}, got {array.dtype.name}")
     if array.ndim not in (2, 3):
         raise ValueError(f"image must have shape (H, W) or (H, W, C), got {array.shape}")
@@ -147,7 +151,8 @@ def _channel_last(image: npt.ArrayLike, channel_axis: int | None) -> npt.NDArray
             raise ValueError(
                 f"channel_axis must be in [-3, 2] for an image of shape {array.shape}, got {axis}"
             )
-        array = np.moveaxis(array, axis, -1)
+        if axis not in (-1, 2):
+            array = np.moveaxis(array, axis, -1)
         if array.shape[2] == 1:
             array = array[:, :, 0]
     if 0 in array.shape:
@@ -234,16 +239,18 @@ def _given_pivots(
         )
     if array.dtype.kind not in "iu":
         raise ValueError(f"init pivots must be integers (row, col), got {array.dtype.name}")
-    pivots = array.astype(np.int64)
-    outside = (pivots < 0).any(axis=1) | (pivots >= np.array(shape)).any(axis=1)
-    if outside.any():
-        raise ValueError(f"init pivots must lie in an image of {shape}, got {pivots[outside][0].tolist()}")
-    if len({(row, col) for row, col in pivots.tolist()}) < k:
-        raise ValueError(f"init pivots must be {k} different pixels, got {pivots.tolist()}")
-    if mask is not None and not mask[pivots[:, 0], pivots[:, 1]].all():
-        off = pivots[~mask[pivots[:, 0], pivots[:, 1]]][0].tolist()
-        raise ValueError(f"init pivots must lie inside the mask, got {off}")
-    return np.ascontiguousarray(pivots)
+    points = [(row, col) for row, col in array.tolist()]
+    height, width = shape
+    for row, col in points:
+        if not (0 <= row < height and 0 <= col < width):
+            raise ValueError(f"init pivots must lie in an image of {shape}, got {[row, col]}")
+    if len(set(points)) < k:
+        raise ValueError(f"init pivots must be {k} different pixels, got {array.tolist()}")
+    if mask is not None:
+        for row, col in points:
+            if not mask[row, col]:
+                raise ValueError(f"init pivots must lie inside the mask, got {[row, col]}")
+    return np.array(points, dtype=np.int64)
 
 
 def _check_channels(image: PixelArray, features: Features) -> None:
@@ -317,9 +324,9 @@ def prepare(
     ValueError
         With the expected and the actual value, for anything that cannot be segmented.
     """
-    _choice(features, "features", get_args(Features))
-    _choice(metric, "metric", get_args(Metric))
-    _choice(update, "update", get_args(Update))
+    _choice(features, "features", _FEATURES)
+    _choice(metric, "metric", _METRICS)
+    _choice(update, "update", _UPDATES)
     k = _integer(k, "k", 1, MAX_K)
     if connectivity is not None:
         connectivity = _integer(connectivity, "connectivity", 1, 2)

@@ -45,7 +45,8 @@ def _params(problem: Problem, linear: npt.NDArray[np.float64] | None) -> _core.P
     params.update = getattr(_core.Update, problem.update)
     params.init = getattr(_core.Init, "plus_plus" if problem.init == "k-medoids++" else problem.init)
     if problem.init_pivots is not None:
-        params.given = (problem.init_pivots[:, 0] * problem.shape[1] + problem.init_pivots[:, 1]).tolist()
+        width = problem.shape[1]
+        params.given = [row * width + col for row, col in problem.init_pivots.tolist()]
     params.n_init = problem.n_init
     params.max_iter = problem.max_iter
     params.tol2 = problem.tol2
