@@ -16,7 +16,7 @@ Groups<T>::Groups(const Points<T>& points, std::vector<std::uint32_t> starts)
     double centre[kMaxDims], half[kMaxDims];
     SummaryArgs<T> args{};
     args.z = points.z.data();
-    args.weight = points.weight.data();
+    args.weight = points.weight.empty() ? nullptr : points.weight.data();
     args.dims = dims_;
     args.round = rounder(points.grain);
     args.centre = centre;

@@ -125,16 +125,16 @@ static void nearest_dims(const NearestArgs<T>& args) {
     }
 }
 
-template <class T>
-static void summary_any(const SummaryArgs<T>& args) {
+template <class T, bool Weighted>
+static void summary_of(const SummaryArgs<T>& args) {
     const std::size_t n = args.end - args.begin, whole = n / 8 * 8;
-    const double* weight = args.weight + args.begin;
     const double round = args.round;
+    const auto weight_of = [&](std::size_t i) { return Weighted ? args.weight[args.begin + i] : 1.0; };
     double lanes[8] = {0, 0, 0, 0, 0, 0, 0, 0};
     for (std::size_t i = 0; i < whole; i += 8)
-        for (std::size_t l = 0; l < 8; ++l) lanes[l] += weight[i + l];
+        for (std::size_t l = 0; l < 8; ++l) lanes[l] += weight_of(i + l);
     double total = 0.0;
-    for (std::size_t i = whole; i < n; ++i) total += weight[i];
+    for (std::size_t i = whole; i < n; ++i) total += weight_of(i);
     for (std::size_t l = 0; l < 8; ++l) total += lanes[l];
     args.sums[0] = total;
     for (std::size_t a = 0; a < args.dims; ++a) {
@@ -147,7 +147,7 @@ static void summary_any(const SummaryArgs<T>& args) {
                 const T x = plane[i + l];
                 low[l] = x < low[l] ? x : low[l];
                 high[l] = x > high[l] ? x : high[l];
-                part[l] += weight[i + l] * ((static_cast<double>(x) + round) - round);
+                part[l] += weight_of(i + l) * ((static_cast<double>(x) + round) - round);
             }
         double sum = 0.0;
         T least = low[0], most = high[0];
@@ -159,13 +159,18 @@ static void summary_any(const SummaryArgs<T>& args) {
             const T x = plane[i];
             least = x < least ? x : least;
             most = x > most ? x : most;
-            sum += weight[i] * ((static_cast<double>(x) + round) - round);
+            sum += weight_of(i) * ((static_cast<double>(x) + round) - round);
         }
         for (std::size_t l = 0; l < 8; ++l) sum += part[l];
         args.sums[1 + a] = sum;
         args.centre[a] = 0.5 * (static_cast<double>(least) + static_cast<double>(most));
         args.half[a] = 0.5 * (static_cast<double>(most) - static_cast<double>(least));
     }
+}
+
+template <class T>
+static void summary_any(const SummaryArgs<T>& args) {
+    args.weight != nullptr ? summary_of<T, true>(args) : summary_of<T, false>(args);
 }
 
 // Over a box, d2(x, own) - d2(x, j) is at most its value at the centre + 2 sum |own - j| half. The margin,

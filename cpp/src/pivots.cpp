@@ -53,7 +53,10 @@ struct Gathered {
         while (begin < end) {
             const std::size_t take = std::min(end - begin, kChunk - n);
             for (std::size_t a = 0; a < z.dims(); ++a) std::copy_n(points.z[a] + begin, take, z[a] + n);
-            std::copy_n(points.weight.data() + begin, take, weight.data() + n);
+            if (points.weight.empty())
+                std::fill_n(weight.data() + n, take, 1.0);
+            else
+                std::copy_n(points.weight.data() + begin, take, weight.data() + n);
             std::iota(from.begin() + static_cast<std::ptrdiff_t>(n),
                       from.begin() + static_cast<std::ptrdiff_t>(n + take), begin);
             n += take;
@@ -298,10 +301,13 @@ class Alternation {
 
     void add_tie(std::size_t j, std::size_t i) {
         const std::int64_t key = points_.exact ? integer_key(j, i) : 0;
-        if (key > best_key_ || (key == best_key_ && ordered_ && !tied_.empty())) return;
+        if (key > best_key_) return;
         if (key < best_key_) tied_.clear();
         best_key_ = key;
-        tied_.push_back(i);
+        if (ordered_ && !tied_.empty())
+            tied_.front() = std::min(tied_.front(), i);
+        else
+            tied_.push_back(i);
     }
 
     // n |x|^2 - 2 x . S, which orders members as their distance to the mean S / n does.

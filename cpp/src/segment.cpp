@@ -18,6 +18,7 @@ namespace fastpgs {
 namespace {
 
 constexpr std::size_t kRun = 8192;
+constexpr std::size_t kNeighbours = 32;               // pixels of one group
 constexpr std::size_t kWorth = std::size_t{1} << 17;  // pixels that are worth a thread
 
 // Squared distances of 8-bit colours and of lab fit 31 bits.
@@ -53,10 +54,17 @@ class Pixels {
         if constexpr (std::is_same_v<T, double>) {
             if (!exact) set_grains(points_);
         }
+        std::vector<std::uint32_t> starts;
+        for (std::size_t begin = 0; begin < points_.n; begin += kNeighbours)
+            starts.push_back(static_cast<std::uint32_t>(begin));
+        starts.push_back(static_cast<std::uint32_t>(points_.n));
+        groups_.emplace(points_, std::move(starts));
     }
+    Pixels(const Pixels&) = delete;
+    Pixels& operator=(const Pixels&) = delete;
 
     const Points<T>& points() const { return points_; }
-    const Groups<T>* groups() const { return nullptr; }
+    const Groups<T>* groups() const { return groups_ ? &*groups_ : nullptr; }
     bool ordered() const { return true; }
     std::int64_t raster(std::size_t point) const {
         return index_.empty() ? static_cast<std::int64_t>(point) : index_[point];
@@ -82,6 +90,7 @@ class Pixels {
     int threads_;
     Points<T> points_;
     std::vector<std::int64_t> index_;  // raster index of each point; empty: the point's own number
+    std::optional<Groups<T>> groups_;  // pixels side by side, which are mostly alike
 };
 
 // The distinct colours of an 8-bit image as points.

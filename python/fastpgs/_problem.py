@@ -278,7 +278,12 @@ def _unit(image: PixelArray, features: Features, metric: Metric) -> float:
 
 
 def _check_exact(problem: Problem) -> None:
-    """Refuse what would overflow the exact 64-bit sums."""
+    """Refuse what would overflow the exact 64-bit sums, or 32-bit labels of pixels."""
+    if problem.shape[0] * problem.shape[1] >= 2**31:
+        raise ValueError(
+            f"image must have fewer than 2**31 pixels, got {problem.shape[0]} x {problem.shape[1]}; "
+            "segment it in tiles with shared pivots"
+        )
     if not problem.integer:
         return
     height, width = problem.shape

@@ -46,7 +46,7 @@ struct NearestArgs {
 template <class T>
 struct SummaryArgs {
     const T* const* z;
-    const double* weight;
+    const double* weight;  // or null for 1
     std::size_t begin, end;
     std::size_t dims;
     double round;
