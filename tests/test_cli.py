@@ -252,8 +252,8 @@ def test_segment_errors(names: list[str], capsys: pytest.CaptureFixture[str]) ->
 def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("fastpgs.demo.SIDE", 400)
-    for _ in range(2):  # a second run replaces the first
-        assert run(["demo", "--images", "2"]) == 0
+    for images in ("1", "2"):  # a second run replaces the first
+        assert run(["demo", "--images", images]) == 0
         assert "report: demo/report.html" in capsys.readouterr().out
     truth = Path("demo/images/truth.csv").read_text().splitlines()
     assert truth[0] == "image,cells,blasts"

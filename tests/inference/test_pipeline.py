@@ -36,6 +36,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
+def judge(*arguments: Any, **options: Any) -> Any:
+    """`classify` without the page, where that is not what is looked at."""
+    return classify(*arguments, **{"report": False, **options})
+
+
 def read(out: Path) -> tuple[Any, Any]:
     return pq.read_table(out / "images.parquet"), pq.read_table(out / "cells.parquet")
 
@@ -232,8 +237,8 @@ def test_outputs_keep_the_machine_and_the_names_to_themselves(folder: Path, tmp_
 
 def test_run_inside_its_input_folder_skips_its_output(tmp_path: Path) -> None:
     save_pictures(tmp_path, 3)
-    first = classify(tmp_path, StandIn(), out=tmp_path / "out", formats=["overlays"])
-    again = classify(tmp_path, StandIn(), out=tmp_path / "out", formats=["overlays"])
+    first = judge(tmp_path, StandIn(), out=tmp_path / "out", formats=["overlays"])
+    again = judge(tmp_path, StandIn(), out=tmp_path / "out", formats=["overlays"])
     assert len(list((tmp_path / "out" / "overlays").iterdir())) == 3
     assert first.images.equals(again.images)
 
@@ -243,9 +248,9 @@ def test_lock(folder: Path, tmp_path: Path) -> None:
     out.mkdir()
     lock = lock_file(out)
     with pytest.raises(LockedError, match=f"another run \\(process {os.getpid()}\\) is writing to 'out'"):
-        classify(folder, StandIn(), out=out)
+        judge(folder, StandIn(), out=out)
     lock.close()
-    assert classify(folder, StandIn(), out=out).ok
+    assert judge(folder, StandIn(), out=out).ok
 
 
 # --- interruption and resume ------------------------------------------------------------------------------
@@ -255,7 +260,7 @@ import sys
 from standin import StandIn
 from fastpgs.inference.pipeline import classify
 model = StandIn(spread=0.3, batch_size=7, delay=0.004)
-classify(sys.argv[1], model, out=sys.argv[2], resume=True)
+classify(sys.argv[1], model, out=sys.argv[2], resume=True, report=False)
 print(len(model.found))
 """
 
@@ -272,7 +277,7 @@ def start(folder: Path, out: Path) -> subprocess.Popen[str]:
 
 def test_resume_after_sigkill_equals_one_go(folder: Path, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    classify(folder, StandIn(spread=0.3, batch_size=7), out=whole)
+    judge(folder, StandIn(spread=0.3, batch_size=7), out=whole)
     with start(folder, killed) as process:
         deadline = time.monotonic() + 60
         while not list(killed.glob(".parts/images-*.parquet")) and time.monotonic() < deadline:
@@ -282,7 +287,7 @@ def test_resume_after_sigkill_equals_one_go(folder: Path, tmp_path: Path) -> Non
     assert process.returncode == -signal.SIGKILL
     assert not (killed / "images.parquet").exists()
     with pytest.raises(ResumeError, match=r"unfinished run with [12] saved parts: --resume continues it"):
-        classify(folder, StandIn(spread=0.3, batch_size=7), out=killed)
+        judge(folder, StandIn(spread=0.3, batch_size=7), out=killed)
     with start(folder, killed) as process:
         found = int(process.communicate()[0])
     assert process.returncode == 0
@@ -312,14 +317,14 @@ def test_ctrl_c_saves_what_is_done(folder: Path, tmp_path: Path) -> None:
 
 def test_interrupted_rerun_leaves_finished_results_alone(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    classify(folder, StandIn(), out=out)
+    judge(folder, StandIn(), out=out)
     before = {name: (out / name).read_bytes() for name in ("images.parquet", "cells.parquet", "run.json")}
 
     def stop(done: int, total: int | None, one: Any) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(Interrupted) as caught:
-        classify(folder, StandIn(config=Config(cut=0.9)), out=out, progress=stop)
+        judge(folder, StandIn(config=Config(cut=0.9)), out=out, progress=stop)
     assert not caught.value.tables
     assert before == {name: (out / name).read_bytes() for name in before}
 
@@ -328,7 +333,7 @@ def test_full_disk_leaves_old_results_alone(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    classify(folder, StandIn(), out=out)
+    judge(folder, StandIn(), out=out)
     before = (out / "images.parquet").read_bytes()
 
     def full(*_: Any, **__: Any) -> None:
@@ -337,34 +342,34 @@ def test_full_disk_leaves_old_results_alone(
     with monkeypatch.context() as patch:
         patch.setattr(parts.pq, "write_table", full)
         with pytest.raises(OSError, match="No space left"):
-            classify(folder, StandIn(), out=out)
+            judge(folder, StandIn(), out=out)
     assert (out / "images.parquet").read_bytes() == before
-    assert classify(folder, StandIn(), out=out, resume=True).ok
+    assert judge(folder, StandIn(), out=out, resume=True).ok
 
 
 def test_resume_redoes_what_has_changed(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    classify(folder, StandIn(), out=out)
+    judge(folder, StandIn(), out=out)
     idle = StandIn()
-    assert classify(folder, idle, out=out, resume=True).run["resumed_inputs"] == N
+    assert judge(folder, idle, out=out, resume=True).run["resumed_inputs"] == N
     assert not idle.found
     os.utime(folder / "1.png")  # touched, not changed
     Image.fromarray(picture(1, spots=5)).save(folder / f"{BLOCK}.png")
     model = StandIn()
-    result = classify(folder, model, out=out, resume=True)
+    result = judge(folder, model, out=out, resume=True)
     assert len(model.found) == BLOCK
     assert result.images.to_pylist()[BLOCK]["cells"] == 5
-    assert result.images.equals(classify(folder, StandIn()).images)
+    assert result.images.equals(judge(folder, StandIn()).images)
 
 
 def test_resume_with_fewer_and_more_inputs(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    classify(folder, StandIn(), out=out)
+    judge(folder, StandIn(), out=out)
     names = [str(folder / f"{i}.png") for i in range(BLOCK + 3)]
     model = StandIn()
-    assert classify(names, model, out=out, resume=True).images.equals(classify(names, StandIn()).images)
+    assert judge(names, model, out=out, resume=True).images.equals(judge(names, StandIn()).images)
     assert len(model.found) == 3
-    assert classify(folder, StandIn(), out=out, resume=True).images.num_rows == N
+    assert judge(folder, StandIn(), out=out, resume=True).images.num_rows == N
 
 
 def test_resume_tries_passing_failures_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,30 +381,28 @@ def test_resume_tries_passing_failures_again(tmp_path: Path, monkeypatch: pytest
 
     with monkeypatch.context() as patch:
         patch.setattr(stream, "read_file", broken_disk)
-        assert classify(names, StandIn(), out=tmp_path / "out").run["counts"]["failed"] == 3
-    assert classify(names, StandIn(), out=tmp_path / "out", resume=True).ok
+        assert judge(names, StandIn(), out=tmp_path / "out").run["counts"]["failed"] == 3
+    assert judge(names, StandIn(), out=tmp_path / "out", resume=True).ok
 
 
 def test_resume_with_other_options_is_refused(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    classify(folder, StandIn(), out=out)
+    judge(folder, StandIn(), out=out)
     with pytest.raises(ResumeError, match=r"options\.max_pixels was 100000000, is 5000"):
-        classify(folder, StandIn(), out=out, resume=True, max_pixels=5000)
+        judge(folder, StandIn(), out=out, resume=True, max_pixels=5000)
     with pytest.raises(ResumeError, match=r"model\.config_sha256 was"):
-        classify(folder, StandIn(config=Config(cut=0.7)), out=out, resume=True)
+        judge(folder, StandIn(config=Config(cut=0.7)), out=out, resume=True)
     with pytest.raises(ValueError, match="resume needs files"):
-        classify([picture(0)], StandIn(), out=out, resume=True)
+        judge([picture(0)], StandIn(), out=out, resume=True)
 
 
 def test_shards_make_the_whole(folder: Path, tmp_path: Path) -> None:
     whole, parted = tmp_path / "whole", tmp_path / "parted"
     formats = ["csv", "coco", "geojson"]
-    classify(folder, StandIn(spread=0.3, batch_size=7), out=whole, formats=formats)
+    judge(folder, StandIn(spread=0.3, batch_size=7), out=whole, formats=formats)
     for i in (3, 1, 2, 4):
         assert not (parted / "images.parquet").exists()
-        result = classify(
-            folder, StandIn(spread=0.3, batch_size=7), out=parted, formats=formats, shard=(i, 4)
-        )
+        result = judge(folder, StandIn(spread=0.3, batch_size=7), out=parted, formats=formats, shard=(i, 4))
         assert result.run["options"]["shard"] == f"{i}/4"
     assert same(whole, parted)
     assert json.loads((parted / "run.json").read_text())["shards"] == 4
