@@ -127,6 +127,8 @@ def compare(
                 except (ValueError, RuntimeError, MemoryError) as error:
                     # One classifier that cannot cope with these images must not cost the others their rows.
                     row = {m: float("nan") for m in MEASURES} | {"kind": "failed", "notes": str(error)[:200]}
+                    if name in paper.TABLE5:
+                        row["paper"] = paper.TABLE5[name]
             row = {"name": name, **row, "seconds": row.get("seconds", watch.seconds), "identity": identity}
             write_atomic(path, json.dumps(row))
         tell(
