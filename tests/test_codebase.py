@@ -30,9 +30,7 @@ def test_mypy() -> None:
 
 
 def test_stub_matches_the_core() -> None:
-    run(
-        sys.executable, "-m", "mypy.stubtest", "fastpgs._core", "--allowlist", "tests/stubtest-allowlist.txt"
-    )
+    run(sys.executable, "-m", "mypy.stubtest", "fastpgs._core", "--allowlist", "tests/stubtest-allowlist.txt")
 
 
 def test_clang_format() -> None:
