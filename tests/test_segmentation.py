@@ -96,6 +96,15 @@ def test_threads_and_awkward_sizes(threads: int, shape: tuple[int, int], options
     assert_agree(*fit_both(image, threads, **options))
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e8, -1e12])
+def test_reals_far_from_zero(offset: float) -> None:
+    # Boxes of such values are rounded far more coarsely than the values differ.
+    rng = np.random.default_rng(11)
+    for shape in [(1, 7), (40, 50)]:
+        image = offset + rng.normal(0.0, 0.01 * max(1.0, abs(offset) * 1e-12), (*shape, 2))
+        assert_agree(*fit_both(image, features="raw", seed=1))
+
+
 @pytest.mark.parametrize("options", [{}, {"features": "rgb"}, {"spatial_weight": 0.3}, {"threshold": 300.0}])
 def test_threads_on_an_image_that_is_worth_them(options: dict[str, Any]) -> None:
     image = np.tile(smear(), (6, 7, 1))  # enough pixels for several threads, few enough colours for a palette

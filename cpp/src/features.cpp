@@ -1,6 +1,9 @@
 #include "fastpgs/features.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 namespace fastpgs {
@@ -29,38 +32,82 @@ std::vector<std::int16_t> lab_f_table() {
     return table;
 }
 
-struct LabTables {
-    std::vector<std::uint16_t> linear8 = linear_table(255);
-    std::vector<std::uint16_t> linear16 = linear_table(65535);
-    std::vector<std::int16_t> f = lab_f_table();
+const std::int16_t* lab_f() {
+    static const std::vector<std::int16_t> table = lab_f_table();
+    return table.data();
+}
 
-    template <class T>
-    const std::uint16_t* linear() const {
-        return sizeof(T) == 1 ? linear8.data() : linear16.data();
+// Linear sRGB to XYZ over the D65 white, in 1/32768. Rows sum to 32768, so white is exactly 1 and greys have
+// a = b = 0.
+constexpr std::int32_t kXyz[3][3] = {{14220, 12328, 6220}, {6968, 23434, 2366}, {582, 3587, 28599}};
+constexpr std::int32_t kHalf = 16384;
+
+// What each level of each channel adds to X, Y and Z; the half that rounds is in red's.
+struct XyzTables {
+    std::int32_t channel[3][256][4];
+
+    XyzTables() {
+        const std::vector<std::uint16_t> linear = linear_table(255);
+        for (std::size_t c = 0; c < 3; ++c)
+            for (std::size_t v = 0; v < 256; ++v)
+                for (std::size_t q = 0; q < 4; ++q)
+                    channel[c][v][q] = q == 3 ? 0 : kXyz[q][c] * linear[v] + (c == 0 ? kHalf : 0);
     }
 };
 
-const LabTables& lab_tables() {
-    static const LabTables tables;
+const XyzTables& xyz_tables() {
+    static const XyzTables tables;
     return tables;
 }
 
-std::int32_t floor_div(std::int32_t value, std::int32_t by) {
-    const std::int32_t quotient = value / by;
-    return quotient - (value % by < 0);
+const std::uint16_t* linear16() {
+    static const std::vector<std::uint16_t> table = linear_table(65535);
+    return table.data();
 }
 
 struct Lab {
     std::int32_t l, a, b;
 };
 
-Lab lab_from_linear(const std::int16_t* f, std::int32_t r, std::int32_t g, std::int32_t b) {
-    // Rows sum to 32768, so white is exactly 1 and greys have a = b = 0.
-    const std::int32_t fx = f[(14220 * r + 12328 * g + 6220 * b + 16384) >> 15];
-    const std::int32_t fy = f[(6968 * r + 23434 * g + 2366 * b + 16384) >> 15];
-    const std::int32_t fz = f[(582 * r + 3587 * g + 28599 * b + 16384) >> 15];
-    return {(29 * fy + 62) / 125 - 1024, fx - fy, floor_div(2 * (fy - fz) + 2, 5)};
+// L = (29 fy + 62) / 125 - 1024, a = fx - fy, b = floor((2 (fy - fz) + 2) / 5), the quotients by floats: half
+// a numerator keeps them far enough from whole numbers for rounding not to matter.
+Lab lab_of_f(std::int32_t fx, std::int32_t fy, std::int32_t fz) {
+    constexpr std::int32_t kLift = 16384;  // makes the quotient positive
+    const float l = (static_cast<float>(29 * fy + 62) + 0.5F) * (1.0F / 125.0F);
+    const float b = (static_cast<float>(2 * (fy - fz) + 2 + 5 * kLift) + 0.5F) * (1.0F / 5.0F);
+    return {static_cast<std::int32_t>(l) - 1024, fx - fy, static_cast<std::int32_t>(b) - kLift};
 }
+
+// f of X, Y and Z of one pixel, by levels of 8 bits.
+struct Decode8 {
+    const XyzTables& tables = xyz_tables();
+    const std::int16_t* f = lab_f();
+
+    std::array<std::int16_t, 3> operator()(const std::uint8_t* p, std::size_t second,
+                                           std::size_t third) const {
+        const std::int32_t* r = tables.channel[0][p[0]];
+        const std::int32_t* g = tables.channel[1][p[second]];
+        const std::int32_t* b = tables.channel[2][p[third]];
+        std::int32_t xyz[4];
+        for (std::size_t q = 0; q < 4; ++q) xyz[q] = (r[q] + g[q] + b[q]) >> 15;
+        return {f[xyz[0]], f[xyz[1]], f[xyz[2]]};
+    }
+};
+
+// The same by levels of 16 bits.
+struct Decode16 {
+    const std::uint16_t* linear = linear16();
+    const std::int16_t* f = lab_f();
+
+    std::array<std::int16_t, 3> operator()(const std::uint16_t* p, std::size_t second,
+                                           std::size_t third) const {
+        const std::int32_t r = linear[p[0]], g = linear[p[second]], b = linear[p[third]];
+        std::array<std::int16_t, 3> out{};
+        for (std::size_t q = 0; q < 3; ++q)
+            out[q] = f[(kXyz[q][0] * r + kXyz[q][1] * g + kXyz[q][2] * b + kHalf) >> 15];
+        return out;
+    }
+};
 
 std::int64_t luma_of(std::int64_t r, std::int64_t g, std::int64_t b) {
     return (13926 * r + 46885 * g + 4725 * b + 32768) >> 16;
@@ -107,18 +154,28 @@ struct List {
 
 template <class T, class Out, class At>
 void read_lab(const ImageView& image, At at, Out* const* out) {
-    const LabTables& tables = lab_tables();
-    const std::uint16_t* linear = tables.linear<T>();
-    const std::int16_t* f = tables.f.data();
-    const bool grey = image.channels == 1;
-    for (std::size_t i = 0; i < at.n; ++i) {
-        const T* p = image.as<T>() + at[i] * image.channels;
-        const Lab lab = lab_from_linear(f, linear[static_cast<std::size_t>(p[0])],
-                                        linear[static_cast<std::size_t>(p[grey ? 0 : 1])],
-                                        linear[static_cast<std::size_t>(p[grey ? 0 : 2])]);
-        out[0][i] = static_cast<Out>(lab.l);
-        out[1][i] = static_cast<Out>(lab.a);
-        out[2][i] = static_cast<Out>(lab.b);
+    static_assert(std::is_integral_v<T>);
+    constexpr std::size_t kRun = 256;
+    std::int16_t fx[kRun], fy[kRun], fz[kRun];
+    const std::conditional_t<sizeof(T) == 1, Decode8, Decode16> decode;
+    const T* data = image.as<T>();
+    const std::size_t channels = image.channels, second = channels == 1 ? 0 : 1,
+                      third = channels == 1 ? 0 : 2;
+    for (std::size_t begin = 0; begin < at.n; begin += kRun) {
+        const std::size_t n = std::min(kRun, at.n - begin);
+        for (std::size_t i = 0; i < n; ++i) {
+            const auto f = decode(data + at[begin + i] * channels, second, third);
+            fx[i] = f[0];
+            fy[i] = f[1];
+            fz[i] = f[2];
+        }
+        Out *l = out[0] + begin, *a = out[1] + begin, *b = out[2] + begin;
+        for (std::size_t i = 0; i < n; ++i) {
+            const Lab lab = lab_of_f(fx[i], fy[i], fz[i]);
+            l[i] = static_cast<Out>(lab.l);
+            a[i] = static_cast<Out>(lab.a);
+            b[i] = static_cast<Out>(lab.b);
+        }
     }
 }
 
@@ -244,8 +301,9 @@ void gather_features(const ImageView& image, const FeatureSpace& space, const st
 }
 
 std::array<std::int32_t, 3> lab_of(std::uint8_t r, std::uint8_t g, std::uint8_t b) {
-    const LabTables& tables = lab_tables();
-    const Lab lab = lab_from_linear(tables.f.data(), tables.linear8[r], tables.linear8[g], tables.linear8[b]);
+    const std::uint8_t p[3] = {r, g, b};
+    const auto f = Decode8{}(p, 1, 2);
+    const Lab lab = lab_of_f(f[0], f[1], f[2]);
     return {lab.l, lab.a, lab.b};
 }
 

@@ -28,7 +28,8 @@ Groups<T>::Groups(const Points<T>& points, std::vector<std::uint32_t> starts)
         summarise(args);
         for (std::size_t a = 0; a < dims_; ++a) {
             centre_[a][g] = centre[a];
-            half_[a][g] = half[a];
+            // The middle is rounded, and so are differences to it: the box is taken larger by more than that.
+            half_[a][g] = half[a] + (std::fabs(centre[a]) + half[a]) * 1e-15;
         }
     }
 }

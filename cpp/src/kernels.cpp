@@ -3,18 +3,23 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "fastpgs/tile_kernels.hpp"
+
 namespace fastpgs {
 
 namespace baseline_path {
 extern const Kernels table;
-}
+extern const TileKernels tile_table;
+}  // namespace baseline_path
 #ifdef FASTPGS_X86_PATHS
 namespace avx2_path {
 extern const Kernels table;
-}
+extern const TileKernels tile_table;
+}  // namespace avx2_path
 namespace avx512_path {
 extern const Kernels table;
-}
+extern const TileKernels tile_table;
+}  // namespace avx512_path
 #endif
 
 namespace {
@@ -41,6 +46,14 @@ const Kernels& choose() {
 const Kernels& kernels() {
     static const Kernels& chosen = choose();
     return chosen;
+}
+
+const TileKernels& tile_kernels() {
+#ifdef FASTPGS_X86_PATHS
+    if (&kernels() == &avx512_path::table) return avx512_path::tile_table;
+    if (&kernels() == &avx2_path::table) return avx2_path::tile_table;
+#endif
+    return baseline_path::tile_table;
 }
 
 }  // namespace fastpgs

@@ -4,11 +4,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace fastpgs {
 
-// Planes of one allocation.
+// Planes of one allocation, whose values are undefined until they are written.
 template <class T>
 class Planes {
   public:
@@ -20,9 +21,9 @@ class Planes {
     Planes& operator=(Planes&&) = default;
 
     void reset(std::size_t dims, std::size_t n) {
-        values_.resize(dims * n);
+        values_.reset(new T[dims * n]);
         planes_.resize(dims);
-        for (std::size_t a = 0; a < dims; ++a) planes_[a] = values_.data() + a * n;
+        for (std::size_t a = 0; a < dims; ++a) planes_[a] = values_.get() + a * n;
     }
 
     T* const* data() { return planes_.data(); }
@@ -32,7 +33,7 @@ class Planes {
     std::size_t dims() const { return planes_.size(); }
 
   private:
-    std::vector<T> values_;
+    std::unique_ptr<T[]> values_;
     std::vector<T*> planes_;
 };
 

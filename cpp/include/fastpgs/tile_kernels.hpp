@@ -1,0 +1,96 @@
+// The inner loops over tiles, compiled once for each instruction set and chosen with the other kernels.
+//
+// A tile is a run of neighbouring pixels. A pixel's three features are int16 and lie in two words as pairs,
+// (x0, x1) and (x2, 1), so that one multiply-add of pairs gives two products of an inner product:
+//
+//      |x - p|^2 = |x|^2 + |p|^2 - 2 x.p        score = |p|^2 - 2 x.p
+//
+// Everything is an integer below 2^31 (8-bit colours; CIELAB in 1/64), so every path gives the same bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fastpgs {
+
+// Pixels: bytes of RGB (n, 3), or two words of pairs.
+struct TilePixels {
+    const std::uint8_t* rgb = nullptr;
+    const std::int32_t* a = nullptr;
+    const std::int32_t* b = nullptr;
+    std::size_t tile = 16;  // pixels a tile, a multiple of 16, at most 64
+};
+
+// Bounding boxes of tiles as pairs, and sums of their features. Readable up to a multiple of 8 tiles.
+struct TileBoxes {
+    std::int32_t *low_a, *low_b, *high_a, *high_b;
+    std::int32_t* sums[3];
+};
+
+inline constexpr std::size_t kOwnedPivots = 16;  // tiles are owned where there are at most so many pivots
+inline constexpr std::size_t kTilePivots = 64;   // at most
+inline constexpr std::size_t kTileMargin = 8;    // boxes that may be read beyond the last
+inline constexpr std::uint8_t kTileStraddles = 255;
+
+struct TileAssignArgs {
+    TilePixels pixels;
+    const std::uint32_t* tiles;  // those to look at
+    std::size_t n;
+    const std::int32_t* pivots;  // (k, 3)
+    std::size_t k;
+    std::int32_t* labels;  // out, a pixel: nearest pivot, ties to the lower
+    std::int64_t* sums;    // in, out: (k, 4): members, then feature sums; of all but the last pivot
+};
+
+// The members of cluster j nearest to its mean, by their distance to the rounded mean.
+struct TileNearArgs {
+    TilePixels pixels;
+    TileBoxes boxes;
+    std::size_t n;
+    const std::uint8_t* owners;
+    const std::int32_t* labels;
+    std::int32_t cluster;
+    std::int32_t mean[3];      // times 2^shift, rounded
+    int shift;                 // features are multiplied by 2^shift
+    std::int32_t least;        // in, out: squared distance of the nearest member, or a bound of it
+    std::uint32_t* near;       // out: tiles that may hold the nearest member
+    std::int32_t* near_least;  // out: the least squared distance in each
+    std::size_t n_near;        // out
+};
+
+// Of the members in near tiles that may be nearest, the first of the least key n |x|^2 - 2 x.S.
+struct TilePickArgs {
+    const TileNearArgs* near;
+    std::int64_t members;
+    std::int64_t sums[3];
+    std::int64_t pixel;  // out: -1 if none
+    std::int64_t key;    // out
+};
+
+// Labels 1 … k within a limit of squared distance, 0 beyond it.
+struct TileLimitArgs {
+    TilePixels pixels;
+    std::size_t begin, end;  // tiles
+    const std::uint8_t* owners;
+    const std::int32_t* pivots;
+    std::size_t k;
+    std::int32_t limit;
+    std::int32_t* labels;  // out
+};
+
+struct TileKernels {
+    // Fills boxes [begin, end) and adds the sum of |x|^2 + 1 of their pixels to `square`.
+    void (*summary)(const TilePixels&, std::size_t begin, std::size_t end, const TileBoxes&,
+                    std::int64_t* square);
+    // Which tiles are nearest to one pivot as a whole; kTileStraddles for the others.
+    void (*owners)(const TileBoxes&, std::size_t begin, std::size_t end, const std::int32_t* pivots,
+                   std::size_t k, std::uint8_t* owners);
+    void (*assign)(const TileAssignArgs&);
+    void (*near)(TileNearArgs&);
+    void (*pick)(TilePickArgs&);
+    void (*limit)(const TileLimitArgs&);
+};
+
+const TileKernels& tile_kernels();
+
+}  // namespace fastpgs

@@ -1,0 +1,67 @@
+// Lanes of 256 bits: AVX2. See lanes_scalar.hpp for what each operation means.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fastpgs {
+namespace FASTPGS_PATH {
+
+using Lanes = __m256i;
+constexpr std::size_t kLanes = 8;
+
+static inline Lanes load(const std::int32_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+static inline void store(std::int32_t* p, Lanes a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a); }
+static inline Lanes all(std::int32_t a) { return _mm256_set1_epi32(a); }
+static inline Lanes add(Lanes a, Lanes b) { return _mm256_add_epi32(a, b); }
+static inline Lanes subtract(Lanes a, Lanes b) { return _mm256_sub_epi32(a, b); }
+static inline Lanes least(Lanes a, Lanes b) { return _mm256_min_epi32(a, b); }
+static inline Lanes greater(Lanes a, Lanes b) { return _mm256_cmpgt_epi32(a, b); }
+static inline Lanes equal(Lanes a, Lanes b) { return _mm256_cmpeq_epi32(a, b); }
+static inline Lanes both(Lanes a, Lanes b) { return _mm256_and_si256(a, b); }
+static inline Lanes either(Lanes a, Lanes b) { return _mm256_or_si256(a, b); }
+static inline Lanes where(Lanes mask, Lanes yes, Lanes no) { return _mm256_blendv_epi8(no, yes, mask); }
+static inline unsigned bits(Lanes mask) {
+    return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(mask)));
+}
+
+static inline Lanes dot(Lanes a, Lanes b) { return _mm256_madd_epi16(a, b); }
+static inline Lanes add_pairs(Lanes a, Lanes b) { return _mm256_add_epi16(a, b); }
+static inline Lanes subtract_pairs(Lanes a, Lanes b) { return _mm256_sub_epi16(a, b); }
+static inline Lanes least_pairs(Lanes a, Lanes b) { return _mm256_min_epi16(a, b); }
+static inline Lanes most_pairs(Lanes a, Lanes b) { return _mm256_max_epi16(a, b); }
+static inline Lanes shift_pairs(Lanes a, int left) { return _mm256_sll_epi16(a, _mm_cvtsi32_si128(left)); }
+
+#define FASTPGS_FOLD(name, op)                                                     \
+    static inline std::int32_t name(Lanes a) {                                     \
+        __m128i h = op(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1)); \
+        h = op(h, _mm_shuffle_epi32(h, 0x4E));                                     \
+        h = op(h, _mm_shuffle_epi32(h, 0xB1));                                     \
+        return _mm_cvtsi128_si32(h);                                               \
+    }
+FASTPGS_FOLD(sum_of, _mm_add_epi32)
+FASTPGS_FOLD(least_of, _mm_min_epi32)
+FASTPGS_FOLD(sum_of_pairs, _mm_add_epi16)
+FASTPGS_FOLD(least_of_pairs, _mm_min_epi16)
+FASTPGS_FOLD(most_of_pairs, _mm_max_epi16)
+#undef FASTPGS_FOLD
+
+static inline void load_rgb(const std::uint8_t* p, Lanes& a, Lanes& b) {
+    // Bytes 0-15 hold the first four pixels, bytes 8-23 the last four: nothing beyond is read.
+    const __m256i bytes =
+        _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+                                _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8)), 1);
+    const __m256i to_a = _mm256_setr_epi8(0, -1, 1, -1, 3, -1, 4, -1, 6, -1, 7, -1, 9, -1, 10, -1,  //
+                                          4, -1, 5, -1, 7, -1, 8, -1, 10, -1, 11, -1, 13, -1, 14, -1);
+    const __m256i to_b = _mm256_setr_epi8(2, -1, -1, -1, 5, -1, -1, -1, 8, -1, -1, -1, 11, -1, -1, -1,  //
+                                          6, -1, -1, -1, 9, -1, -1, -1, 12, -1, -1, -1, 15, -1, -1, -1);
+    a = _mm256_shuffle_epi8(bytes, to_a);
+    b = _mm256_or_si256(_mm256_shuffle_epi8(bytes, to_b), _mm256_set1_epi32(1 << 16));
+}
+
+}  // namespace FASTPGS_PATH
+}  // namespace fastpgs

@@ -1,0 +1,121 @@
+// Lanes without intrinsics, for machines that are not x86-64 (compilers turn them into vectors where they
+// can), and the meaning of each operation. A lane is an int32, or a pair of int16: the low half first.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fastpgs {
+namespace FASTPGS_PATH {
+
+constexpr std::size_t kLanes = 4;
+struct Lanes {
+    std::int32_t v[kLanes];
+};
+
+static inline std::int16_t low_half(std::int32_t a) {
+    return static_cast<std::int16_t>(static_cast<std::uint32_t>(a) & 0xFFFFU);
+}
+static inline std::int16_t high_half(std::int32_t a) {
+    return static_cast<std::int16_t>(static_cast<std::uint32_t>(a) >> 16);
+}
+static inline std::int32_t pair(std::int32_t low, std::int32_t high) {
+    return static_cast<std::int32_t>((static_cast<std::uint32_t>(low) & 0xFFFFU) |
+                                     static_cast<std::uint32_t>(high) << 16);
+}
+
+template <class Op>
+static inline Lanes each(Lanes a, Lanes b, Op op) {
+    Lanes out;
+    for (std::size_t l = 0; l < kLanes; ++l) out.v[l] = op(a.v[l], b.v[l]);
+    return out;
+}
+template <class Op>
+static inline Lanes each_half(Lanes a, Lanes b, Op op) {
+    return each(a, b, [op](std::int32_t x, std::int32_t y) {
+        return pair(op(low_half(x), low_half(y)), op(high_half(x), high_half(y)));
+    });
+}
+template <class Op>
+static inline std::int32_t fold(Lanes a, Op op) {
+    for (std::size_t l = 1; l < kLanes; ++l) a.v[0] = op(a.v[0], a.v[l]);
+    return a.v[0];
+}
+template <class Op>
+static inline std::int32_t fold_halves(Lanes a, Op op) {
+    return fold(a, [op](std::int32_t x, std::int32_t y) {
+        return pair(op(low_half(x), low_half(y)), op(high_half(x), high_half(y)));
+    });
+}
+
+static inline Lanes load(const std::int32_t* p) {
+    Lanes out;
+    for (std::size_t l = 0; l < kLanes; ++l) out.v[l] = p[l];
+    return out;
+}
+static inline void store(std::int32_t* p, Lanes a) {
+    for (std::size_t l = 0; l < kLanes; ++l) p[l] = a.v[l];
+}
+static inline Lanes all(std::int32_t a) { return {{a, a, a, a}}; }
+static inline std::int32_t plus(std::int32_t x, std::int32_t y) { return x + y; }
+static inline std::int32_t minus(std::int32_t x, std::int32_t y) { return x - y; }
+static inline std::int32_t smaller(std::int32_t x, std::int32_t y) { return x < y ? x : y; }
+static inline std::int32_t larger(std::int32_t x, std::int32_t y) { return x > y ? x : y; }
+static inline Lanes add(Lanes a, Lanes b) { return each(a, b, plus); }
+static inline Lanes subtract(Lanes a, Lanes b) { return each(a, b, minus); }
+static inline Lanes least(Lanes a, Lanes b) { return each(a, b, smaller); }
+// Masks: every bit of a lane is set, or none.
+static inline Lanes greater(Lanes a, Lanes b) {
+    return each(a, b, [](std::int32_t x, std::int32_t y) { return x > y ? -1 : 0; });
+}
+static inline Lanes equal(Lanes a, Lanes b) {
+    return each(a, b, [](std::int32_t x, std::int32_t y) { return x == y ? -1 : 0; });
+}
+static inline Lanes both(Lanes a, Lanes b) {
+    return each(a, b, [](std::int32_t x, std::int32_t y) { return x & y; });
+}
+static inline Lanes either(Lanes a, Lanes b) {
+    return each(a, b, [](std::int32_t x, std::int32_t y) { return x | y; });
+}
+static inline Lanes where(Lanes mask, Lanes yes, Lanes no) {
+    Lanes out;
+    for (std::size_t l = 0; l < kLanes; ++l) out.v[l] = mask.v[l] != 0 ? yes.v[l] : no.v[l];
+    return out;
+}
+// Bit l is set where lane l of the mask is.
+static inline unsigned bits(Lanes mask) {
+    unsigned out = 0;
+    for (std::size_t l = 0; l < kLanes; ++l) out |= (mask.v[l] != 0 ? 1U : 0U) << l;
+    return out;
+}
+
+// Products of the halves of each lane, added.
+static inline Lanes dot(Lanes a, Lanes b) {
+    return each(a, b, [](std::int32_t x, std::int32_t y) {
+        return low_half(x) * low_half(y) + high_half(x) * high_half(y);
+    });
+}
+static inline Lanes add_pairs(Lanes a, Lanes b) { return each_half(a, b, plus); }
+static inline Lanes subtract_pairs(Lanes a, Lanes b) { return each_half(a, b, minus); }
+static inline Lanes least_pairs(Lanes a, Lanes b) { return each_half(a, b, smaller); }
+static inline Lanes most_pairs(Lanes a, Lanes b) { return each_half(a, b, larger); }
+static inline Lanes shift_pairs(Lanes a, int left) {
+    return each_half(a, a, [left](std::int32_t x, std::int32_t) { return x * (1 << left); });
+}
+
+static inline std::int32_t sum_of(Lanes a) { return fold(a, plus); }
+static inline std::int32_t least_of(Lanes a) { return fold(a, smaller); }
+static inline std::int32_t sum_of_pairs(Lanes a) { return fold_halves(a, plus); }
+static inline std::int32_t least_of_pairs(Lanes a) { return fold_halves(a, smaller); }
+static inline std::int32_t most_of_pairs(Lanes a) { return fold_halves(a, larger); }
+
+// Pixels as two pairs a lane: a = (red, green), b = (blue, 1). Reads nothing beyond 3 * kLanes bytes.
+static inline void load_rgb(const std::uint8_t* p, Lanes& a, Lanes& b) {
+    for (std::size_t l = 0; l < kLanes; ++l, p += 3) {
+        a.v[l] = pair(p[0], p[1]);
+        b.v[l] = pair(p[2], 1);
+    }
+}
+
+}  // namespace FASTPGS_PATH
+}  // namespace fastpgs

@@ -1,0 +1,336 @@
+// Alternating k-medoids over tiles: runs of neighbouring pixels of an 8-bit or lab image.
+//
+// A tile whose bounding box lies wholly on one side of every bisector belongs to one pivot as a whole: its
+// sums, taken once, stand for its pixels (the filtering idea of Kanungo et al., IEEE TPAMI 24 (2002)
+// 881-892, doi:10.1109/TPAMI.2002.1017616). In an iteration only straddling tiles are read again:
+//
+//      boxes, sums of tiles | owners | straddling tiles: nearest pivots | medoids | labels
+//      once                 |        |  ... until pivots stay ...       |         | once
+//
+// The medoid is the member nearest to the mean: tiles too far from the mean are not read, those left give
+// the least distance to the rounded mean in 32 bits, and 64-bit keys decide among what rounding cannot tell
+// apart. While pivots move, the caller's labels hold the pivots of pixels of straddling tiles; nothing else
+// is kept a pixel of RGB, so that memory is 32 bytes a tile.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "fastpgs/parallel.hpp"
+#include "fastpgs/source.hpp"
+#include "fastpgs/tile_kernels.hpp"
+
+namespace fastpgs {
+namespace {
+
+constexpr std::size_t kSmallTile = 16;
+constexpr std::size_t kLargeTile = 32;                     // where 32 bytes for 16 pixels are too much
+constexpr std::size_t kManyPixels = std::size_t{1} << 21;  // of a large image
+constexpr std::size_t kWorth = std::size_t{1} << 17;       // pixels that are worth a thread
+constexpr std::size_t kRun = 2048;                         // pixels read at once
+
+using Pixel = std::array<std::int32_t, 3>;
+
+std::int64_t dot(const Pixel& x, const std::int64_t* y) { return x[0] * y[0] + x[1] * y[1] + x[2] * y[2]; }
+
+std::int64_t distance2(const Pixel& x, const std::int32_t* p) {
+    std::int64_t total = 0;
+    for (std::size_t a = 0; a < 3; ++a) total += std::int64_t{x[a] - p[a]} * (x[a] - p[a]);
+    return total;
+}
+
+class Tiles final : public Source<std::int32_t> {
+  public:
+    explicit Tiles(const Task& task)
+        : task_(task), kernels_(tile_kernels()), k_(static_cast<std::size_t>(task.params.k)) {
+        if (task.mask) {
+            for (std::size_t i = 0; i < task.image.pixels(); ++i)
+                if (task.mask[i]) index_.push_back(static_cast<std::int64_t>(i));
+        }
+        n_ = task.mask ? index_.size() : task.image.pixels();
+        pixels_.tile = task.image.pixels() > kManyPixels ? kLargeTile : kSmallTile;
+        if (task.space.kind != Features::lab && index_.empty())
+            pixels_.rgb = task.image.as<std::uint8_t>();
+        else
+            read_words();
+        tiles_ = n_ / pixels_.tile;
+        summarise_tiles();
+        owners_.resize(tiles_ + kTileMargin);
+        near_.resize(tiles_);
+        near_least_.resize(tiles_);
+        sums_.resize(4 * k_);
+    }
+
+    Iterated iterate(Pivots<std::int32_t>& pivots) override {
+        Iterated out;
+        const Params& params = task_.params;
+        while (out.n_iter < params.max_iter && !out.converged) {
+            assign_to(pivots.z);
+            double most = 0.0;
+            for (std::size_t j = 0; j < k_; ++j) most = std::max(most, move_to_medoid(pivots, j));
+            ++out.n_iter;
+            out.converged = most <= params.tol2;
+        }
+        return out;
+    }
+
+    Assigned assign(const std::vector<std::int32_t>& pivots) override {
+        assign_to(pivots);
+        Assigned out;
+        std::int64_t inertia = squares_;
+        for (std::size_t j = 0; j < k_; ++j) {
+            const std::int64_t* sums = sums_.data() + 4 * j;
+            const Pixel p = {pivots[3 * j], pivots[3 * j + 1], pivots[3 * j + 2]};
+            const std::int64_t wide[3] = {p[0], p[1], p[2]};
+            inertia += sums[0] * dot(p, wide) - 2 * dot(p, sums + 1);
+            out.empty.push_back(sums[0] == 0);
+        }
+        out.inertia = static_cast<double>(inertia);
+        return out;
+    }
+
+    void write_labels() override {
+        const std::optional<double> threshold = task_.params.threshold;
+        const auto limit = static_cast<std::int32_t>(std::min(threshold.value_or(0.0), 0x1.0p30));
+        const std::size_t tasks = tasks_for(tiles_);
+        parallel_for(tasks, task_.threads, [&](std::size_t t) {
+            const std::size_t begin = t * tiles_ / tasks, end = (t + 1) * tiles_ / tasks;
+            if (threshold)
+                kernels_.limit(
+                    {pixels_, begin, end, owners_.data(), assigned_.data(), k_, limit, task_.labels});
+            else
+                fill_labels(begin, end);
+        });
+        for (std::size_t i = tiles_ * pixels_.tile; i < n_; ++i) {
+            std::int32_t& label = task_.labels[i];
+            const bool beyond = threshold && distance2(pixel(i), assigned_.data() + 3 * label) > limit;
+            label = beyond ? 0 : label + 1;
+        }
+        if (task_.mask) spread_labels();
+    }
+
+    std::int64_t locate(const Pivots<std::int32_t>& pivots, std::size_t j) const override {
+        return pivots.raster[j];
+    }
+
+  private:
+    std::size_t tasks_for(std::size_t tiles) const {
+        return static_cast<std::size_t>(team(tiles * pixels_.tile, kWorth, task_.threads));
+    }
+
+    // Features of pixels that are not plain RGB, as two words of pairs each.
+    void read_words() {
+        words_.reset(2, n_);
+        const std::size_t runs = (n_ + kRun - 1) / kRun;
+        parallel_for(runs, team(n_, kWorth, task_.threads), [&](std::size_t run) {
+            const std::size_t begin = run * kRun, end = std::min(begin + kRun, n_);
+            Planes<std::int32_t> x(3, end - begin);
+            if (index_.empty())
+                read_features(task_.image, task_.space, begin, end, x.data());
+            else
+                gather_features(task_.image, task_.space, index_.data() + begin, end - begin, x.data());
+            const std::int32_t *x0 = x[0], *x1 = x[1], *x2 = x[2];
+            std::int32_t *a = words_[0] + begin, *b = words_[1] + begin;
+            for (std::size_t i = 0; i < end - begin; ++i) {
+                a[i] = (x0[i] & 0xFFFF) | static_cast<std::int32_t>(static_cast<std::uint32_t>(x1[i]) << 16);
+                b[i] = (x2[i] & 0xFFFF) | (1 << 16);
+            }
+        });
+        pixels_.a = words_[0];
+        pixels_.b = words_[1];
+    }
+
+    Pixel pixel(std::size_t i) const {
+        if (pixels_.rgb != nullptr) {
+            const std::uint8_t* p = pixels_.rgb + 3 * i;
+            return {p[0], p[1], p[2]};
+        }
+        const auto low = [](std::int32_t word) { return static_cast<std::int16_t>(word & 0xFFFF); };
+        return {low(pixels_.a[i]), pixels_.a[i] >> 16, low(pixels_.b[i])};
+    }
+
+    void summarise_tiles() {
+        boxes_.reset(7, tiles_ + kTileMargin);
+        for (std::size_t a = 0; a < 7; ++a) std::fill_n(boxes_[a] + tiles_, kTileMargin, 0);
+        box_ = {boxes_[0], boxes_[1], boxes_[2], boxes_[3], {boxes_[4], boxes_[5], boxes_[6]}};
+        const std::size_t tasks = tasks_for(tiles_);
+        std::vector<std::int64_t> squares(tasks, 0);
+        parallel_for(tasks, task_.threads, [&](std::size_t t) {
+            std::int64_t square = 0;
+            kernels_.summary(pixels_, t * tiles_ / tasks, (t + 1) * tiles_ / tasks, box_, &square);
+            squares[t] = square;
+        });
+        squares_ = -static_cast<std::int64_t>(tiles_ * pixels_.tile);  // the kernel counts the 1 beside x2
+        for (const std::int64_t square : squares) squares_ += square;
+        for (std::size_t a = 0; a < 3; ++a)
+            for (std::size_t t = 0; t < tiles_; ++t) totals_[a] += box_.sums[a][t];
+        for (std::size_t i = tiles_ * pixels_.tile; i < n_; ++i) {
+            const Pixel x = pixel(i);
+            const std::int64_t wide[3] = {x[0], x[1], x[2]};
+            squares_ += dot(x, wide);
+        }
+    }
+
+    // Nearest pivots and sums of members; nothing to do where pivots are those of the last time.
+    void assign_to(const std::vector<std::int32_t>& pivots) {
+        if (pivots == assigned_) return;
+        assigned_ = pivots;
+        std::fill(sums_.begin(), sums_.end(), 0);
+        straddling_.clear();
+        if (k_ <= kOwnedPivots)
+            kernels_.owners(box_, 0, tiles_, pivots.data(), k_, owners_.data());
+        else
+            std::fill(owners_.begin(), owners_.end(), kTileStraddles);
+        std::vector<std::int64_t> owned(4 * kOwnedPivots, 0);
+        for (std::size_t t = 0; t < tiles_; ++t) {
+            if (owners_[t] == kTileStraddles) {
+                straddling_.push_back(static_cast<std::uint32_t>(t));
+                continue;
+            }
+            std::int64_t* sums = owned.data() + 4 * owners_[t];
+            sums[0] += 1;
+            for (std::size_t a = 0; a < 3; ++a) sums[1 + a] += box_.sums[a][t];
+        }
+        for (std::size_t j = 0; j < std::min(k_, kOwnedPivots); ++j)
+            owned[4 * j] *= static_cast<std::int64_t>(pixels_.tile);
+        assign_straddling();
+        for (std::size_t s = 0; s < 4 * std::min(k_, kOwnedPivots); ++s) sums_[s] += owned[s];
+        // What is no other pivot's is the last one's.
+        std::int64_t rest[4] = {static_cast<std::int64_t>(tiles_ * pixels_.tile), totals_[0], totals_[1],
+                                totals_[2]};
+        for (std::size_t s = 0; s < 4 * (k_ - 1); ++s) rest[s % 4] -= sums_[s];
+        std::copy(rest, rest + 4, sums_.end() - 4);
+        assign_last_pixels();
+    }
+
+    void assign_straddling() {
+        const std::size_t n = straddling_.size(), tasks = tasks_for(n);
+        std::vector<std::int64_t> sums(tasks * sums_.size(), 0);
+        parallel_for(tasks, task_.threads, [&](std::size_t t) {
+            const std::size_t begin = t * n / tasks, end = (t + 1) * n / tasks;
+            kernels_.assign({pixels_, straddling_.data() + begin, end - begin, assigned_.data(), k_,
+                             task_.labels, sums.data() + t * sums_.size()});
+        });
+        for (std::size_t s = 0; s < sums.size(); ++s) sums_[s % sums_.size()] += sums[s];
+    }
+
+    // The pixels beyond the last whole tile.
+    void assign_last_pixels() {
+        for (std::size_t i = tiles_ * pixels_.tile; i < n_; ++i) {
+            const Pixel x = pixel(i);
+            std::size_t label = 0;
+            for (std::size_t j = 1; j < k_; ++j)
+                if (distance2(x, assigned_.data() + 3 * j) < distance2(x, assigned_.data() + 3 * label))
+                    label = j;
+            task_.labels[i] = static_cast<std::int32_t>(label);
+            std::int64_t* sums = sums_.data() + 4 * label;
+            sums[0] += 1;
+            for (std::size_t a = 0; a < 3; ++a) sums[1 + a] += x[a];
+        }
+    }
+
+    // Returns the squared way that pivot j moved. An emptied cluster keeps its pivot.
+    double move_to_medoid(Pivots<std::int32_t>& pivots, std::size_t j) {
+        const std::int64_t* sums = sums_.data() + 4 * j;
+        if (sums[0] == 0) return 0.0;
+        TileNearArgs near{};
+        near.pixels = pixels_;
+        near.boxes = box_;
+        near.n = tiles_;
+        near.owners = owners_.data();
+        near.labels = task_.labels;
+        near.cluster = static_cast<std::int32_t>(j);
+        near.shift = pixels_.rgb != nullptr ? 6 : 0;  // RGB has room for fractions of a level
+        for (std::size_t a = 0; a < 3; ++a)
+            near.mean[a] = static_cast<std::int32_t>(std::floor(
+                std::ldexp(static_cast<double>(sums[1 + a]) / static_cast<double>(sums[0]), near.shift) +
+                0.5));
+        near.least = bound(j, near);
+        near.near = near_.data();
+        near.near_least = near_least_.data();
+        kernels_.near(near);
+        TilePickArgs pick{&near, sums[0], {sums[1], sums[2], sums[3]}, -1, 0};
+        kernels_.pick(pick);
+        for (std::size_t i = tiles_ * pixels_.tile; i < n_; ++i) {
+            if (task_.labels[i] != near.cluster) continue;
+            const Pixel x = pixel(i);
+            const std::int64_t wide[3] = {x[0], x[1], x[2]};
+            const std::int64_t key = sums[0] * dot(x, wide) - 2 * dot(x, sums + 1);
+            if (pick.pixel >= 0 && key >= pick.key) continue;
+            pick.key = key;
+            pick.pixel = static_cast<std::int64_t>(i);
+        }
+        const Pixel medoid = pixel(static_cast<std::size_t>(pick.pixel));
+        std::int32_t* z = pivots.z.data() + 3 * j;
+        const auto moved = static_cast<double>(distance2(medoid, z));
+        std::copy(medoid.begin(), medoid.end(), z);
+        pivots.raster[j] = index_.empty() ? pick.pixel : index_[static_cast<std::size_t>(pick.pixel)];
+        return moved;
+    }
+
+    // Squared distance to the mean of a member that is known: the pivot, unless a like one precedes it.
+    std::int32_t bound(std::size_t j, const TileNearArgs& near) const {
+        const std::int32_t* p = assigned_.data() + 3 * j;
+        for (std::size_t l = 0; l < j; ++l)
+            if (std::equal(p, p + 3, assigned_.data() + 3 * l))
+                return std::numeric_limits<std::int32_t>::max() / 2;
+        const Pixel scaled = {p[0] << near.shift, p[1] << near.shift, p[2] << near.shift};
+        return static_cast<std::int32_t>(distance2(scaled, near.mean));
+    }
+
+    void fill_labels(std::size_t begin, std::size_t end) const {
+        for (std::size_t t = begin; t < end; ++t) {
+            std::int32_t* labels = task_.labels + t * pixels_.tile;
+            if (owners_[t] != kTileStraddles) {
+                std::fill_n(labels, pixels_.tile, owners_[t] + 1);
+            } else {
+                for (std::size_t i = 0; i < pixels_.tile; ++i) ++labels[i];
+            }
+        }
+    }
+
+    // From the pixels that take part, which lie together, to their places; from the last to the first, so
+    // that none is overwritten before it has moved.
+    void spread_labels() const {
+        std::size_t from = n_;
+        for (std::size_t i = task_.image.pixels(); i-- > 0;)
+            task_.labels[i] = task_.mask[i] ? task_.labels[--from] : 0;
+    }
+
+    Task task_;
+    const TileKernels& kernels_;
+    std::size_t k_;
+    std::size_t n_ = 0;      // pixels that take part
+    std::size_t tiles_ = 0;  // whole ones
+    TilePixels pixels_;
+    std::vector<std::int64_t> index_;  // raster index of each pixel under a mask
+    Planes<std::int32_t> words_;
+    Planes<std::int32_t> boxes_;
+    TileBoxes box_{};
+    std::int64_t totals_[3] = {0, 0, 0};  // sums over whole tiles
+    std::int64_t squares_ = 0;            // sum of |x|^2 over all pixels
+    std::vector<std::int32_t> assigned_;  // the pivots of owners, labels and sums
+    std::vector<std::uint8_t> owners_;
+    std::vector<std::uint32_t> straddling_;
+    std::vector<std::int64_t> sums_;  // (k, 4): members, then feature sums
+    std::vector<std::uint32_t> near_;
+    std::vector<std::int32_t> near_least_;
+};
+
+}  // namespace
+
+std::unique_ptr<Source<std::int32_t>> make_tiles(const Task& task) {
+    const bool colour = task.image.channels == 3 && !task.space.positions && task.space.dims == 3;
+    const bool bytes = task.image.type == PixelType::u8 && colour && task.space.kind != Features::gray;
+    const bool lab = task.space.kind == Features::lab && colour;
+    const bool small = task.image.pixels() <= kManyPixels;
+    if (!task.exact || task.space.map != nullptr || task.params.k > static_cast<int>(kTilePivots))
+        return nullptr;
+    // Two words a pixel are too much for a large image; bytes are read where they are.
+    const bool in_place = bytes && task.space.kind != Features::lab && !task.mask;
+    if (!(lab || bytes) || !(small || in_place)) return nullptr;
+    return std::make_unique<Tiles>(task);
+}
+
+}  // namespace fastpgs
