@@ -337,6 +337,18 @@ def test_pooling_rises_with_every_cell(method):
         assert np.isfinite(pool(extreme, method))
 
 
+def test_attention_goes_from_the_most_normal_cell_over_the_mean_to_the_most_like_a_blast():
+    p = [0.9, 0.5, 0.2]
+    assert pool(p, "attention", 0.0) == pytest.approx(pool(p, "mean_logit"))
+    focused = [pool(p, "attention", focus) for focus in (-50.0, -0.5, 0.0, 0.5, 50.0)]
+    assert focused == sorted(focused)
+    assert sigmoid(focused[0]) == pytest.approx(0.2)
+    assert sigmoid(focused[-1]) == pytest.approx(0.9)
+    weights = np.exp(0.5 * np.log([9.0, 1.0, 0.25]))
+    assert focused[3] == pytest.approx(weights @ np.log([9.0, 1.0, 0.25]) / weights.sum())
+    assert np.isnan(pool([], "attention", 0.5))
+
+
 def test_noisy_or_by_hand():
     assert sigmoid(pool([0.5, 0.5], "noisy_or")) == pytest.approx(0.75)
     with pytest.raises(ValueError, match="got 'max'"):

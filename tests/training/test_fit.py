@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fastpgs.inference import pooling
 from fastpgs.inference.model import load_model
 from fastpgs.inference.preprocess import InputSpec
+from fastpgs.metrics import roc_auc
 from fastpgs.training.cellset import collect_cells
 from fastpgs.training.datasets import read_dataset
 from fastpgs.training.evaluate import HeldOut, cross_fitted, fit_all
@@ -164,9 +166,27 @@ def test_reported_probabilities_do_not_see_their_own_fold():
 def test_everything_is_fitted_sensibly():
     held, labels = held_out(600)
     fitted = fit_all(held, labels, sensitivity=0.98, specificity=0.95)
-    assert fitted.pooling in ("mean", "mean_logit", "median_logit", "noisy_or")
+    assert fitted.pooling in pooling.NAMES
     assert fitted.field_thresholds.normal <= fitted.field_thresholds.blast
     assert np.mean(held.novelty > fitted.novelty_threshold) == pytest.approx(0.01, abs=0.005)
+
+
+def test_attention_is_fitted_to_what_decides_a_field():
+    # A field is a blast field when one of its six cells looks like a blast, whatever the others are.
+    rng = np.random.default_rng(3)
+    labels = (rng.random(400) < 0.5).astype(np.int64)
+    logits = rng.normal(-2, 1, (400, 6))
+    logits[labels == 1, 0] += 3
+    held = HeldOut(
+        np.repeat(np.arange(400), 6), logits.ravel(), np.arange(400), np.arange(400) % 2, np.ones(400)
+    )
+    chosen = {"sensitivity": 0.95, "specificity": 0.95}
+    fitted = fit_all(held, labels, **chosen, method="attention")
+    assert fitted.pooling == "attention"
+    assert fitted.focus > 0.3
+    p, _, _ = cross_fitted(held, labels, **chosen, method="attention")
+    plain, _, _ = cross_fitted(held, labels, **chosen, method="mean_logit")
+    assert roc_auc(labels, p) > roc_auc(labels, plain) + 0.05
 
 
 @pytest.mark.parametrize("name", list(PERTURBATIONS))

@@ -48,6 +48,8 @@ class ModelConfig:
         From a cell's logit to its p_blast.
     pooling : str
         How cells make a field's score (`fastpgs.inference.pooling`).
+    focus : float
+        Of the pooling ``"attention"``.
     field_calibration : Calibration
         From the field's score to its p_blast.
     cell_thresholds, field_thresholds : Thresholds
@@ -68,6 +70,7 @@ class ModelConfig:
     input: InputSpec
     calibration: Calibration = field(default_factory=Calibration)
     pooling: str = "mean"
+    focus: float = 0.0
     field_calibration: Calibration = field(default_factory=Calibration)
     cell_thresholds: Thresholds = field(default_factory=Thresholds)
     field_thresholds: Thresholds = field(default_factory=Thresholds)

@@ -189,7 +189,7 @@ class BlastClassifier:
 
     def pool(self, p_cells: ArrayLike) -> float:
         """Calibrated probability of blast of a field from those of its cells; nan without cells."""
-        score = pool(p_cells, self.config.pooling)
+        score = pool(p_cells, self.config.pooling, self.config.focus)
         return float(self.config.field_calibration(score)) if np.isfinite(score) else float("nan")
 
     def novelty(

@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 
 # A novelty score above this quantile of held-out fields makes a field uncertain.
 NOVELTY_QUANTILE = 0.99
+# Among these the focus of attention pooling is sought.
+FOCUSES = tuple(float(f) for f in np.linspace(-1, 1, 21).round(2))
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Fitted:
 
     calibration: Calibration
     pooling: str
+    focus: float
     field_calibration: Calibration
     cell_thresholds: Thresholds
     field_thresholds: Thresholds
@@ -83,32 +86,62 @@ def fit_all(
     calibration = fit_calibration(held.logits, cell_labels, weights * len(held.images) / weights.sum())
     p = calibration(held.logits)
     truth = labels[held.images]
-    best: tuple[float, str, Calibration, Floats] | None = None
-    for name in pooling.METHODS if method == "auto" else [method]:
-        scores = pool_images(p, held.sample, held.images, name)
-        fitted = fit_calibration(scores, truth)
-        probability = fitted(scores)
-        loss = float(-np.mean(np.log(np.clip(np.where(truth == 1, probability, 1 - probability), 1e-9, 1))))
-        if best is None or loss < best[0]:
-            best = (loss, name, fitted, probability)
-    assert best is not None
+    best = min(
+        (fit_pooling(p, held, truth, name) for name in (pooling.NAMES if method == "auto" else [method])),
+        key=lambda candidate: candidate.loss,
+    )
     return Fitted(
         calibration=calibration,
-        pooling=best[1],
-        field_calibration=best[2],
+        pooling=best.method,
+        focus=best.focus,
+        field_calibration=best.calibration,
         cell_thresholds=fit_thresholds(p, cell_labels, sensitivity=sensitivity, specificity=specificity),
-        field_thresholds=fit_thresholds(best[3], truth, sensitivity=sensitivity, specificity=specificity),
+        field_thresholds=fit_thresholds(best.p, truth, sensitivity=sensitivity, specificity=specificity),
         novelty_threshold=float(np.quantile(held.novelty, NOVELTY_QUANTILE)),
     )
 
 
-def pool_images(p: Floats, sample: Ints, images: Ints, method: str) -> Floats:
+@dataclass(frozen=True)
+class Pooling:
+    """One way from cells to fields, fitted: its parameter, the fields' calibration, and how well it explains them."""
+
+    method: str
+    focus: float
+    calibration: Calibration
+    p: Floats
+    loss: float
+
+
+def fit_pooling(p: Floats, held: HeldOut, truth: Ints, method: str) -> Pooling:
+    """Fit the pooling `method` to held-out cells, by the likelihood of their fields' labels.
+
+    Parameters
+    ----------
+    p : float64, shape (n,)
+        Calibrated probabilities of the cells of `held`.
+    held : HeldOut
+    truth : int array, shape (m,)
+        Labels of ``held.images``.
+    method : str
+    """
+    candidates = []
+    for focus in FOCUSES if method == pooling.ATTENTION else [0.0]:
+        scores = pool_images(p, held.sample, held.images, method, focus)
+        calibration = fit_calibration(scores, truth)
+        probability = calibration(scores)
+        loss = float(-np.mean(np.log(np.clip(np.where(truth == 1, probability, 1 - probability), 1e-9, 1))))
+        candidates.append(Pooling(method, focus, calibration, probability, loss))
+    return min(candidates, key=lambda candidate: candidate.loss)
+
+
+def pool_images(p: Floats, sample: Ints, images: Ints, method: str, focus: float = 0.0) -> Floats:
     """Score of each image from its cells, in logits."""
     order = np.argsort(sample, kind="stable")
     starts = np.searchsorted(sample[order], images, side="left")
     ends = np.searchsorted(sample[order], images, side="right")
     return np.array(
-        [pooling.pool(p[order[a:b]], method) for a, b in zip(starts, ends, strict=True)], dtype=np.float64
+        [pooling.pool(p[order[a:b]], method, focus) for a, b in zip(starts, ends, strict=True)],
+        dtype=np.float64,
     )
 
 
@@ -146,7 +179,11 @@ def cross_fitted(
         )
         own = np.isin(held.sample, held.images[inside])
         scores = pool_images(
-            fitted.calibration(held.logits[own]), held.sample[own], held.images[inside], fitted.pooling
+            fitted.calibration(held.logits[own]),
+            held.sample[own],
+            held.images[inside],
+            fitted.pooling,
+            fitted.focus,
         )
         p[inside] = fitted.field_calibration(scores)
         calls[inside] = fitted.field_thresholds.call(p[inside])
@@ -224,7 +261,7 @@ def robustness(
                 shaped = crops if crops.ndim == 4 else crops[..., None]
                 pictures = torch.from_numpy(np.ascontiguousarray(shaped.transpose(0, 3, 1, 2)))
                 logits, embeddings = predict(network, pictures, spec, device)
-                score = pooling.pool(fitted.calibration(logits), fitted.pooling)
+                score = pooling.pool(fitted.calibration(logits), fitted.pooling, fitted.focus)
                 row["p"] = float(fitted.field_calibration(score))
                 if novelty is not None:
                     vector = describe_field(embeddings, crops, background(image), cells.table["area"])

@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 
 from fastpgs import metrics
 from fastpgs.inference import pooling
-from fastpgs.inference.calibration import fit_calibration
 from fastpgs.inference.files import ModelConfig
 from fastpgs.inference.novelty import Novelty, fit_novelty
 from fastpgs.inference.preprocess import InputSpec
@@ -201,7 +200,7 @@ def fit_model(
             for label, kind in ((1, "blast"), (0, "normal"))
         },
         "novelty_alarms": float(np.mean(alarms)),
-        "pooling": _pooling_table(held, labels, fitted),
+        "pooling": _pooling_table(held, labels, chosen),
         "baselines": baselines.field_baselines(
             data, cells, held.images, folds[: len(runs)], seed=options.seed
         ),
@@ -222,6 +221,7 @@ def fit_model(
         input=final_spec,
         calibration=fitted.calibration,
         pooling=fitted.pooling,
+        focus=fitted.focus,
         field_calibration=fitted.field_calibration,
         cell_thresholds=fitted.cell_thresholds,
         field_thresholds=fitted.field_thresholds,
@@ -398,7 +398,9 @@ def _judge(
     members = np.arange(len(cells))
     logits, _, _ = _predict(trained, cells, members, spec, device)
     images = np.unique(cells.sample)
-    scores = evaluate.pool_images(fitted.calibration(logits), cells.sample, images, fitted.pooling)
+    scores = evaluate.pool_images(
+        fitted.calibration(logits), cells.sample, images, fitted.pooling, fitted.focus
+    )
     p = fitted.field_calibration(scores)
     return {
         "images": len(test),
@@ -414,13 +416,12 @@ def _join(runs: list[_FoldRun]) -> HeldOut:
     )
 
 
-def _pooling_table(held: HeldOut, labels: Ints, fitted: evaluate.Fitted) -> dict[str, dict[str, float]]:
-    p = fitted.calibration(held.logits)
+def _pooling_table(held: HeldOut, labels: Ints, chosen: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Figures under each pooling, each fitted on the other folds."""
     table = {}
-    for method in pooling.METHODS:
-        scores = evaluate.pool_images(p, held.sample, held.images, method)
-        calibrated = fit_calibration(scores, labels[held.images])(scores)
-        table[method] = metrics.scores(labels[held.images], calibrated)
+    for method in pooling.NAMES:
+        p, _, _ = evaluate.cross_fitted(held, labels, **{**chosen, "method": method})
+        table[method] = metrics.scores(labels[held.images], p)
     return table
 
 
