@@ -93,6 +93,10 @@ def test_the_report_and_the_card_hold_what_was_measured(fitted):
     assert "fastpgs train fields --out tiny" in card
     lines = (out / "training" / "heldout.csv").read_text().splitlines()
     assert len(lines) == 1 + 16
+    assert sum(row["fields"] for row in report["groups"]) == 16
+    wrong = sum(row["wrong"] for row in report["groups"])
+    assert (out / "training" / "failures.png").exists() == (wrong > 0)
+    assert ("wrong side of p = 0.5" in card) == (wrong > 0)
     assert {"cells", "fold 0", "fold 1", "final", "robustness"} <= {t["stage"] for t in told}
 
 

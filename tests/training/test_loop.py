@@ -1,6 +1,8 @@
 """The loop learns, stops when told, and goes on exactly where it was."""
 
 import json
+import sys
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -172,3 +174,35 @@ def test_augmentation_repeats_and_stays_in_range(channels):
     assert float(runs[0][0].max()) <= 1
     with pytest.raises(ValueError, match="at most 20"):
         augment(crops, masks, 24, Augment(), torch.Generator())
+
+
+def test_tensorboard_gets_every_epoch_where_it_is_installed(cells, tmp_path, monkeypatch):
+    written = []
+
+    class SummaryWriter:
+        def __init__(self, folder):
+            self.folder = folder
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            written.append(("closed", self.folder))
+
+        def add_scalar(self, tag, value, step):
+            written.append((tag, step, value))
+
+    stand_in = types.ModuleType("torch.utils.tensorboard")
+    stand_in.SummaryWriter = SummaryWriter
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stand_in)
+    trained = train(cells, replace(CONFIG, epochs=2), (0, 1), folder=tmp_path)
+    losses = [row[1:] for row in written if row[0] == "loss/train"]
+    assert losses == [(row["epoch"] + 1, row["train_loss"]) for row in trained.history]
+    assert [row[1] for row in written if row[0] == "roc_auc/validation"] == [1, 2]
+    assert written[-1] == ("closed", str(tmp_path / "tensorboard"))
+
+
+def test_training_needs_no_tensorboard(cells, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # importing it fails
+    train(cells, replace(CONFIG, epochs=1), folder=tmp_path)
+    assert not (tmp_path / "tensorboard").exists()

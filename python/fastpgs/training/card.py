@@ -118,11 +118,27 @@ def _figures(report: dict[str, Any], fit: dict[str, Any]) -> list[str]:
         )
         + f". Held-out fields flagged as unlike the training: {report['novelty_alarms']:.1%}.",
         "",
+        *_groups(report),
         f"Single cells, judged by their field's label: ROC AUC {report['cells_figures']['roc_auc']:.4f}, balanced "
         f"accuracy {report['cells_figures']['balanced_accuracy']:.4f}.",
         "",
     ]
     return lines
+
+
+def _groups(report: dict[str, Any]) -> list[str]:
+    rows = report.get("groups", [])
+    wrong = [r for r in rows if r["wrong"]]
+    if not wrong:
+        return []
+    listed = ", ".join(f"{r['group']} {r['wrong']} of {r['fields']}" for r in wrong[:10])
+    return [
+        f"Fields on the wrong side of p = 0.5, the worst groups first: {listed}"
+        + (f"; {len(wrong) - 10} more groups with errors" if len(wrong) > 10 else "")
+        + f"; {len(rows) - len(wrong)} of {len(rows)} groups without any. Training writes the "
+        "worst fields as a picture, `training/failures.png`.",
+        "",
+    ]
 
 
 def _test(report: dict[str, Any]) -> list[str]:

@@ -1,8 +1,23 @@
-"""Loss and accuracy over the epochs, as a PNG (Figs. 13-20)."""
+"""Loss and accuracy over the epochs: a PNG (Figs. 13-20), and TensorBoard's own log where it is installed."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+
+def log_tensorboard(folder: Path, row: dict[str, float]) -> bool:
+    """Add one epoch's figures to ``folder/tensorboard``; False where TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return False
+    with SummaryWriter(str(folder / "tensorboard")) as writer:
+        for name, value in row.items():
+            if name != "epoch":
+                part, _, rest = name.partition("_")
+                tag = f"{rest}/{part}" if part in ("train", "validation") and rest else name
+                writer.add_scalar(tag, value, int(row["epoch"]) + 1)
+    return True
 
 
 def plot_history(runs: dict[str, list[dict[str, float]]], path: Path) -> None:

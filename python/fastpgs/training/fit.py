@@ -30,7 +30,7 @@ from fastpgs.inference import pooling
 from fastpgs.inference.files import ModelConfig
 from fastpgs.inference.novelty import Novelty, fit_novelty
 from fastpgs.inference.preprocess import InputSpec
-from fastpgs.training import baselines, evaluate
+from fastpgs.training import baselines, evaluate, failures
 from fastpgs.training.cellset import MARGIN, CellSet, collect_cells
 from fastpgs.training.datasets import Dataset, drop_duplicates
 from fastpgs.training.evaluate import HeldOut
@@ -200,6 +200,7 @@ def fit_model(
             for label, kind in ((1, "blast"), (0, "normal"))
         },
         "novelty_alarms": float(np.mean(alarms)),
+        "groups": failures.errors_by_group(data, held, p),
         "pooling": _pooling_table(held, labels, chosen),
         "baselines": baselines.field_baselines(
             data, cells, held.images, folds[: len(runs)], seed=options.seed
@@ -212,7 +213,8 @@ def fit_model(
     }
     if test is not None:
         result["test"] = _judge(test, trained, final_spec, fitted, cache, device, tell)
-    _write_predictions(work / "heldout.csv", data, held, p, calls)
+    failures.write_predictions(work / "heldout.csv", data, held, p, calls)
+    failures.plot_failures(work / "failures.png", data, held, p, spec)
     model = ModelConfig(
         name=name or out.name,
         network=config.network,
@@ -473,16 +475,3 @@ def _robustness(
 
 def _tell_change(tell: Report, fold: int, change: str) -> None:
     tell({"stage": "robustness", "fold": fold, "change": change})
-
-
-def _write_predictions(
-    path: Path, data: Dataset, held: HeldOut, p: NDArray[np.float64], calls: NDArray[np.str_]
-) -> None:
-    lines = ["image,label,group,fold,p_blast,call,novelty"]
-    for i, index in enumerate(held.images):
-        sample = data.samples[index]
-        lines.append(
-            f"{sample.stratum}/{sample.path.name},{sample.label},{sample.group},{held.fold[i]},"
-            f"{p[i]:.6f},{calls[i]},{held.novelty[i]:.4f}"
-        )
-    path.write_text("\n".join(lines) + "\n")

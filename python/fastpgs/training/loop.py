@@ -27,6 +27,7 @@ from fastpgs.nets.registry import has_mask
 from fastpgs.training.augment import Augment, augment
 from fastpgs.training.cellset import MARGIN, CellSet
 from fastpgs.training.checkpoint import load_checkpoint, save_checkpoint
+from fastpgs.training.curves import log_tensorboard
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -194,6 +195,7 @@ def train_network(
         if folder is not None:
             save_checkpoint(folder, network, optimiser, config, spec, history, best_weights, best_epoch)
             (folder / "log.jsonl").write_text("".join(json.dumps(r) + "\n" for r in history))
+            log_tensorboard(folder, row)
         if report:
             report(row)
 

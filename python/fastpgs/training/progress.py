@@ -13,7 +13,7 @@ class Progress:
     """Context manager to be passed as ``report``."""
 
     def __init__(self) -> None:
-        self.console = Console()
+        self.console = Console(stderr=True)
         self.bars = RichProgress(
             TextColumn("{task.description:<22}"),
             BarColumn(),
