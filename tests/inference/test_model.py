@@ -2,18 +2,20 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from fastpgs.cells import find_cells
 from fastpgs.inference import files
 from fastpgs.inference.calibration import Calibration, Thresholds, fit_calibration, fit_thresholds, sigmoid
 from fastpgs.inference.files import ModelConfig, ModelError, read_config
 from fastpgs.inference.model import load_model
 from fastpgs.inference.novelty import Novelty, fit_novelty
 from fastpgs.inference.pooling import METHODS, pool
-from fastpgs.inference.preprocess import InputSpec, background, to_rgb8
+from fastpgs.inference.preprocess import InputSpec, background, cut, to_rgb8
 from fastpgs.nets import build_network
 from fastpgs.training.save import save_model
 
@@ -389,6 +391,25 @@ def test_any_image_becomes_rgb8():
 def test_what_is_no_image(image):
     with pytest.raises(ValueError, match=r"expected|must be"):
         to_rgb8(image)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_denoised_crops_are_cut_from_the_denoised_field(masked):
+    from scipy.ndimage import median_filter
+
+    rng = np.random.default_rng(5)
+    field = np.full((80, 90, 3), 225, np.uint8)
+    field[30:52, 34:58] = (100, 60, 150)
+    field[rng.random((80, 90)) < 0.03] = 0
+    cells = find_cells(field)
+    assert len(cells)
+    plain = InputSpec(size=32, balance="none", masked=masked)
+    quiet = replace(plain, denoise="median")
+    expected = cut(median_filter(field, size=(3, 3, 1), mode="nearest"), cells, plain)
+    np.testing.assert_array_equal(cut(field, cells, quiet), expected)
+    assert not np.array_equal(cut(field, cells, plain), expected)
+    with pytest.raises(ValueError, match="denoise must be one of .* got 'wavelets'"):
+        InputSpec(denoise="wavelets")
 
 
 def test_white_balance_makes_the_background_white(tmp_path):

@@ -31,6 +31,8 @@ def register(app: typer.Typer) -> None:
         size: Annotated[int, typer.Option(help="Side of a crop, pixels, divisible by 8.")] = 48,
         colour: Annotated[str, typer.Option(help="rgb or grey.")] = "rgb",
         source: Annotated[str, typer.Option(help="cells, or image: the raw picture's middle.")] = "cells",
+        masked: Annotated[bool, typer.Option(help="Blank all but the cell.")] = False,
+        denoise: Annotated[str, typer.Option(help="Of crops: none, or median over 3 x 3 pixels.")] = "none",
         scale: Annotated[float, typer.Option(help="Crop pixels an image pixel.")] = 1.0,
         epochs: Annotated[int, typer.Option(help="Of deep rows.")] = 4,
         batch_size: Annotated[int, typer.Option()] = 32,
@@ -61,7 +63,15 @@ def register(app: typer.Typer) -> None:
                 compare(
                     found if limit == 0 else thin_out(found, limit),
                     out,
-                    InputSpec(size=size, colour=colour, source=source, scale=scale, balance="none"),
+                    InputSpec(
+                        size=size,
+                        colour=colour,
+                        source=source,
+                        masked=masked,
+                        scale=scale,
+                        balance="none",
+                        denoise=denoise,
+                    ),
                     TrainConfig(
                         network="unet",
                         options={"norm": norm, "width": width},

@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
         colour: Annotated[str, typer.Option(help="rgb or grey.")] = "rgb",
         source: Annotated[str, typer.Option(help="cells, or image: the raw picture's middle.")] = "cells",
         masked: Annotated[bool, typer.Option(help="Blank all but the cell.")] = False,
+        denoise: Annotated[str, typer.Option(help="Of crops: none, or median over 3 x 3 pixels.")] = "none",
         scale: Annotated[float, typer.Option(help="Crop pixels an image pixel.")] = 1.0,
         folds: Annotated[int, typer.Option()] = 10,
         official: Annotated[bool, typer.Option(help="Use the folds that the source defines.")] = False,
@@ -64,7 +65,13 @@ def register(app: typer.Typer) -> None:
                     found if limit == 0 else thin_out(found, limit),
                     out,
                     InputSpec(
-                        size=size, colour=colour, source=source, masked=masked, scale=scale, balance="none"
+                        size=size,
+                        colour=colour,
+                        source=source,
+                        masked=masked,
+                        scale=scale,
+                        balance="none",
+                        denoise=denoise,
                     ),
                     TrainConfig(
                         network=network,

@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
         size: Annotated[int, typer.Option(help="Side of a crop, pixels, divisible by 8.")] = 48,
         colour: Annotated[str, typer.Option(help="rgb or grey.")] = "rgb",
         balance: Annotated[str, typer.Option(help="White balance of the field: none or white.")] = "none",
+        denoise: Annotated[str, typer.Option(help="Of crops: none, or median over 3 x 3 pixels.")] = "none",
         masked: Annotated[bool, typer.Option(help="Blank all but the cell.")] = False,
         source: Annotated[str, typer.Option(help="cells, or image: the raw picture's middle.")] = "cells",
         scale: Annotated[float, typer.Option(help="Crop pixels an image pixel.")] = 1.0,
@@ -104,7 +105,13 @@ def register(app: typer.Typer) -> None:
                     found,
                     out,
                     InputSpec(
-                        size=size, colour=colour, source=source, masked=masked, balance=balance, scale=scale
+                        size=size,
+                        colour=colour,
+                        source=source,
+                        masked=masked,
+                        balance=balance,
+                        denoise=denoise,
+                        scale=scale,
                     ),
                     TrainConfig(
                         network=network,

@@ -1,6 +1,6 @@
 """From an image to the crops a network is fed: the same steps in training and in use.
 
-image -> 8-bit RGB -> cells -> white balance -> crops at native scale -> grey or RGB tensor
+image -> 8-bit RGB -> cells -> crops at one scale -> noise removal, white balance, mask -> grey or RGB tensor
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class InputSpec:
         Blank everything that is not the cell.
     balance : {"none", "white"}
         ``"white"`` scales each channel so that the field's background becomes white.
+    denoise : {"none", "median"}
+        ``"median"`` takes each channel's median over 3 x 3 pixels.
     scale : float
         Crop pixels an image pixel, one fixed factor for all cells: size is a feature and is kept.
     cells : dict
@@ -52,6 +54,7 @@ class InputSpec:
     source: str = "cells"
     masked: bool = False
     balance: str = "white"
+    denoise: str = "none"
     scale: float = 1.0
     cells: dict[str, Any] = field(default_factory=dict)
     mean: tuple[float, ...] = (0.7,)
@@ -63,6 +66,7 @@ class InputSpec:
         _one_of("colour", self.colour, ("rgb", "grey"))
         _one_of("source", self.source, ("cells", "image"))
         _one_of("balance", self.balance, ("none", "white"))
+        _one_of("denoise", self.denoise, ("none", "median"))
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"scale must be a finite number > 0, got {self.scale}")
         for name, values in (("mean", self.mean), ("std", self.std)):
@@ -145,9 +149,12 @@ def cut(image: NDArray[Any], cells: Cells, spec: InputSpec) -> UInt8:
     """
     rgb = to_rgb8(image)
     level = background(rgb)
-    crops = cut_raw(rgb, cells, spec, level)
-    masks = cut_masks(cells, spec) if spec.masked else None
-    return finish(crops, masks, np.broadcast_to(level, (len(crops), 3)), spec)
+    # A filter looks beyond the crop's edge, where training has a margin too.
+    margin = 0 if spec.denoise == "none" else 1
+    crops = cut_raw(rgb, cells, spec, level, margin)
+    masks = cut_masks(cells, spec, margin) if spec.masked else None
+    done = finish(crops, masks, np.broadcast_to(level, (len(crops), 3)), spec)
+    return np.ascontiguousarray(done[:, margin : margin + spec.size, margin : margin + spec.size])
 
 
 def cut_raw(rgb: UInt8, cells: Cells, spec: InputSpec, level: NDArray[np.float64], margin: int = 0) -> UInt8:
@@ -170,7 +177,7 @@ def cut_masks(cells: Cells, spec: InputSpec, margin: int = 0) -> UInt8:
 
 
 def finish(crops: UInt8, masks: UInt8 | None, levels: NDArray[np.float64], spec: InputSpec) -> UInt8:
-    """White balance, masking and grey, as the model's input asks.
+    """Noise removal, white balance, masking and grey, as the model's input asks.
 
     Parameters
     ----------
@@ -185,6 +192,10 @@ def finish(crops: UInt8, masks: UInt8 | None, levels: NDArray[np.float64], spec:
     -------
     uint8, shape (n, S, S, 3) or (n, S, S)
     """
+    if spec.denoise == "median":
+        from scipy.ndimage import median_filter
+
+        crops = median_filter(crops, size=(1, 3, 3, 1), mode="nearest")
     if spec.balance == "white":
         gain = np.where(levels.min(axis=1, keepdims=True) < DARKEST_WHITE, 1.0, WHITE / np.maximum(levels, 1))
         crops = np.clip(np.rint(crops * gain[:, None, None, :].astype(np.float32)), 0, 255).astype(np.uint8)

@@ -63,8 +63,9 @@ def load_checkpoint(
 
     with safe_open(folder / NAME, "pt") as file:
         header = file.metadata()
-        for name, now in (("config", config.to_dict()), ("input", spec.to_dict())):
-            _same_options(json.loads(header[name]), now)
+        _same_options(json.loads(header["config"]), config.to_dict())
+        # By way of the class, so that an option younger than the checkpoint has its default there.
+        _same_options(InputSpec.from_dict(json.loads(header["input"])).to_dict(), spec.to_dict())
         tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
     network.load_state_dict(_under(tensors, "network."))
     state: dict[int, dict[str, Any]] = {}
