@@ -408,7 +408,7 @@ def test_denoised_crops_are_cut_from_the_denoised_field(masked):
     expected = cut(median_filter(field, size=(3, 3, 1), mode="nearest"), cells, plain)
     np.testing.assert_array_equal(cut(field, cells, quiet), expected)
     assert not np.array_equal(cut(field, cells, plain), expected)
-    with pytest.raises(ValueError, match="denoise must be one of .* got 'wavelets'"):
+    with pytest.raises(ValueError, match=r"denoise must be one of .* got 'wavelets'"):
         InputSpec(denoise="wavelets")
 
 
