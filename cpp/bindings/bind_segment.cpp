@@ -108,6 +108,7 @@ void bind_segment(py::module_& module) {
         .def_readwrite("map", &Params::map)
         .def_readwrite("seed", &Params::seed)
         .def_readwrite("want_clusters", &Params::want_clusters)
+        .def_readwrite("want_inertia", &Params::want_inertia)
         .def_readwrite("threads", &Params::threads);
 
     py::class_<Result>(module, "Result")

@@ -210,8 +210,21 @@ void read_colours(const ImageView& image, const FeatureSpace& space, At at, Out*
     }
 }
 
-template <class Out, class At>
-void read_positions(const ImageView& image, At at, Out* rows, Out* cols) {
+template <class Out>
+void read_positions(const ImageView& image, Range at, Out* rows, Out* cols) {
+    std::size_t row = at.begin / image.width, col = at.begin % image.width;
+    for (std::size_t i = 0; i < at.n; ++row, col = 0) {
+        const std::size_t run = std::min(image.width - col, at.n - i);
+        for (std::size_t l = 0; l < run; ++l) {
+            rows[i + l] = static_cast<Out>(row);
+            cols[i + l] = static_cast<Out>(static_cast<std::int32_t>(col + l));
+        }
+        i += run;
+    }
+}
+
+template <class Out>
+void read_positions(const ImageView& image, List at, Out* rows, Out* cols) {
     for (std::size_t i = 0; i < at.n; ++i) {
         rows[i] = static_cast<Out>(at[i] / image.width);
         cols[i] = static_cast<Out>(at[i] % image.width);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "fastpgs/real_kernels.hpp"
 #include "fastpgs/tile_kernels.hpp"
 
 namespace fastpgs {
@@ -10,15 +11,18 @@ namespace fastpgs {
 namespace baseline_path {
 extern const Kernels table;
 extern const TileKernels tile_table;
+extern const RealKernels real_table;
 }  // namespace baseline_path
 #ifdef FASTPGS_X86_PATHS
 namespace avx2_path {
 extern const Kernels table;
 extern const TileKernels tile_table;
+extern const RealKernels real_table;
 }  // namespace avx2_path
 namespace avx512_path {
 extern const Kernels table;
 extern const TileKernels tile_table;
+extern const RealKernels real_table;
 }  // namespace avx512_path
 #endif
 
@@ -54,6 +58,14 @@ const TileKernels& tile_kernels() {
     if (&kernels() == &avx2_path::table) return avx2_path::tile_table;
 #endif
     return baseline_path::tile_table;
+}
+
+const RealKernels& real_kernels() {
+#ifdef FASTPGS_X86_PATHS
+    if (&kernels() == &avx512_path::table) return avx512_path::real_table;
+    if (&kernels() == &avx2_path::table) return avx2_path::real_table;
+#endif
+    return baseline_path::real_table;
 }
 
 }  // namespace fastpgs

@@ -17,7 +17,7 @@ class PointSource : public Source<T> {
                                    first());
     }
 
-    Assigned assign(const std::vector<T>& pivots) override {
+    Assigned assign(const std::vector<T>& pivots, bool) override {
         assign_all(points_, groups(), pivots, task_.threads, assignment_);
         return {assignment_.inertia, assignment_.empty};
     }

@@ -75,7 +75,7 @@ class Segmentation {
             Start<T> now;
             now.pivots = pivots_at<T>(image_, space_, raster);
             now.iterated = source_.iterate(now.pivots);
-            if (starts > 1) now.inertia = source_.assign(now.pivots.z).inertia;
+            if (starts > 1) now.inertia = source_.assign(now.pivots.z, true).inertia;
             if (!best || now.inertia < best->inertia) best = std::move(now);
         }
         for (std::size_t j = 0; j < best->pivots.raster.size(); ++j)
@@ -103,7 +103,7 @@ class Segmentation {
         }
         result.n_iter = best.iterated.n_iter;
         result.converged = best.iterated.converged;
-        Assigned assigned = source_.assign(z);
+        Assigned assigned = source_.assign(z, params_.want_inertia);
         result.inertia = assigned.inertia;
         result.empty = std::move(assigned.empty);
         fill_features(z, result);
@@ -141,6 +141,9 @@ Result segment_any(const Task& task) {
     std::unique_ptr<Source<T>> source;
     if constexpr (std::is_same_v<T, std::int32_t>) source = make_tiles(task);
     if (!source) source = make_colours<T>(task);
+    if constexpr (std::is_same_v<T, double>) {
+        if (!source) source = make_real_tiles(task);
+    }
     if (!source) source = make_pixels<T>(task);
     return Segmentation<T>(task, *source).run(task.labels);
 }

@@ -75,7 +75,7 @@ class Tiles final : public Source<std::int32_t> {
         return out;
     }
 
-    Assigned assign(const std::vector<std::int32_t>& pivots) override {
+    Assigned assign(const std::vector<std::int32_t>& pivots, bool) override {
         assign_to(pivots);
         Assigned out;
         std::int64_t inertia = squares_;

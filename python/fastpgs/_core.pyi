@@ -38,6 +38,7 @@ class Params:
     map: list[float]
     seed: int
     want_clusters: bool
+    want_inertia: bool
     threads: int
     def __init__(self) -> None: ...
 

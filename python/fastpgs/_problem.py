@@ -7,7 +7,9 @@ implementations stay independent where it matters.
 
 from __future__ import annotations
 
+import math
 import operator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -29,6 +31,7 @@ MAX_ABS = 1e100
 #: Integer feature units in one documented unit, squared distances in this many squared.
 LAB_SCALE = 64
 UINT16_SCALE = 257
+_BLOCK = 32768
 _DTYPES = ("uint8", "uint16", "float32", "float64")
 _DTYPE_CHARS = frozenset("BHfd")
 _FEATURES = get_args(Features)
@@ -162,58 +165,92 @@ def _channel_last(image: npt.ArrayLike, channel_axis: int | None) -> npt.NDArray
     return array
 
 
-def _check_finite(image: PixelArray, mask: npt.NDArray[np.bool_] | None) -> None:
+def _refuse_non_finite(image: PixelArray, mask: npt.NDArray[np.bool_] | None) -> None:
     bad: npt.NDArray[np.bool_] = np.logical_not(np.isfinite(image))
     if bad.ndim == 3:
         bad = np.logical_or.reduce(bad, axis=2)
     if mask is not None:
         bad &= mask
-    count = int(np.count_nonzero(bad))
-    if count:
-        row, col = np.argwhere(bad)[0]
-        raise ValueError(
-            f"image must be finite, got NaN or infinity in {count} pixels, "
-            f"the first at (row, col) = ({row}, {col})"
-        )
+    row, col = np.argwhere(bad)[0]
+    raise ValueError(
+        f"image must be finite, got NaN or infinity in {int(np.count_nonzero(bad))} pixels, "
+        f"the first at (row, col) = ({row}, {col})"
+    )
 
 
-def _check_magnitude(image: PixelArray) -> None:
-    top = float(np.abs(image).max())
+def _range(image: PixelArray, mask: npt.NDArray[np.bool_] | None) -> tuple[float, float]:
+    """Return the least and the greatest value of a float image; refuse one that is not finite."""
+    used = image if mask is None else image[mask]
+    low, high = float(used.min()), float(used.max())  # NaN wins both
+    if not (math.isfinite(low) and math.isfinite(high)):
+        _refuse_non_finite(image, mask)
+    return low, high
+
+
+def _without_masked(image: PixelArray, mask: npt.NDArray[np.bool_] | None) -> PixelArray:
+    """Zero what lies outside the mask, which may be anything, NaN too."""
+    if mask is None:
+        return image
+    out: PixelArray = np.where(mask if image.ndim == 2 else mask[:, :, None], image, image.dtype.type(0))
+    return out
+
+
+def _check_magnitude(low: float, high: float) -> None:
+    top = max(abs(low), abs(high))
     if top > MAX_ABS:
         raise ValueError(
             f"features='raw' must be at most {MAX_ABS:g} in magnitude, got {top:g}; rescale the image"
         )
 
 
+def _blocks(size: int) -> Iterator[slice]:
+    """Runs of an array that fit into a fast cache together with what is computed from them."""
+    return (slice(begin, begin + _BLOCK) for begin in range(0, size, _BLOCK))
+
+
 def _as_levels(image: PixelArray, top: int, dtype: npt.DTypeLike) -> PixelArray | None:
     """Map a float image in [0, 1] to integer levels if it holds nothing else, within rounding."""
-    scaled = image.astype(np.float64) * top
-    levels = np.rint(scaled)
+    flat = image.reshape(-1)
     # A product with the rounded reciprocal of `top`, as img_as_float takes it, is off by 2 ulp at most.
-    if np.abs(scaled - levels).max() > top * 4.0 * float(np.spacing(image.dtype.type(1))):
-        return None
-    out: PixelArray = levels.astype(dtype)
-    return out
+    tolerance = top * 4.0 * float(np.spacing(image.dtype.type(1)))
+    out = np.empty(flat.shape, dtype=dtype)
+    few = flat[:: max(1, len(flat) // 256)]
+    for part in (None, *_blocks(len(flat))):  # a few values from everywhere tell most other images at once
+        scaled = np.multiply(few if part is None else flat[part], float(top), dtype=np.float64)
+        levels = np.rint(scaled)
+        scaled -= levels
+        if max(scaled.max(), -scaled.min()) > tolerance:
+            return None
+        if part is not None:
+            out[part] = levels
+    return out.reshape(image.shape)
+
+
+def _rounded_levels(image: PixelArray) -> PixelArray:
+    """Round a float image in [0, 1] to 16 bits."""
+    flat = image.reshape(-1)
+    out = np.empty(flat.shape, dtype=np.uint16)
+    for part in _blocks(len(flat)):
+        scaled = np.multiply(flat[part], 65535.0, dtype=np.float64)
+        out[part] = np.rint(scaled, out=scaled)
+    return out.reshape(image.shape)
 
 
 def _float_colours(image: PixelArray, features: Features, mask: npt.NDArray[np.bool_] | None) -> PixelArray:
     """Check that a float colour image is in [0, 1]; return 8- or 16-bit levels where it holds them."""
-    used = image if mask is None else image[mask]
-    low, high = float(used.min()), float(used.max())
+    low, high = _range(image, mask)
     if low < 0.0 or high > 1.0:
         raise ValueError(
             f"a float colour image must be in [0, 1] for features={features!r}, got [{low:g}, {high:g}]; "
             "rescale it, or pass features='raw' to use its values as they are"
         )
-    if mask is not None:  # what lies outside the mask may be anything, NaN too
-        image = np.where(mask if image.ndim == 2 else mask[:, :, None], image, image.dtype.type(0))
+    colours: PixelArray = np.ascontiguousarray(_without_masked(image, mask))
     for top, dtype in ((255, np.uint8), (65535, np.uint16)):
-        levels = _as_levels(image, top, dtype)
+        levels = _as_levels(colours, top, dtype)
         if levels is not None:
             return levels
-    if features == "lab":  # the fixed-point conversion is defined on 16-bit levels
-        return np.rint(image.astype(np.float64) * 65535.0).astype(np.uint16)
-    return image
+    # The fixed-point conversion of lab is defined on 16-bit levels.
+    return _rounded_levels(colours) if features == "lab" else colours
 
 
 def _check_mask(mask: npt.ArrayLike | None, shape: tuple[int, int]) -> npt.NDArray[np.bool_] | None:
@@ -346,15 +383,14 @@ def prepare(
     used = _check_mask(mask, shape)
     _check_channels(array, features)
     if array.dtype.kind == "f" and features != "xy":
-        _check_finite(array, used)
         if features != "raw":
             array = _float_colours(array, features, used)
         else:
-            if used is not None:
-                array = np.where(used if array.ndim == 2 else used[:, :, None], array, array.dtype.type(0))
-            _check_magnitude(array)
+            low, high = _range(array, used)
+            _check_magnitude(low, high)
+            array = _without_masked(array, used)
     elif array.dtype.kind == "f":
-        _check_finite(array, used)  # Eq. 1 looks at positions alone; labels are still ordered by luminance
+        _range(array, used)  # Eq. 1 looks at positions alone; labels are still ordered by luminance
 
     how: Literal["k-medoids++", "random", "given"]
     pivots = None

@@ -109,12 +109,20 @@ def _check(result: _core.Result, problem: Problem, stacklevel: int) -> None:
         )
 
 
-def _fit(problem: Problem, num_threads: int | None, *, clusters: bool = False, stacklevel: int = 4) -> _Fit:
+def _fit(
+    problem: Problem,
+    num_threads: int | None,
+    *,
+    clusters: bool = False,
+    inertia: bool = True,
+    stacklevel: int = 4,
+) -> _Fit:
     threads = _problem.check_num_threads(num_threads)
     linear = _linear_map(problem)
     params = _params(problem, linear)
     params.threads = threads
     params.want_clusters = clusters
+    params.want_inertia = inertia
     labels, result = _core.segment(problem.image, problem.mask, params)
     _check(result, problem, stacklevel)
     return _Fit(labels, result, problem, linear)
@@ -244,7 +252,7 @@ def segment(
         channel_axis=channel_axis,
         seed=seed,
     )
-    return _fit(problem, num_threads).labels
+    return _fit(problem, num_threads, inertia=False).labels
 
 
 def segment_batch(
@@ -308,9 +316,9 @@ def segment_batch(
     for positions in groups.values():
         first = positions[0]
         some = [problems[p] for p in positions]
-        out, results = _core.segment_batch(
-            [p.image for p in some], [p.mask for p in some], _params(problems[first], maps[first]), threads
-        )
+        params = _params(problems[first], maps[first])
+        params.want_inertia = False
+        out, results = _core.segment_batch([p.image for p in some], [p.mask for p in some], params, threads)
         for position, array, result in zip(positions, out, results, strict=True):
             try:
                 _check(result, problems[position], stacklevel=3)

@@ -29,6 +29,7 @@ struct Params {
     std::vector<double> map;            // row-major lower-triangular (F, F) map of the features, or empty
     std::uint64_t seed = 0;             //
     bool want_clusters = false;         // fill Result::clusters
+    bool want_inertia = true;           // fill Result::inertia, if it costs anything
     int threads = 0;                    // 0: all that are permitted
 };
 

@@ -4,8 +4,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
+
+#include "fastpgs/block.hpp"
 
 namespace fastpgs {
 
@@ -21,9 +22,9 @@ class Planes {
     Planes& operator=(Planes&&) = default;
 
     void reset(std::size_t dims, std::size_t n) {
-        values_.reset(new T[dims * n]);
+        values_ = Block<T>(dims * n);
         planes_.resize(dims);
-        for (std::size_t a = 0; a < dims; ++a) planes_[a] = values_.get() + a * n;
+        for (std::size_t a = 0; a < dims; ++a) planes_[a] = values_.data() + a * n;
     }
 
     T* const* data() { return planes_.data(); }
@@ -33,7 +34,7 @@ class Planes {
     std::size_t dims() const { return planes_.size(); }
 
   private:
-    std::unique_ptr<T[]> values_;
+    Block<T> values_;
     std::vector<T*> planes_;
 };
 

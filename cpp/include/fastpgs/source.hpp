@@ -2,6 +2,7 @@
 //
 //      tiles     8-bit colours and lab as runs of neighbouring pixels (tiles.hpp)
 //      colours   distinct 8-bit colours with their counts (palette.hpp): large lab images, linear maps
+//      real      other colours, linear maps, positions: runs of neighbouring pixels (real_tiles.cpp)
 //      pixels    anything else: every pixel as a point
 #pragma once
 
@@ -29,7 +30,7 @@ struct Task {
 
 // What is known once every pixel has its nearest pivot.
 struct Assigned {
-    double inertia = 0.0;             // Eq. 3, in internal units
+    double inertia = 0.0;             // Eq. 3, in internal units; may be 0 where it is not wanted
     std::vector<std::uint8_t> empty;  // k flags
 };
 
@@ -42,7 +43,7 @@ class Source {
     virtual Iterated iterate(Pivots<T>& pivots) = 0;
 
     // Gives every pixel to the nearest of pivots (k, dims), ties to the lower.
-    virtual Assigned assign(const std::vector<T>& pivots) = 0;
+    virtual Assigned assign(const std::vector<T>& pivots, bool want_inertia) = 0;
 
     // Writes labels by the pivots last assigned: 1 … k, or 0 beyond the threshold and outside the mask.
     virtual void write_labels() = 0;
@@ -60,5 +61,8 @@ std::unique_ptr<Source<T>> make_colours(const Task& task);
 
 // Null where tiles do not serve.
 std::unique_ptr<Source<std::int32_t>> make_tiles(const Task& task);
+
+// Null where there are too many pivots, or too few pixels.
+std::unique_ptr<Source<double>> make_real_tiles(const Task& task);
 
 }  // namespace fastpgs
