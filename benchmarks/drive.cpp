@@ -1,7 +1,8 @@
 // The core alone, for instruction counts and profiles: drive CASE SIZE [REPEATS [IMAGE]]
 //
 // Segments a smear-like picture made here from integers alone, or SIZE x SIZE raw bytes of RGB read from
-// IMAGE, on one thread from three given pivots. Prints the least time, the iterations and a checksum of labels.
+// IMAGE, on one thread from three given pivots. Prints the least time, the iterations and a checksum of
+// labels.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>

@@ -244,7 +244,7 @@ def _float_colours(image: PixelArray, features: Features, mask: npt.NDArray[np.b
             f"a float colour image must be in [0, 1] for features={features!r}, got [{low:g}, {high:g}]; "
             "rescale it, or pass features='raw' to use its values as they are"
         )
-    colours: PixelArray = np.ascontiguousarray(_without_masked(image, mask))
+    colours: PixelArray = np.require(_without_masked(image, mask), requirements="C")
     for top, dtype in ((255, np.uint8), (65535, np.uint16)):
         levels = _as_levels(colours, top, dtype)
         if levels is not None:
