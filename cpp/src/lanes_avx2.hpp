@@ -29,11 +29,31 @@ static inline unsigned bits(Lanes mask) {
     return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(mask)));
 }
 
+// Where the set bits of each byte are.
+struct BitPlaces {
+    std::uint8_t at[256][8];
+
+    constexpr BitPlaces() : at() {
+        for (unsigned byte = 0; byte < 256; ++byte)
+            for (unsigned bit = 0, n = 0; bit < 8; ++bit)
+                if ((byte >> bit & 1U) != 0) at[byte][n++] = static_cast<std::uint8_t>(bit);
+    }
+};
+static constexpr BitPlaces kBitPlaces;
+
+static inline std::size_t append(std::uint32_t* list, std::int32_t first, unsigned mask) {
+    const __m128i places = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kBitPlaces.at[mask]));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(list),
+                        _mm256_add_epi32(_mm256_cvtepu8_epi32(places), _mm256_set1_epi32(first)));
+    return static_cast<std::size_t>(_mm_popcnt_u32(mask));
+}
+
 static inline Lanes dot(Lanes a, Lanes b) { return _mm256_madd_epi16(a, b); }
 static inline Lanes add_pairs(Lanes a, Lanes b) { return _mm256_add_epi16(a, b); }
 static inline Lanes subtract_pairs(Lanes a, Lanes b) { return _mm256_sub_epi16(a, b); }
 static inline Lanes least_pairs(Lanes a, Lanes b) { return _mm256_min_epi16(a, b); }
 static inline Lanes most_pairs(Lanes a, Lanes b) { return _mm256_max_epi16(a, b); }
+static inline Lanes magnitude_pairs(Lanes a) { return _mm256_abs_epi16(a); }
 static inline Lanes shift_pairs(Lanes a, int left) { return _mm256_sll_epi16(a, _mm_cvtsi32_si128(left)); }
 
 #define FASTPGS_FOLD(name, op)                                                     \

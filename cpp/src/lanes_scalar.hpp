@@ -89,6 +89,16 @@ static inline unsigned bits(Lanes mask) {
     return out;
 }
 
+// Appends first + l for each set bit l, and returns their number. Writes kLanes places.
+static inline std::size_t append(std::uint32_t* list, std::int32_t first, unsigned mask) {
+    std::size_t n = 0;
+    for (unsigned l = 0; l < kLanes; ++l) {
+        list[n] = static_cast<std::uint32_t>(first) + l;
+        n += mask >> l & 1U;
+    }
+    return n;
+}
+
 // Products of the halves of each lane, added.
 static inline Lanes dot(Lanes a, Lanes b) {
     return each(a, b, [](std::int32_t x, std::int32_t y) {
@@ -99,6 +109,9 @@ static inline Lanes add_pairs(Lanes a, Lanes b) { return each_half(a, b, plus); 
 static inline Lanes subtract_pairs(Lanes a, Lanes b) { return each_half(a, b, minus); }
 static inline Lanes least_pairs(Lanes a, Lanes b) { return each_half(a, b, smaller); }
 static inline Lanes most_pairs(Lanes a, Lanes b) { return each_half(a, b, larger); }
+static inline Lanes magnitude_pairs(Lanes a) {
+    return each_half(a, a, [](std::int32_t x, std::int32_t) { return x < 0 ? -x : x; });
+}
 static inline Lanes shift_pairs(Lanes a, int left) {
     return each_half(a, a, [left](std::int32_t x, std::int32_t) { return x * (1 << left); });
 }

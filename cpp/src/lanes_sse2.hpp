@@ -32,11 +32,23 @@ static inline unsigned bits(Lanes mask) {
     return static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(mask)));
 }
 
+static inline std::size_t append(std::uint32_t* list, std::int32_t first, unsigned mask) {
+    std::size_t n = 0;
+    for (unsigned l = 0; l < kLanes; ++l) {
+        list[n] = static_cast<std::uint32_t>(first) + l;
+        n += mask >> l & 1U;
+    }
+    return n;
+}
+
 static inline Lanes dot(Lanes a, Lanes b) { return _mm_madd_epi16(a, b); }
 static inline Lanes add_pairs(Lanes a, Lanes b) { return _mm_add_epi16(a, b); }
 static inline Lanes subtract_pairs(Lanes a, Lanes b) { return _mm_sub_epi16(a, b); }
 static inline Lanes least_pairs(Lanes a, Lanes b) { return _mm_min_epi16(a, b); }
 static inline Lanes most_pairs(Lanes a, Lanes b) { return _mm_max_epi16(a, b); }
+static inline Lanes magnitude_pairs(Lanes a) {
+    return _mm_max_epi16(a, _mm_sub_epi16(_mm_setzero_si128(), a));
+}
 static inline Lanes shift_pairs(Lanes a, int left) { return _mm_sll_epi16(a, _mm_cvtsi32_si128(left)); }
 
 #define FASTPGS_FOLD(name, op)                 \

@@ -9,12 +9,12 @@
 //
 // The medoid is the member nearest to the mean: tiles too far from the mean are not read, those left give
 // the least distance to the rounded mean in 32 bits, and 64-bit keys decide among what rounding cannot tell
-// apart. While pivots move, the caller's labels hold the pivots of pixels of straddling tiles; nothing else
-// is kept a pixel of RGB, so that memory is 32 bytes a tile.
+// apart. Nothing is kept a pixel of RGB: memory is 48 bytes a tile.
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
 
 #include "fastpgs/parallel.hpp"
@@ -24,8 +24,8 @@
 namespace fastpgs {
 namespace {
 
-constexpr std::size_t kSmallTile = 16;
-constexpr std::size_t kLargeTile = 32;                     // where 32 bytes for 16 pixels are too much
+constexpr std::size_t kSmallTile = 32;
+constexpr std::size_t kLargeTile = 64;                     // where 32 bytes for 16 pixels are too much
 constexpr std::size_t kManyPixels = std::size_t{1} << 21;  // of a large image
 constexpr std::size_t kWorth = std::size_t{1} << 17;       // pixels that are worth a thread
 constexpr std::size_t kRun = 2048;                         // pixels read at once
@@ -56,7 +56,9 @@ class Tiles final : public Source<std::int32_t> {
             read_words();
         tiles_ = n_ / pixels_.tile;
         summarise_tiles();
-        owners_.resize(tiles_ + kTileMargin);
+        masks_.resize(tiles_ + kTileMargin, k_ <= kOwnedPivots ? 0 : kAnyPivot);
+        straddling_.resize(tiles_ + tasks_for(tiles_) * kTileMargin);
+        owned_.resize(4 * kOwnedPivots);
         near_.resize(tiles_);
         near_least_.resize(tiles_);
         sums_.resize(4 * k_);
@@ -66,7 +68,7 @@ class Tiles final : public Source<std::int32_t> {
         Iterated out;
         const Params& params = task_.params;
         while (out.n_iter < params.max_iter && !out.converged) {
-            assign_to(pivots.z);
+            assign_to(pivots.z, false);
             double most = 0.0;
             for (std::size_t j = 0; j < k_; ++j) most = std::max(most, move_to_medoid(pivots, j));
             ++out.n_iter;
@@ -76,7 +78,7 @@ class Tiles final : public Source<std::int32_t> {
     }
 
     Assigned assign(const std::vector<std::int32_t>& pivots, bool) override {
-        assign_to(pivots);
+        assign_to(pivots, true);
         Assigned out;
         std::int64_t inertia = squares_;
         for (std::size_t j = 0; j < k_; ++j) {
@@ -98,7 +100,7 @@ class Tiles final : public Source<std::int32_t> {
             const std::size_t begin = t * tiles_ / tasks, end = (t + 1) * tiles_ / tasks;
             if (threshold)
                 kernels_.limit(
-                    {pixels_, begin, end, owners_.data(), assigned_.data(), k_, limit, task_.labels});
+                    {pixels_, begin, end, masks_.data(), assigned_.data(), k_, limit, task_.labels});
             else
                 fill_labels(begin, end);
         });
@@ -151,9 +153,10 @@ class Tiles final : public Source<std::int32_t> {
     }
 
     void summarise_tiles() {
-        boxes_.reset(7, tiles_ + kTileMargin);
-        for (std::size_t a = 0; a < 7; ++a) std::fill_n(boxes_[a] + tiles_, kTileMargin, 0);
-        box_ = {boxes_[0], boxes_[1], boxes_[2], boxes_[3], {boxes_[4], boxes_[5], boxes_[6]}};
+        boxes_.reset(4, tiles_ + kTileMargin);
+        for (std::size_t a = 0; a < 4; ++a) std::fill_n(boxes_[a] + tiles_, kTileMargin, 0);
+        tile_sums_.reset(1, 4 * tiles_);
+        box_ = {boxes_[0], boxes_[1], boxes_[2], boxes_[3], tile_sums_[0]};
         const std::size_t tasks = tasks_for(tiles_);
         std::vector<std::int64_t> squares(tasks, 0);
         parallel_for(tasks, task_.threads, [&](std::size_t t) {
@@ -163,8 +166,6 @@ class Tiles final : public Source<std::int32_t> {
         });
         squares_ = -static_cast<std::int64_t>(tiles_ * pixels_.tile);  // the kernel counts the 1 beside x2
         for (const std::int64_t square : squares) squares_ += square;
-        for (std::size_t a = 0; a < 3; ++a)
-            for (std::size_t t = 0; t < tiles_; ++t) totals_[a] += box_.sums[a][t];
         for (std::size_t i = tiles_ * pixels_.tile; i < n_; ++i) {
             const Pixel x = pixel(i);
             const std::int64_t wide[3] = {x[0], x[1], x[2]};
@@ -172,47 +173,42 @@ class Tiles final : public Source<std::int32_t> {
         }
     }
 
-    // Nearest pivots and sums of members; nothing to do where pivots are those of the last time.
-    void assign_to(const std::vector<std::int32_t>& pivots) {
-        if (pivots == assigned_) return;
+    // Sums of members and, if wanted, labels of straddling tiles; nothing to do where that is done.
+    void assign_to(const std::vector<std::int32_t>& pivots, bool want_labels) {
+        if (pivots == assigned_ && (labelled_ || !want_labels)) return;
+        labelled_ = want_labels;
         assigned_ = pivots;
-        std::fill(sums_.begin(), sums_.end(), 0);
-        straddling_.clear();
-        if (k_ <= kOwnedPivots)
-            kernels_.owners(box_, 0, tiles_, pivots.data(), k_, owners_.data());
-        else
-            std::fill(owners_.begin(), owners_.end(), kTileStraddles);
-        std::vector<std::int64_t> owned(4 * kOwnedPivots, 0);
-        for (std::size_t t = 0; t < tiles_; ++t) {
-            if (owners_[t] == kTileStraddles) {
-                straddling_.push_back(static_cast<std::uint32_t>(t));
-                continue;
-            }
-            std::int64_t* sums = owned.data() + 4 * owners_[t];
-            sums[0] += 1;
-            for (std::size_t a = 0; a < 3; ++a) sums[1 + a] += box_.sums[a][t];
-        }
-        for (std::size_t j = 0; j < std::min(k_, kOwnedPivots); ++j)
-            owned[4 * j] *= static_cast<std::int64_t>(pixels_.tile);
-        assign_straddling();
-        for (std::size_t s = 0; s < 4 * std::min(k_, kOwnedPivots); ++s) sums_[s] += owned[s];
-        // What is no other pivot's is the last one's.
-        std::int64_t rest[4] = {static_cast<std::int64_t>(tiles_ * pixels_.tile), totals_[0], totals_[1],
-                                totals_[2]};
-        for (std::size_t s = 0; s < 4 * (k_ - 1); ++s) rest[s % 4] -= sums_[s];
-        std::copy(rest, rest + 4, sums_.end() - 4);
-        assign_last_pixels();
-    }
-
-    void assign_straddling() {
-        const std::size_t n = straddling_.size(), tasks = tasks_for(n);
-        std::vector<std::int64_t> sums(tasks * sums_.size(), 0);
-        parallel_for(tasks, task_.threads, [&](std::size_t t) {
-            const std::size_t begin = t * n / tasks, end = (t + 1) * n / tasks;
-            kernels_.assign({pixels_, straddling_.data() + begin, end - begin, assigned_.data(), k_,
-                             task_.labels, sums.data() + t * sums_.size()});
+        const std::size_t tasks = tasks_for(tiles_), width = owned_.size() + sums_.size();
+        std::vector<std::int64_t> sums(tasks * width, 0);
+        parallel_for(tasks, task_.threads, [&](std::size_t task) {
+            const std::size_t begin = task * tiles_ / tasks, end = (task + 1) * tiles_ / tasks;
+            std::int64_t* owned = sums.data() + task * width;
+            TileCandidatesArgs args{};
+            args.boxes = box_;
+            args.begin = begin;
+            args.end = end;
+            args.pivots = assigned_.data();
+            args.k = k_;
+            args.masks = masks_.data();
+            args.owned = owned;
+            args.straddling = straddling_.data() + begin + task * kTileMargin;
+            args.n_straddling = end - begin;
+            if (k_ <= kOwnedPivots)
+                kernels_.candidates(args);
+            else
+                std::iota(args.straddling, args.straddling + args.n_straddling,
+                          static_cast<std::uint32_t>(begin));
+            kernels_.assign({pixels_, box_, masks_.data(), args.straddling, args.n_straddling,
+                             assigned_.data(), k_, want_labels ? task_.labels : nullptr,
+                             owned + owned_.size()});
         });
-        for (std::size_t s = 0; s < sums.size(); ++s) sums_[s % sums_.size()] += sums[s];
+        std::fill(sums_.begin(), sums_.end(), 0);
+        for (std::size_t s = 0; s < sums.size(); ++s) {
+            const std::size_t at = s % width;
+            (at < owned_.size() ? owned_[at] : sums_[at - owned_.size()]) += sums[s];
+        }
+        for (std::size_t s = 0; s < std::min(owned_.size(), sums_.size()); ++s) sums_[s] += owned_[s];
+        assign_last_pixels();
     }
 
     // The pixels beyond the last whole tile.
@@ -238,14 +234,16 @@ class Tiles final : public Source<std::int32_t> {
         near.pixels = pixels_;
         near.boxes = box_;
         near.n = tiles_;
-        near.owners = owners_.data();
-        near.labels = task_.labels;
+        near.masks = masks_.data();
+        near.pivots = assigned_.data();
+        near.k = k_;
         near.cluster = static_cast<std::int32_t>(j);
         near.shift = pixels_.rgb != nullptr ? 6 : 0;  // RGB has room for fractions of a level
         for (std::size_t a = 0; a < 3; ++a)
             near.mean[a] = static_cast<std::int32_t>(std::floor(
                 std::ldexp(static_cast<double>(sums[1 + a]) / static_cast<double>(sums[0]), near.shift) +
                 0.5));
+        set_ideal(sums, near);
         near.least = bound(j, near);
         near.near = near_.data();
         near.near_least = near_least_.data();
@@ -269,6 +267,19 @@ class Tiles final : public Source<std::int32_t> {
         return moved;
     }
 
+    // The colour nearest to the mean, if it is the only one: keys of other colours are greater.
+    void set_ideal(const std::int64_t* sums, TileNearArgs& near) const {
+        near.ideal_a = near.ideal_b = -1;
+        std::int32_t ideal[3];
+        for (std::size_t a = 0; a < 3; ++a) {
+            const std::int64_t whole = sums[1 + a] / sums[0], rest = sums[1 + a] % sums[0];
+            if (pixels_.rgb == nullptr || 2 * rest == sums[0]) return;
+            ideal[a] = static_cast<std::int32_t>(whole + (2 * rest > sums[0] ? 1 : 0));
+        }
+        near.ideal_a = ideal[0] | ideal[1] << 16;
+        near.ideal_b = ideal[2] | 1 << 16;
+    }
+
     // Squared distance to the mean of a member that is known: the pivot, unless a like one precedes it.
     std::int32_t bound(std::size_t j, const TileNearArgs& near) const {
         const std::int32_t* p = assigned_.data() + 3 * j;
@@ -279,14 +290,14 @@ class Tiles final : public Source<std::int32_t> {
         return static_cast<std::int32_t>(distance2(scaled, near.mean));
     }
 
+    // Labels of own tiles; those of the others have been written.
     void fill_labels(std::size_t begin, std::size_t end) const {
         for (std::size_t t = begin; t < end; ++t) {
-            std::int32_t* labels = task_.labels + t * pixels_.tile;
-            if (owners_[t] != kTileStraddles) {
-                std::fill_n(labels, pixels_.tile, owners_[t] + 1);
-            } else {
-                for (std::size_t i = 0; i < pixels_.tile; ++i) ++labels[i];
-            }
+            const std::uint32_t mask = masks_[t];
+            if ((mask & (mask - 1)) != 0) continue;
+            std::int32_t own = 1;
+            while ((mask >> own) != 0) ++own;
+            std::fill_n(task_.labels + t * pixels_.tile, pixels_.tile, own);
         }
     }
 
@@ -306,14 +317,15 @@ class Tiles final : public Source<std::int32_t> {
     TilePixels pixels_;
     std::vector<std::int64_t> index_;  // raster index of each pixel under a mask
     Planes<std::int32_t> words_;
-    Planes<std::int32_t> boxes_;
+    Planes<std::int32_t> boxes_, tile_sums_;
     TileBoxes box_{};
-    std::int64_t totals_[3] = {0, 0, 0};  // sums over whole tiles
     std::int64_t squares_ = 0;            // sum of |x|^2 over all pixels
-    std::vector<std::int32_t> assigned_;  // the pivots of owners, labels and sums
-    std::vector<std::uint8_t> owners_;
+    std::vector<std::int32_t> assigned_;  // the pivots of masks and sums
+    bool labelled_ = false;               // and of labels
+    std::vector<std::uint32_t> masks_;
     std::vector<std::uint32_t> straddling_;
-    std::vector<std::int64_t> sums_;  // (k, 4): members, then feature sums
+    std::vector<std::int64_t> owned_;  // (kOwnedPivots, 4): pixels of own tiles, then feature sums
+    std::vector<std::int64_t> sums_;   // (k, 4): members, then feature sums
     std::vector<std::uint32_t> near_;
     std::vector<std::int32_t> near_least_;
 };

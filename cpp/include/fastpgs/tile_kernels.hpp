@@ -24,22 +24,38 @@ struct TilePixels {
 // Bounding boxes of tiles as pairs, and sums of their features. Readable up to a multiple of 8 tiles.
 struct TileBoxes {
     std::int32_t *low_a, *low_b, *high_a, *high_b;
-    std::int32_t* sums[3];
+    std::int32_t* sums;  // (tiles, 4): pixels, then feature sums
 };
 
-inline constexpr std::size_t kOwnedPivots = 16;  // tiles are owned where there are at most so many pivots
+inline constexpr std::size_t kOwnedPivots = 16;  // where there are more pivots, tiles have no candidates
 inline constexpr std::size_t kTilePivots = 64;   // at most
 inline constexpr std::size_t kTileMargin = 8;    // boxes that may be read beyond the last
-inline constexpr std::uint8_t kTileStraddles = 255;
+
+// A mask of a tile tells which pivots may be nearest to a pixel of it: bit j for pivot j. One bit: the tile
+// is that pivot's own. With more than kOwnedPivots all bits are set: any may be.
+inline constexpr std::uint32_t kAnyPivot = 0xFFFFFFFFU;
+
+struct TileCandidatesArgs {
+    TileBoxes boxes;
+    std::size_t begin, end;      // tiles
+    const std::int32_t* pivots;  // (k, 3)
+    std::size_t k;               // at most kOwnedPivots
+    std::uint32_t* masks;        // in, out: of every tile; 0 at first
+    std::int64_t* owned;         // in, out: (k, 4): their pixels, then feature sums
+    std::uint32_t* straddling;   // out: tiles of several candidates; kTileMargin more are written
+    std::size_t n_straddling;    // out
+};
 
 struct TileAssignArgs {
     TilePixels pixels;
+    TileBoxes boxes;
+    const std::uint32_t* masks;
     const std::uint32_t* tiles;  // those to look at
     std::size_t n;
     const std::int32_t* pivots;  // (k, 3)
     std::size_t k;
-    std::int32_t* labels;  // out, a pixel: nearest pivot, ties to the lower
-    std::int64_t* sums;    // in, out: (k, 4): members, then feature sums; of all but the last pivot
+    std::int32_t* labels;  // out, a pixel: nearest pivot from 1, ties to the lower; or null
+    std::int64_t* sums;    // in, out: (k, 4): members, then feature sums
 };
 
 // The members of cluster j nearest to its mean, by their distance to the rounded mean.
@@ -47,15 +63,17 @@ struct TileNearArgs {
     TilePixels pixels;
     TileBoxes boxes;
     std::size_t n;
-    const std::uint8_t* owners;
-    const std::int32_t* labels;
+    const std::uint32_t* masks;
+    const std::int32_t* pivots;  // (k, 3), of the masks
+    std::size_t k;
     std::int32_t cluster;
-    std::int32_t mean[3];      // times 2^shift, rounded
-    int shift;                 // features are multiplied by 2^shift
-    std::int32_t least;        // in, out: squared distance of the nearest member, or a bound of it
-    std::uint32_t* near;       // out: tiles that may hold the nearest member
-    std::int32_t* near_least;  // out: the least squared distance in each
-    std::size_t n_near;        // out
+    std::int32_t mean[3];           // times 2^shift, rounded
+    int shift;                      // features are multiplied by 2^shift
+    std::int32_t ideal_a, ideal_b;  // RGB: the colour that no other can be nearer than, as words; or -1
+    std::int32_t least;             // in, out: squared distance of the nearest member, or a bound of it
+    std::uint32_t* near;            // out: tiles that may hold the nearest member
+    std::int32_t* near_least;       // out: the least squared distance in each
+    std::size_t n_near;             // out
 };
 
 // Of the members in near tiles that may be nearest, the first of the least key n |x|^2 - 2 x.S.
@@ -71,7 +89,7 @@ struct TilePickArgs {
 struct TileLimitArgs {
     TilePixels pixels;
     std::size_t begin, end;  // tiles
-    const std::uint8_t* owners;
+    const std::uint32_t* masks;
     const std::int32_t* pivots;
     std::size_t k;
     std::int32_t limit;
@@ -82,9 +100,7 @@ struct TileKernels {
     // Fills boxes [begin, end) and adds the sum of |x|^2 + 1 of their pixels to `square`.
     void (*summary)(const TilePixels&, std::size_t begin, std::size_t end, const TileBoxes&,
                     std::int64_t* square);
-    // Which tiles are nearest to one pivot as a whole; kTileStraddles for the others.
-    void (*owners)(const TileBoxes&, std::size_t begin, std::size_t end, const std::int32_t* pivots,
-                   std::size_t k, std::uint8_t* owners);
+    void (*candidates)(TileCandidatesArgs&);
     void (*assign)(const TileAssignArgs&);
     void (*near)(TileNearArgs&);
     void (*pick)(TilePickArgs&);
