@@ -255,10 +255,70 @@ static void nearest_any(const NearestArgs<T>& args) {
     }
 }
 
+static double multiply_any(const MultiplyArgs& args) {
+    const std::size_t whole = args.n / 8 * 8;
+    const auto sum = [&](auto value) {
+        double part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+        for (std::size_t i = 0; i < whole; i += 8)
+            for (std::size_t l = 0; l < 8; ++l) part[l] += value(i + l);
+        for (std::size_t i = whole; i < args.n; ++i) part[0] += value(i);
+        double total = 0.0;
+        for (std::size_t l = 0; l < 8; ++l) total += part[l];
+        return total;
+    };
+    for (std::size_t a = 0; a < args.dims; ++a) {
+        const double* plane = args.z[a];
+        args.products[a] = sum([&](std::size_t i) { return plane[i] * args.by[i]; });
+    }
+    return sum([&](std::size_t i) { return args.by[i]; });
+}
+
+template <class T, int Dims>
+static void mark_dims(const MarkArgs<T>& args) {
+    using L = typename Lane<T>::type;
+    const std::size_t dims = Dims > 0 ? static_cast<std::size_t>(Dims) : args.dims;
+    // Integers are below 2^30.
+    const T limit = static_cast<T>(sizeof(T) == 4 && args.limit > 0x1.0p30 ? 0x1.0p30 : args.limit);
+    alignas(64) L bits[kChunk];
+    for (std::size_t begin = 0; begin < args.n; begin += kChunk) {
+        const std::size_t n = args.n - begin < kChunk ? args.n - begin : kChunk;
+        for (std::size_t i = 0; i < n; ++i) bits[i] = 0;
+        for (std::size_t j = 0; j < args.k; ++j) {
+            const T* p = args.pivots + j * dims;
+            const L bit = static_cast<L>(1) << j;
+            for (std::size_t i = 0; i < n; ++i)
+                bits[i] |= distance2<T, Dims>(args.z, begin + i, dims, p) <= limit ? bit : L{0};
+        }
+        for (std::size_t i = 0; i < n; ++i) args.bits[begin + i] = static_cast<std::uint8_t>(bits[i]);
+    }
+}
+
+template <class T>
+static void mark_any(const MarkArgs<T>& args) {
+    switch (args.dims) {
+        case 1:
+            return mark_dims<T, 1>(args);
+        case 3:
+            return mark_dims<T, 3>(args);
+        case 5:
+            return mark_dims<T, 5>(args);
+        default:
+            return mark_dims<T, 0>(args);
+    }
+}
+
 extern const Kernels table;
-const Kernels table = {
-    FASTPGS_PATH_NAME,         &summary_any<std::int32_t>, &summary_any<double>,       &owners_any,
-    &assign_any<std::int32_t>, &assign_any<double>,        &nearest_any<std::int32_t>, &nearest_any<double>};
+const Kernels table = {FASTPGS_PATH_NAME,
+                       &summary_any<std::int32_t>,
+                       &summary_any<double>,
+                       &owners_any,
+                       &assign_any<std::int32_t>,
+                       &assign_any<double>,
+                       &nearest_any<std::int32_t>,
+                       &nearest_any<double>,
+                       &multiply_any,
+                       &mark_any<std::int32_t>,
+                       &mark_any<double>};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

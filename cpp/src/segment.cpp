@@ -7,6 +7,7 @@
 
 #include "fastpgs/features.hpp"
 #include "fastpgs/growing.hpp"
+#include "fastpgs/kernels.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/pivots.hpp"
 #include "fastpgs/points.hpp"
@@ -16,7 +17,8 @@
 namespace fastpgs {
 namespace {
 
-constexpr std::size_t kRun = 8192;
+constexpr std::size_t kRun = 4096;
+constexpr std::size_t kFewPixels = std::size_t{3} << 16;
 
 // Squared distances of 8-bit colours and of lab fit 31 bits.
 bool is_narrow(const ImageView& image, const FeatureSpace& space) {
@@ -122,9 +124,9 @@ class Segmentation {
 
     void label(const std::vector<T>& z, Result& result, std::int32_t* labels) {
         if (params_.want_clusters) result.clusters.assign(result.pivots.size() * image_.pixels(), 0);
-        if (params_.connectivity == 0 && !params_.want_clusters) return source_.write_labels();
-        grow(image_, mask_, space_, params_, std::vector<double>(z.begin(), z.end()), result.pivots, threads_,
-             labels, params_.want_clusters ? result.clusters.data() : nullptr);
+        source_.write_labels();
+        grow(image_, mask_, space_, params_, z, result.pivots, threads_, labels,
+             params_.want_clusters ? result.clusters.data() : nullptr);
     }
 
     const ImageView& image_;
@@ -136,16 +138,21 @@ class Segmentation {
     Source<T>& source_;
 };
 
-template <class T>
-Result segment_any(const Task& task) {
-    std::unique_ptr<Source<T>> source;
-    if constexpr (std::is_same_v<T, std::int32_t>) source = make_tiles(task);
-    if (!source) source = make_colours<T>(task);
-    if constexpr (std::is_same_v<T, double>) {
-        if (!source) source = make_real_tiles(task);
-    }
-    if (!source) source = make_pixels<T>(task);
-    return Segmentation<T>(task, *source).run(task.labels);
+Result segment_narrow(const Task& task) {
+    std::unique_ptr<Source<std::int32_t>> source = make_tiles(task);
+    if (!source) source = make_colours<std::int32_t>(task);
+    if (!source) source = make_pixels<std::int32_t>(task);
+    return Segmentation<std::int32_t>(task, *source).run(task.labels);
+}
+
+Result segment_wide(const Task& task) {
+    // The colours of a small image are about as many as its pixels, and more work each.
+    const bool small = task.space.dims > 1 && task.image.pixels() <= kFewPixels;
+    std::unique_ptr<Source<double>> source;
+    if (!small) source = make_colours<double>(task);
+    if (!source) source = make_real_tiles(task);
+    if (!source) source = make_pixels<double>(task);
+    return Segmentation<double>(task, *source).run(task.labels);
 }
 
 }  // namespace
@@ -163,7 +170,7 @@ Result segment(const ImageView& image, const MaskView& mask, const Params& param
         }
     }
     const Task task{image, mask, space, params, threads, exact, labels};
-    return exact && is_narrow(image, space) ? segment_any<std::int32_t>(task) : segment_any<double>(task);
+    return exact && is_narrow(image, space) ? segment_narrow(task) : segment_wide(task);
 }
 
 std::vector<Result> segment_batch(const std::vector<Job>& jobs, const Params& params, int threads) {
@@ -184,18 +191,26 @@ Moments moments(const ImageView& image, const MaskView& mask, const Params& para
     Moments out;
     out.sums.assign(dims, 0);
     out.products.assign(dims * dims, 0);
-    Planes<std::int32_t> x(dims, kRun);
+    Planes<double> x(dims, kRun);
+    std::vector<double> products(dims);
     for (std::size_t begin = 0; begin < image.pixels(); begin += kRun) {
         const std::size_t end = std::min(begin + kRun, image.pixels());
         read_features(image, space, begin, end, x.data());
-        for (std::size_t i = 0; i < end - begin; ++i) {
-            if (!mask[begin + i]) continue;
-            ++out.n;
-            for (std::size_t a = 0; a < dims; ++a) {
-                const std::int64_t value = x[a][i];
-                out.sums[a] += value;
-                for (std::size_t b = 0; b < dims; ++b) out.products[a * dims + b] += value * x[b][i];
+        // Integers of at most 2^20 in runs of 2^12: sums are exact in doubles.
+        std::size_t n = end - begin;
+        if (mask) {
+            n = 0;
+            for (std::size_t i = begin; i < end; ++i) {
+                if (!mask[i]) continue;
+                for (std::size_t a = 0; a < dims; ++a) x[a][n] = x[a][i - begin];
+                ++n;
             }
+        }
+        out.n += static_cast<std::int64_t>(n);
+        for (std::size_t a = 0; a < dims; ++a) {
+            out.sums[a] += static_cast<std::int64_t>(multiply({x.data(), n, dims, x[a], products.data()}));
+            for (std::size_t b = 0; b < dims; ++b)
+                out.products[a * dims + b] += static_cast<std::int64_t>(products[b]);
         }
     }
     return out;

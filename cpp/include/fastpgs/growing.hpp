@@ -21,11 +21,13 @@
 
 namespace fastpgs {
 
-// Grows from `pivots` ((k, dims) coordinates, mapped; integers as doubles) at raster indices `raster`.
-// Writes one label a pixel (1 … k of the nearest pivot that reached it, ties to the lower; 0 where none did)
-// and, if `clusters` is not null, k masks. Allocates a distance and a mark a pixel.
+// Grows from `pivots` ((k, dims) coordinates, mapped) at raster indices `raster`. `labels` come as those of
+// the nearest pivot (1 … k; 0 beyond the threshold and outside the mask) and leave as those of the nearest
+// pivot that reached the pixel, ties to the lower. Fills `clusters`, if not null, with k masks. Allocates two
+// bits a pixel and pivot, rounded up to bytes.
+template <class T>
 void grow(const ImageView& image, const MaskView& mask, const FeatureSpace& space, const Params& params,
-          const std::vector<double>& pivots, const std::vector<std::int64_t>& raster, int threads,
+          const std::vector<T>& pivots, const std::vector<std::int64_t>& raster, int threads,
           std::int32_t* labels, std::uint8_t* clusters);
 
 }  // namespace fastpgs

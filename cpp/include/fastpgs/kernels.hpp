@@ -42,6 +42,27 @@ struct NearestArgs {
     double* least;  // in, out: (k,)
 };
 
+// Which pivots points are within a limit of: bit j for pivot j.
+template <class T>
+struct MarkArgs {
+    const T* const* z;
+    std::size_t n;  // any number
+    std::size_t dims;
+    const T* pivots;     // (k, dims)
+    std::size_t k;       // at most 8
+    double limit;        // squared distance
+    std::uint8_t* bits;  // out: a point
+};
+
+// Sums of products of planes with one of them.
+struct MultiplyArgs {
+    const double* const* z;
+    std::size_t n;  // any number
+    std::size_t dims;
+    const double* by;
+    double* products;  // out: (dims,)
+};
+
 // Extent and weighted sums of a run of points.
 template <class T>
 struct SummaryArgs {
@@ -76,6 +97,9 @@ struct Kernels {
     void (*assign_f64)(const AssignArgs<double>&);
     void (*nearest_i32)(const NearestArgs<std::int32_t>&);
     void (*nearest_f64)(const NearestArgs<double>&);
+    double (*multiply)(const MultiplyArgs&);  // returns the sum of `by`
+    void (*mark_i32)(const MarkArgs<std::int32_t>&);
+    void (*mark_f64)(const MarkArgs<double>&);
 };
 
 // The best path this machine has, or the one that FASTPGS_SIMD names ("baseline", "avx2", "avx512"), read
@@ -88,5 +112,8 @@ inline void summarise(const SummaryArgs<std::int32_t>& args) { kernels().summary
 inline void summarise(const SummaryArgs<double>& args) { kernels().summary_f64(args); }
 inline void nearest(const NearestArgs<std::int32_t>& args) { kernels().nearest_i32(args); }
 inline void nearest(const NearestArgs<double>& args) { kernels().nearest_f64(args); }
+inline double multiply(const MultiplyArgs& args) { return kernels().multiply(args); }
+inline void mark(const MarkArgs<std::int32_t>& args) { kernels().mark_i32(args); }
+inline void mark(const MarkArgs<double>& args) { kernels().mark_f64(args); }
 
 }  // namespace fastpgs
