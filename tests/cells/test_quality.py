@@ -53,11 +53,16 @@ def test_matching() -> None:
 def test_report(masks: Path, tmp_path: Path) -> None:
     sets = find_sets(masks)
     assert [(s.name, len(s)) for s in sets] == [("set", 3)]
-    report = evaluate_cells(sets, seeds=2, repeats=50)
+    report = evaluate_cells(sets, seeds=2, repeats=50, probes=0)
+    assert report.probes == report.counts == []
     nucleus = next(f for f in report.figures if f.name == "nucleus Dice, mean")
     assert nucleus.low <= nucleus.value <= nucleus.high
     assert nucleus.value > 0.95
     assert {"multi-Otsu", "plain k=3"} <= set(nucleus.baselines)
+    assert all(0.0 <= other.low <= other.value <= other.high <= 1.0 for other in nucleus.baselines.values())
+    missing = next(f for f in report.figures if f.name == "wrong or missing cells, %")
+    assert (missing.value, missing.low) == (0.0, 0.0)
+    assert 50.0 < missing.high < 60.0  # none of three says little
     assert report.spread["set"] == {"cell Dice": 0.0, "nucleus Dice": 0.0}
     overlays = save_report(report, sets, tmp_path / "out")
     assert len(overlays) == 3
@@ -69,7 +74,7 @@ def test_report(masks: Path, tmp_path: Path) -> None:
     assert np.mean(ours) == pytest.approx(nucleus.value)
 
 
-def test_command(masks: Path, tmp_path: Path) -> None:
+def test_command(masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import typer
 
     from fastpgs.cli import evaluate_cells as module
@@ -77,12 +82,20 @@ def test_command(masks: Path, tmp_path: Path) -> None:
     app = typer.Typer()
     module.register(app)
     runner = CliRunner()
-    done = runner.invoke(app, [str(masks), "--out", str(tmp_path / "o"), "--seeds", "1", "--json"])
+    quick = ["--seeds", "1", "--limit", "1", "--probes"]
+    done = runner.invoke(app, [str(masks), "--out", str(tmp_path / "o"), *quick, "0", "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.output)["seeds"] == 1
-    table = runner.invoke(app, [str(masks), "--out", str(tmp_path / "o"), "--seeds", "1", "--limit", "1"])
-    assert table.exit_code == 0
-    assert "nucleus Dice, mean" in table.output
+    counts = tmp_path / "counts.csv"
+    counts.write_text("file,class,seen,true_positives,false_positives,missed\n1.jpg,Sort,4,3,1,1\n")
+    monkeypatch.chdir(tmp_path)  # without --out a folder here
+    table = runner.invoke(app, [str(masks), *quick, "1", "--counts", str(counts)])
+    assert table.exit_code == 0, table.output
+    for text in ("nucleus Dice, mean", "set, the cell on black", "synthetic, red cells", "Sort", "0.750"):
+        assert text in table.output
+    assert len(list((tmp_path / "cells-evaluation").glob("*.png"))) == 1
+    counts.write_text("file,class\n")
+    assert runner.invoke(app, [str(masks), *quick, "0", "--counts", str(counts)]).exit_code == 2
     empty = tmp_path / "empty"
     empty.mkdir()
     assert runner.invoke(app, [str(empty), "--out", str(tmp_path / "o")]).exit_code == 2
