@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from .. import _core
 from . import shapes
 from .cytoplasm import CytoplasmRules, Region, find_cytoplasm
-from .nuclei import NucleusRules, Seeds, find_nuclei, nucleus_of
+from .nuclei import NucleusRules, Seeds, find_nuclei
 from .split import body_markers, merge_bodies
 from .stain import Stain, stain_features
 from .table import Cells, measure
@@ -96,7 +97,7 @@ def find_cells(
     if seeds is not None:
         region = find_cytoplasm(stain, seeds, CytoplasmRules())
         bodies, n = _split(region.mask, seeds, neck)
-        _draw(stain, seeds, region, bodies, n, rules, labels, nuclei)
+        labels, nuclei = _draw(stain, seeds, region, bodies, n, rules)
     return measure(stain.rgb, labels, nuclei, pixel_size)
 
 
@@ -104,7 +105,7 @@ def _split(region: Bool, seeds: Seeds, neck: float) -> tuple[Labels, int]:
     """Tell touching cells apart: each body with enough nucleus grows over the whole region."""
     components, _ = shapes.label(region)
     depth = shapes.distance(region)
-    bodies = _flood(depth, body_markers(depth, components, neck), region)
+    bodies = shapes.flood(region, -depth, body_markers(depth, components, neck))
     disc = np.pi * seeds.radius**2
     # Only a field of many nuclei tells how large one is; a picture of one cell may hold nothing but lobes.
     parts, _ = shapes.label(seeds.nuclei)
@@ -119,67 +120,29 @@ def _split(region: Bool, seeds: Seeds, neck: float) -> tuple[Labels, int]:
     enough[0] = False
     numbers = np.cumsum(enough) * enough
     markers = np.where(seeds.nuclei, numbers[bodies], 0).astype(np.int32)
-    return _flood(depth, markers, region), int(enough.sum())
-
-
-def _flood(depth: npt.NDArray[np.float64], markers: Labels, region: Bool) -> Labels:
-    """Every pixel of the region to the marker whose basin it lies in."""
-    from skimage import segmentation
-
-    flooded: Labels = segmentation.watershed(-depth, markers, mask=region)  # type: ignore[no-untyped-call]
-    return flooded
+    return shapes.flood(region, -depth, markers), int(enough.sum())
 
 
 def _draw(
-    stain: Stain,
-    seeds: Seeds,
-    region: Region,
-    bodies: Labels,
-    n: int,
-    rules: NucleusRules,
-    labels: Labels,
-    nuclei: Labels,
-) -> None:
-    """Outline and nucleus of every body, into ``labels`` and ``nuclei``."""
-    from scipy import ndimage
+    stain: Stain, seeds: Seeds, region: Region, bodies: Labels, n: int, rules: NucleusRules
+) -> tuple[Labels, Labels]:
+    """Outline and nucleus of every body.
 
-    drawn: list[tuple[slice, slice, Bool, Bool, float]] = []
-    opening = max(1.0, CytoplasmRules().opening * seeds.radius)
-    vacuole = CytoplasmRules().vacuole * np.pi * seeds.radius**2
-    for i, box in enumerate(ndimage.find_objects(bodies, max_label=n), start=1):
-        if box is None:
-            continue
-        # A margin, so that a cell's own edge is not taken for the frame.
-        rows, cols = (slice(max(s.start - 2, 0), s.stop + 2) for s in box)
-        body = bodies[rows, cols] == i
-        rough = body & seeds.nuclei[rows, cols]
-        cell = _compact(body, rough, region.reach[rows, cols], opening, vacuole)
-        cell = shapes.fill_holes(cell, vacuole) & (body | (bodies[rows, cols] == 0))
-        depth = stain.depth[rows, cols]
-        beside = ~cell & (bodies[rows, cols] == 0)
-        around = float(np.median(depth[beside])) if beside.any() else 0.0
-        nucleus = nucleus_of(depth, cell, rough, around, seeds.radius, rules)
-        if np.count_nonzero(nucleus) < 9:
-            continue
-        drawn.append((rows, cols, cell, nucleus, float(np.median(depth[nucleus]))))
-    # Smudged cells and clots are far paler than nuclei: the area-weighted median depth is a nucleus's.
-    order = sorted(drawn, key=lambda item: item[4])
-    area = np.cumsum([np.count_nonzero(item[3]) for item in order])
-    least = FAINTEST * order[int(np.searchsorted(area, area[-1] / 2.0))][4] if order else 0.0
-    count = 0
-    for rows, cols, cell, nucleus, inner in drawn:
-        if inner >= least:
-            count += 1
-            labels[rows, cols][cell] = count
-            nuclei[rows, cols][nucleus] = count
-
-
-def _compact(body: Bool, rough: Bool, reach: npt.NDArray[np.float64], opening: float, vacuole: float) -> Bool:
-    """The cell as far from its nucleus as its outline stays nearly convex."""
-    cell = body
-    for limit in REACHES:
-        if shapes.solidity(shapes.fill_holes(cell, vacuole)) >= SOLID:
-            break
-        cell = shapes.open_disc(body & (reach <= limit) | rough, opening) | rough
-        cell = shapes.touching(cell, rough)
-    return cell
+    A cell's outline lies as far from its nucleus as it stays nearly convex; holes up to a vacuole's size are its
+    own. Its nucleus is grown once more, within a threshold of its own: the nucleus's pivot is the median depth of
+    its members, its rival the median of the cell's cytoplasm (of what lies around where a cell has hardly any),
+    and the threshold lies between the two, two rounds. Cells far paler than the typical nucleus are smudges and
+    left out.
+    """
+    cytoplasm = CytoplasmRules()
+    given = {
+        "radius": seeds.radius,
+        "opening": max(1.0, cytoplasm.opening * seeds.radius),
+        "vacuole": cytoplasm.vacuole * np.pi * seeds.radius**2,
+        "solid": SOLID,
+        "faintest": FAINTEST,
+        "reaches": list(REACHES),
+    }
+    own = ("edge", "closing", "smooth", "lobe", "contrast", "skin", "rim")
+    given |= {name: getattr(rules, name) for name in own}
+    return _core.draw_cells(bodies, n, seeds.nuclei, region.reach, stain.depth, given)

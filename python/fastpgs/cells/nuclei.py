@@ -1,4 +1,4 @@
-"""Nuclei: first all of an image at once, by pivots; then each within a threshold of its own."""
+"""The rough nuclei of an image, all at once, by pivots."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .. import _core
 from ..segmentation import segment
 from . import shapes
 from .stain import OFFSET, Stain
 
-__all__ = ["NucleusRules", "Seeds", "find_nuclei", "nucleus_of"]
+__all__ = ["NucleusRules", "Seeds", "find_nuclei"]
 
 Bool = npt.NDArray[np.bool_]
 
@@ -53,15 +54,8 @@ def start_pivots(score: npt.NDArray[np.int16], valid: Bool, k: int) -> npt.NDArr
 
     None where the image has too few scores.
     """
-    rows, cols = np.nonzero(valid)
-    values = score[rows, cols].astype(np.int64)
-    if values.size < k:
-        return None
-    low, high = np.percentile(values, [1, 99])
-    at = [int(np.abs(values - want).argmin()) for want in np.linspace(low, high, k)]
-    if len(np.unique(values[at])) < k:
-        return None
-    return np.stack([rows[at], cols[at]], axis=1)
+    at = np.array(_core.spread_pivots(score, np.ascontiguousarray(valid), k), np.int64)
+    return np.stack(np.divmod(at, score.shape[1]), axis=1) if at.size else None
 
 
 def find_nuclei(
@@ -121,65 +115,3 @@ def _typical_radius(mask: Bool) -> float:
     parts, n = shapes.label(mask)
     area = np.bincount(parts.ravel(), minlength=n + 1)[1:]
     return float(np.sqrt(shapes.typical_area(area) / np.pi))
-
-
-def nucleus_of(
-    depth: npt.NDArray[np.int16], cell: Bool, rough: Bool, around: float, radius: float, rules: NucleusRules
-) -> Bool:
-    """The nucleus of one cell, grown within a threshold of its own.
-
-    The nucleus's pivot is the median depth of its members, its rival the median of the cell's cytoplasm (of
-    what lies ``around`` where a cell has hardly any), and the threshold lies between the two. Two rounds.
-    """
-    nucleus = _deeper_part(depth, cell, rough, radius, rules)
-    for _ in range(2):
-        inner = np.median(depth[nucleus])
-        cytoplasm = cell & ~_grow(nucleus)
-        scant = np.count_nonzero(cytoplasm) <= 0.1 * np.count_nonzero(nucleus)
-        outer = around if scant else float(np.median(depth[cytoplasm]))
-        grown = (depth > outer + rules.edge * (inner - outer)) & cell
-        grown = shapes.close_disc(grown, rules.closing * radius) & cell
-        grown = shapes.open_disc(grown, max(1.0, rules.smooth * radius))
-        grown = shapes.fill_holes(grown, rules.rim * np.count_nonzero(grown))
-        parts, n = shapes.label(grown)
-        if n == 0:
-            break
-        area = np.bincount(parts.ravel(), minlength=n + 1)
-        area[0] = 0
-        nucleus = (area >= rules.lobe * area.max())[parts]
-    return nucleus
-
-
-def _deeper_part(
-    depth: npt.NDArray[np.int16], cell: Bool, rough: Bool, radius: float, rules: NucleusRules
-) -> Bool:
-    """The rough nucleus without granules or deep cytoplasm, where the cell clearly has two depths.
-
-    Two means of the depth inside the cell (T. W. Ridler, S. Calvard, IEEE Trans. SMC 8 (1978) 630-632).
-    """
-    values = depth[shapes.erode_disc(cell, rules.skin * radius)].astype(np.float64)
-    if values.size < 9:
-        return rough
-    threshold = float(values.mean())
-    for _ in range(20):
-        above = values > threshold
-        if above.all() or not above.any():
-            return rough
-        high, low = float(values[above].mean()), float(values[~above].mean())
-        if abs((high + low) / 2.0 - threshold) < 0.5:
-            break
-        threshold = (high + low) / 2.0
-    if high - low < rules.contrast * high:
-        return rough
-    deep = shapes.open_disc(rough & (depth > threshold), max(1.0, rules.smooth * radius))
-    return deep if deep.any() else rough
-
-
-def _grow(mask: Bool) -> Bool:
-    """One pixel more on the four sides."""
-    out = mask.copy()
-    out[1:] |= mask[:-1]
-    out[:-1] |= mask[1:]
-    out[:, 1:] |= mask[:, :-1]
-    out[:, :-1] |= mask[:, 1:]
-    return out

@@ -12,10 +12,11 @@ Against the background's colour as white, three differences tell them apart at a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from .. import _core
 
 __all__ = ["Stain", "stain_features"]
 
@@ -87,45 +88,6 @@ def as_levels(image: npt.ArrayLike) -> Levels:
     return np.ascontiguousarray(array[:, :, :3])
 
 
-def black_surround(rgb: Levels) -> Bool | None:
-    """Mask of a black surround, or None. A surround is black, touches the frame and takes much of it."""
-    from scipy import ndimage
-
-    dark = rgb.max(axis=2) <= DARK
-    frame = np.concatenate([dark[0], dark[-1], dark[:, 0], dark[:, -1]])
-    if frame.mean() < 0.25:
-        return None
-    parts, n = ndimage.label(dark)
-    if n == 0:
-        return None
-    outer = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
-    lookup = np.zeros(n + 1, bool)
-    lookup[outer] = True
-    lookup[0] = False
-    surround: Bool = lookup[parts]
-    return surround
-
-
-def background_colour(rgb: Levels, valid: Bool | None) -> npt.NDArray[np.float64]:
-    """Colour of the empty glass: the median of the pixels nearly as bright as the brightest."""
-    pixels = rgb[valid] if valid is not None else rgb.reshape(-1, 3)
-    step = max(1, len(pixels) // 20000)
-    pixels = pixels[::step].astype(np.int64)
-    light = pixels.sum(axis=1)
-    bright = pixels[light >= 0.9 * np.percentile(light, 95)]
-    white: npt.NDArray[np.float64] = np.maximum(np.median(bright, axis=0), 1.0)
-    return white
-
-
-def _smooth(plane: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-    """3 x 3 binomial mean of an integer plane, edges repeated, rounded."""
-    p = np.pad(plane, 1, mode="edge")
-    p = p[:-2] + 2 * p[1:-1] + p[2:]
-    p = p[:, :-2] + 2 * p[:, 1:-1] + p[:, 2:]
-    out: npt.NDArray[np.int16] = (p + 8) >> 4
-    return out
-
-
 def stain_features(image: npt.ArrayLike, mask: npt.NDArray[np.bool_] | None = None) -> Stain:
     """White-balance, smooth and turn an image into stain features.
 
@@ -143,35 +105,16 @@ def stain_features(image: npt.ArrayLike, mask: npt.NDArray[np.bool_] | None = No
             raise ValueError(f"mask must have the image's shape {rgb.shape[:2]}, got {mask.shape}")
         if mask.dtype != np.bool_:
             raise ValueError(f"mask must be of bool, got {mask.dtype.name}; compare it with a value first")
-    surround = black_surround(rgb)
+    surround = _core.black_surround(rgb, DARK)
     valid: Bool | None = mask
     if surround is not None:
         valid = ~surround if mask is None else mask & ~surround
-    if surround is not None:
-        white: npt.NDArray[Any] = np.full(3, 255.0)
-    elif valid is not None and not valid.any():
+    if surround is not None or (valid is not None and not valid.any()):
         white = np.full(3, 255.0)
     else:
-        white = background_colour(rgb, valid)
-    grid = np.arange(256)
-    planes = []
-    for channel in range(3):
-        table = np.minimum(np.rint(grid * (255.0 / white[channel])), 255).astype(np.int16)
-        planes.append(_smooth(table[rgb[:, :, channel]]))
-    red, green, blue = planes
-    u = blue - green
-    v = red - green
-    features = np.empty(rgb.shape, np.uint8)
-    features[..., 0] = 255 - green
-    features[..., 1] = np.clip(u + OFFSET, 0, 255)
-    features[..., 2] = np.clip(v + OFFSET, 0, 255)
-    score = np.clip(255 * (u.astype(np.int32) + 2 * np.minimum(v, 0)) // np.maximum(blue, 32), -255, 255)
-    if np.asarray(image).ndim == 2 or np.asarray(image).shape[2] == 1:
-        score = (255 - green).astype(np.int32)  # a grey image tells by depth alone
-    absent = 255.0 - np.stack(planes).astype(np.float32)
-    strength = np.sqrt(np.einsum("chw,chw->hw", absent, absent))
+        white = _core.background(rgb, None if valid is None else np.ascontiguousarray(valid))
+    grey = np.ndim(image) == 2 or np.shape(image)[2] == 1  # a grey image tells by depth alone
+    features, score, depth, strength = _core.stain_planes(rgb, white, OFFSET, grey)
     if valid is None:
         valid = np.ones(rgb.shape[:2], bool)
-    return Stain(
-        rgb, features, score.astype(np.int16), 255 - green + u, strength, valid, surround is not None, white
-    )
+    return Stain(rgb, features, score, depth, strength, valid, surround is not None, white)

@@ -1,0 +1,257 @@
+// Shapes and stain features for fastpgs.cells.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+
+#include "arrays.hpp"
+#include "fastpgs/outlines.hpp"
+#include "fastpgs/shapes.hpp"
+#include "fastpgs/stain.hpp"
+
+namespace fastpgs::bindings {
+
+namespace {
+
+using ByteArray = py::array_t<std::uint8_t, py::array::c_style>;
+using ShortArray = py::array_t<std::int16_t, py::array::c_style>;
+using FloatArray = py::array_t<float, py::array::c_style>;
+using DoubleArray = py::array_t<double, py::array::c_style>;
+using IndexArray = py::array_t<std::int64_t, py::array::c_style>;
+
+template <typename Array>
+void same_shape(const Array& array, py::ssize_t rows, py::ssize_t cols, const char* name) {
+    if (array.ndim() != 2 || array.shape(0) != rows || array.shape(1) != cols)
+        throw std::invalid_argument(std::string(name) + " must have shape (" + std::to_string(rows) + ", " +
+                                    std::to_string(cols) + ")");
+}
+
+const std::uint8_t* bytes_of(const MaskArray& mask) {
+    return reinterpret_cast<const std::uint8_t*>(mask.data());
+}
+std::uint8_t* bytes_of(MaskArray& mask) { return reinterpret_cast<std::uint8_t*>(mask.mutable_data()); }
+
+shapes::Mask mask_of(const MaskArray& mask) {
+    if (mask.ndim() != 2 || mask.size() == 0)
+        throw std::invalid_argument("mask must be a non-empty array of two dimensions");
+    return {bytes_of(mask), mask.shape(0), mask.shape(1)};
+}
+
+// A function of a mask (and more) that makes another mask.
+template <typename Function>
+MaskArray make_mask(const MaskArray& mask, Function&& function) {
+    const shapes::Mask in = mask_of(mask);
+    MaskArray out({in.rows, in.cols});
+    std::uint8_t* data = bytes_of(out);
+    py::gil_scoped_release release;
+    function(in, data);
+    return out;
+}
+
+std::tuple<LabelArray, std::int32_t> label(const MaskArray& mask) {
+    const shapes::Mask in = mask_of(mask);
+    LabelArray parts({in.rows, in.cols});
+    std::int32_t* data = parts.mutable_data();
+    std::int32_t n = 0;
+    {
+        py::gil_scoped_release release;
+        n = shapes::label(in, data);
+    }
+    return {parts, n};
+}
+
+std::tuple<DoubleArray, IndexArray> nearest(const MaskArray& mask) {
+    const shapes::Mask in = mask_of(mask);
+    DoubleArray out({in.rows, in.cols});
+    IndexArray index({in.rows, in.cols});
+    double* distance = out.mutable_data();
+    std::int64_t* at = index.mutable_data();
+    {
+        py::gil_scoped_release release;
+        std::vector<std::ptrdiff_t> found(static_cast<std::size_t>(in.size()));
+        shapes::nearest(in, distance, found.data());
+        std::copy(found.begin(), found.end(), at);
+    }
+    return {out, index};
+}
+
+DoubleArray distance(const MaskArray& mask) {
+    const shapes::Mask in = mask_of(mask);
+    DoubleArray out({in.rows, in.cols});
+    double* data = out.mutable_data();
+    py::gil_scoped_release release;
+    shapes::distance(in, data);
+    return out;
+}
+
+LabelArray flood(const MaskArray& mask, const DoubleArray& levels, const LabelArray& markers) {
+    const shapes::Mask in = mask_of(mask);
+    same_shape(levels, in.rows, in.cols, "levels");
+    same_shape(markers, in.rows, in.cols, "markers");
+    LabelArray out({in.rows, in.cols});
+    std::copy_n(markers.data(), in.size(), out.mutable_data());
+    std::int32_t* data = out.mutable_data();
+    const double* level = levels.data();
+    py::gil_scoped_release release;
+    shapes::flood(in, level, data);
+    return out;
+}
+
+outlines::Rules rules_of(const py::dict& given) {
+    outlines::Rules rules;
+    const auto number = [&](const char* name) { return given[name].cast<double>(); };
+    rules.radius = number("radius");
+    rules.edge = number("edge");
+    rules.closing = number("closing");
+    rules.smooth = number("smooth");
+    rules.lobe = number("lobe");
+    rules.contrast = number("contrast");
+    rules.skin = number("skin");
+    rules.rim = number("rim");
+    rules.opening = number("opening");
+    rules.vacuole = number("vacuole");
+    rules.solid = number("solid");
+    rules.faintest = number("faintest");
+    rules.reaches = given["reaches"].cast<std::vector<double>>();
+    return rules;
+}
+
+std::tuple<LabelArray, LabelArray> draw_cells(const LabelArray& bodies, std::int32_t n,
+                                              const MaskArray& nuclei, const DoubleArray& reach,
+                                              const ShortArray& depth, const py::dict& given) {
+    const shapes::Mask rough = mask_of(nuclei);
+    same_shape(bodies, rough.rows, rough.cols, "bodies");
+    same_shape(reach, rough.rows, rough.cols, "reach");
+    same_shape(depth, rough.rows, rough.cols, "depth");
+    const outlines::Rules rules = rules_of(given);
+    LabelArray cells({rough.rows, rough.cols}), inner({rough.rows, rough.cols});
+    std::int32_t *cell = cells.mutable_data(), *nucleus = inner.mutable_data();
+    const outlines::Field field{rough.rows, rough.cols,   bodies.data(),
+                                rough.data, reach.data(), depth.data()};
+    py::gil_scoped_release release;
+    std::fill_n(cell, rough.size(), 0);
+    std::fill_n(nucleus, rough.size(), 0);
+    outlines::draw(field, n, rules, cell, nucleus);
+    return {cells, inner};
+}
+
+stain::Picture picture_of(const ByteArray& rgb) {
+    if (rgb.ndim() != 3 || rgb.shape(2) != 3 || rgb.size() == 0)
+        throw std::invalid_argument("rgb must be a non-empty array of shape (H, W, 3)");
+    return {rgb.data(), rgb.shape(0), rgb.shape(1)};
+}
+
+py::object black_surround(const ByteArray& rgb, int dark) {
+    const stain::Picture picture = picture_of(rgb);
+    MaskArray mask({picture.rows, picture.cols});
+    std::uint8_t* data = bytes_of(mask);
+    bool found = false;
+    {
+        py::gil_scoped_release release;
+        found = stain::black_surround(picture, dark, data);
+    }
+    return found ? py::object(mask) : py::none();
+}
+
+DoubleArray background(const ByteArray& rgb, const std::optional<MaskArray>& valid) {
+    const stain::Picture picture = picture_of(rgb);
+    const std::uint8_t* used = nullptr;
+    if (valid) {
+        same_shape(*valid, picture.rows, picture.cols, "valid");
+        used = bytes_of(*valid);
+        if (shapes::count({used, picture.rows, picture.cols}) == 0)
+            throw std::invalid_argument("valid must hold a pixel");
+    }
+    DoubleArray white(3);
+    double* data = white.mutable_data();
+    py::gil_scoped_release release;
+    stain::background(picture, used, data);
+    return white;
+}
+
+std::tuple<ByteArray, ShortArray, ShortArray, FloatArray> stain_planes(const ByteArray& rgb,
+                                                                       const DoubleArray& white, int offset,
+                                                                       bool grey) {
+    const stain::Picture picture = picture_of(rgb);
+    if (white.size() != 3) throw std::invalid_argument("white must hold three levels");
+    ByteArray features({picture.rows, picture.cols, std::ptrdiff_t{3}});
+    ShortArray score({picture.rows, picture.cols}), depth({picture.rows, picture.cols});
+    FloatArray strength({picture.rows, picture.cols});
+    const stain::Planes out{features.mutable_data(), score.mutable_data(), depth.mutable_data(),
+                            strength.mutable_data()};
+    const double* balance = white.data();
+    py::gil_scoped_release release;
+    stain::planes(picture, balance, offset, grey, out);
+    return {features, score, depth, strength};
+}
+
+std::vector<std::int64_t> spread_pivots(const ShortArray& score, const MaskArray& valid, int k) {
+    const shapes::Mask used = mask_of(valid);
+    same_shape(score, used.rows, used.cols, "score");
+    if (k < 2) throw std::invalid_argument("k must be at least 2, got " + std::to_string(k));
+    for (std::ptrdiff_t i = 0; i < used.size(); ++i)
+        if (score.data()[i] < -255 || score.data()[i] > 255)
+            throw std::invalid_argument("scores must lie in [-255, 255]");
+    py::gil_scoped_release release;
+    return stain::spread(score.data(), used.data, used.size(), k);
+}
+
+}  // namespace
+
+void bind_cells(py::module_& module) {
+    using namespace py::literals;
+    module.def("label", &label, "mask"_a.noconvert());
+    module.def("distance", &distance, "mask"_a.noconvert());
+    module.def("nearest", &nearest, "mask"_a.noconvert());
+    module.def("flood", &flood, "mask"_a.noconvert(), "levels"_a.noconvert(), "markers"_a.noconvert());
+    module.def(
+        "fill_holes",
+        [](const MaskArray& mask, double largest) {
+            return make_mask(
+                mask, [&](shapes::Mask in, std::uint8_t* out) { shapes::fill_holes(in, largest, out); });
+        },
+        "mask"_a.noconvert(), "largest"_a);
+    module.def(
+        "touching",
+        [](const MaskArray& mask, const MaskArray& seed) {
+            same_shape(seed, mask_of(mask).rows, mask_of(mask).cols, "seed");
+            const std::uint8_t* data = bytes_of(seed);
+            return make_mask(mask,
+                             [&](shapes::Mask in, std::uint8_t* out) { shapes::touching(in, data, out); });
+        },
+        "mask"_a.noconvert(), "seed"_a.noconvert());
+    const auto disc = [&](const char* name, void (*function)(shapes::Mask, double, std::uint8_t*)) {
+        module.def(
+            name,
+            [function](const MaskArray& mask, double radius) {
+                if (!(radius >= 0 && radius < 60000))
+                    throw std::invalid_argument("radius must be in [0, 60000), got " +
+                                                std::to_string(radius));
+                return make_mask(mask,
+                                 [&](shapes::Mask in, std::uint8_t* out) { function(in, radius, out); });
+            },
+            "mask"_a.noconvert(), "radius"_a);
+    };
+    disc("erode_disc", shapes::erode_disc);
+    disc("open_disc", shapes::open_disc);
+    disc("close_disc", shapes::close_disc);
+    module.def(
+        "hull_area", [](const MaskArray& mask) { return shapes::hull_area(mask_of(mask)); },
+        "mask"_a.noconvert());
+    module.def(
+        "solidity", [](const MaskArray& mask) { return shapes::solidity(mask_of(mask)); },
+        "mask"_a.noconvert());
+    module.def("draw_cells", &draw_cells, "bodies"_a.noconvert(), "n"_a, "nuclei"_a.noconvert(),
+               "reach"_a.noconvert(), "depth"_a.noconvert(), "rules"_a);
+    module.def("black_surround", &black_surround, "rgb"_a.noconvert(), "dark"_a);
+    module.def("background", &background, "rgb"_a.noconvert(), "valid"_a.noconvert());
+    module.def("stain_planes", &stain_planes, "rgb"_a.noconvert(), "white"_a.noconvert(), "offset"_a,
+               "grey"_a);
+    module.def("spread_pivots", &spread_pivots, "score"_a.noconvert(), "valid"_a.noconvert(), "k"_a);
+}
+
+}  // namespace fastpgs::bindings

@@ -1,0 +1,36 @@
+// From bodies to cells: the outline and the nucleus of each. The Python package documents the rules.
+#pragma once
+
+#include <cstdint>
+
+#include "fastpgs/shapes.hpp"
+
+namespace fastpgs::outlines {
+
+struct Rules {
+    double radius;                                            // typical radius of a nucleus, pixels
+    double edge, closing, smooth, lobe, contrast, skin, rim;  // of a nucleus
+    double opening, vacuole;                                  // of a cell: pixels, and pixels of area
+    double solid;                                             // solidity from which on an outline is compact
+    double faintest;                                          // of the typical depth of a nucleus
+    std::vector<double> reaches;
+};
+
+struct Field {
+    std::ptrdiff_t rows, cols;
+    const std::int32_t* bodies;  // 1..n, 0: none
+    const std::uint8_t* nuclei;  // rough
+    const double* reach;         // distance from the nucleus in nuclear radii
+    const std::int16_t* depth;   // rises from background to nucleus
+};
+
+// The nucleus of one cell, grown within a threshold of its own; out is rows x cols of `cell`.
+void nucleus_of(const std::int16_t* depth, shapes::Mask cell, const std::uint8_t* rough, double around,
+                const Rules& rules, std::uint8_t* out);
+
+// Outline and nucleus of bodies 1..n into `labels` and `nuclei` (zero before), numbered anew; returns how
+// many.
+std::int32_t draw(const Field& field, std::int32_t n, const Rules& rules, std::int32_t* labels,
+                  std::int32_t* nuclei);
+
+}  // namespace fastpgs::outlines

@@ -1,0 +1,42 @@
+// Stain features of an 8-bit RGB image: one pass over the pixels. The Python package documents the features.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace fastpgs::stain {
+
+struct Picture {
+    const std::uint8_t* rgb;  // rows x cols x 3
+    std::ptrdiff_t rows, cols;
+    std::ptrdiff_t size() const { return rows * cols; }
+};
+
+// Mask of a black surround (levels up to `dark`, connected to the frame); false where there is none: it takes
+// at least a quarter of the frame.
+bool black_surround(Picture picture, int dark, std::uint8_t* mask);
+
+// Colour of the empty glass: the median of the pixels nearly as bright as the brightest. `valid` may be null;
+// there must be a valid pixel.
+void background(Picture picture, const std::uint8_t* valid, double white[3]);
+
+struct Planes {
+    std::uint8_t* features;  // rows x cols x 3
+    std::int16_t* score;
+    std::int16_t* depth;
+    float* strength;
+};
+
+// White balance, 3 x 3 binomial smoothing, and the features; `grey`: the three channels are one.
+void planes(Picture picture, const double white[3], int offset, bool grey, const Planes& out);
+
+// Raster indices of k pixels spread evenly over the range (1st to 99th percentile) of the score; empty where
+// there are too few scores.
+std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* valid, std::ptrdiff_t size,
+                                 int k);
+
+// numpy.percentile's linear interpolation on values sorted before.
+double percentile(const std::vector<std::int64_t>& ordered, double percent);
+
+}  // namespace fastpgs::stain

@@ -1,0 +1,243 @@
+#include "fastpgs/outlines.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace fastpgs::outlines {
+
+namespace {
+
+using shapes::Box;
+using shapes::Bytes;
+using shapes::Mask;
+
+constexpr std::int64_t LEAST = 9;  // pixels: fewer tell nothing
+
+std::size_t z(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
+
+// Median of the depths where `where` holds; a nan where it holds nowhere. The values are reordered.
+double median(std::vector<std::int16_t>& values) {
+    if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    if (values.size() % 2) return *middle;
+    return (static_cast<double>(*std::max_element(values.begin(), middle)) + static_cast<double>(*middle)) /
+           2.0;
+}
+
+double median_where(const std::int16_t* depth, const std::uint8_t* where, std::ptrdiff_t size,
+                    std::vector<std::int16_t>& room) {
+    room.clear();
+    for (std::ptrdiff_t i = 0; i < size; ++i)
+        if (where[i]) room.push_back(depth[i]);
+    return median(room);
+}
+
+// One pixel more on the four sides.
+void grow(Mask mask, Bytes& out) {
+    out.assign(mask.data, mask.data + mask.size());
+    for (std::ptrdiff_t r = 0; r < mask.rows; ++r)
+        for (std::ptrdiff_t c = 0; c < mask.cols; ++c) {
+            const std::ptrdiff_t i = r * mask.cols + c;
+            if (!mask.data[i]) continue;
+            if (r > 0) out[z(i - mask.cols)] = 1;
+            if (c > 0) out[z(i - 1)] = 1;
+            if (c + 1 < mask.cols) out[z(i + 1)] = 1;
+            if (r + 1 < mask.rows) out[z(i + mask.cols)] = 1;
+        }
+}
+
+// The rough nucleus without granules or deep cytoplasm, where the cell clearly has two depths: two means
+// (Ridler & Calvard 1978, doi:10.1109/TSMC.1978.4310039).
+void deeper_part(const std::int16_t* depth, Mask cell, const std::uint8_t* rough, const Rules& rules,
+                 Bytes& out) {
+    const std::ptrdiff_t size = cell.size();
+    out.assign(rough, rough + size);
+    Bytes inside(z(size));
+    shapes::erode_disc(cell, rules.skin * rules.radius, inside.data());
+    std::int64_t number = 0, total = 0;
+    for (std::ptrdiff_t i = 0; i < size; ++i)
+        if (inside[z(i)]) {
+            ++number;
+            total += depth[i];
+        }
+    if (number < LEAST) return;
+    double threshold = static_cast<double>(total) / static_cast<double>(number), high = 0, low = 0;
+    for (int round = 0; round < 20; ++round) {
+        std::int64_t above = 0, sum = 0;
+        for (std::ptrdiff_t i = 0; i < size; ++i)
+            if (inside[z(i)] && depth[i] > threshold) {
+                ++above;
+                sum += depth[i];
+            }
+        if (above == number || above == 0) return;
+        high = static_cast<double>(sum) / static_cast<double>(above);
+        low = static_cast<double>(total - sum) / static_cast<double>(number - above);
+        const double middle = (high + low) / 2.0;
+        if (std::abs(middle - threshold) < 0.5) break;
+        threshold = middle;
+    }
+    if (high - low < rules.contrast * high) return;
+    Bytes deep(z(size));
+    for (std::ptrdiff_t i = 0; i < size; ++i) inside[z(i)] = rough[i] && depth[i] > threshold;
+    shapes::open_disc({inside.data(), cell.rows, cell.cols}, std::max(1.0, rules.smooth * rules.radius),
+                      deep.data());
+    if (shapes::count({deep.data(), cell.rows, cell.cols}) > 0) out.swap(deep);
+}
+
+// The cell as far from its nucleus as its outline stays nearly convex.
+void compact(Mask body, const std::uint8_t* rough, const std::vector<double>& reach, const Rules& rules,
+             Bytes& cell) {
+    const std::ptrdiff_t size = body.size();
+    cell.assign(body.data, body.data + size);
+    Bytes filled(z(size)), part(z(size));
+    for (const double limit : rules.reaches) {
+        shapes::fill_holes({cell.data(), body.rows, body.cols}, rules.vacuole, filled.data());
+        if (shapes::solidity({filled.data(), body.rows, body.cols}) >= rules.solid) return;
+        for (std::ptrdiff_t i = 0; i < size; ++i)
+            part[z(i)] = (body.data[i] && reach[z(i)] <= limit) || rough[i];
+        shapes::open_disc({part.data(), body.rows, body.cols}, rules.opening, filled.data());
+        for (std::ptrdiff_t i = 0; i < size; ++i) filled[z(i)] |= rough[i];
+        shapes::touching({filled.data(), body.rows, body.cols}, rough, cell.data());
+    }
+}
+
+struct Drawn {
+    Box box;
+    Bytes cell, nucleus;
+    double inner;
+};
+
+std::vector<Box> boxes_of(const Field& field, std::int32_t n) {
+    std::vector<Box> boxes(static_cast<std::size_t>(n) + 1, Box{field.rows, field.cols, 0, 0});
+    for (std::ptrdiff_t r = 0; r < field.rows; ++r)
+        for (std::ptrdiff_t c = 0; c < field.cols; ++c) {
+            const std::int32_t body = field.bodies[r * field.cols + c];
+            if (body <= 0 || body > n) continue;
+            Box& box = boxes[static_cast<std::size_t>(body)];
+            box.top = std::min(box.top, r);
+            box.bottom = r + 1;
+            box.left = std::min(box.left, c);
+            box.right = std::max(box.right, c + 1);
+        }
+    return boxes;
+}
+
+// The outline and nucleus of one body; false where hardly a nucleus is left.
+bool outline(const Field& field, std::int32_t own, const Rules& rules, Drawn& drawn) {
+    Box& box = drawn.box;
+    // A margin, so that a cell's own edge is not taken for the frame.
+    box = {std::max<std::ptrdiff_t>(box.top - 2, 0), std::max<std::ptrdiff_t>(box.left - 2, 0),
+           std::min(box.bottom + 2, field.rows), std::min(box.right + 2, field.cols)};
+    const auto size = box.rows() * box.cols();
+    Bytes body(z(size)), free(z(size)), rough(z(size));
+    std::vector<double> reach(z(size));
+    std::vector<std::int16_t> depth(z(size)), room;
+    for (std::ptrdiff_t r = 0; r < box.rows(); ++r)
+        for (std::ptrdiff_t c = 0; c < box.cols(); ++c) {
+            const std::ptrdiff_t from = (box.top + r) * field.cols + box.left + c;
+            const std::size_t to = z(r * box.cols() + c);
+            body[to] = field.bodies[from] == own;
+            free[to] = field.bodies[from] == 0;
+            rough[to] = body[to] && field.nuclei[from];
+            reach[to] = field.reach[from];
+            depth[to] = field.depth[from];
+        }
+    Bytes cell;
+    compact({body.data(), box.rows(), box.cols()}, rough.data(), reach, rules, cell);
+    drawn.cell.resize(z(size));
+    shapes::fill_holes({cell.data(), box.rows(), box.cols()}, rules.vacuole, drawn.cell.data());
+    Bytes& beside = cell;
+    for (std::size_t i = 0; i < z(size); ++i) {
+        drawn.cell[i] = drawn.cell[i] && (body[i] || free[i]);
+        beside[i] = !drawn.cell[i] && free[i];
+    }
+    const double around = median_where(depth.data(), beside.data(), size, room);
+    drawn.nucleus.resize(z(size));
+    const Mask whole{drawn.cell.data(), box.rows(), box.cols()};
+    nucleus_of(depth.data(), whole, rough.data(), std::isnan(around) ? 0.0 : around, rules,
+               drawn.nucleus.data());
+    if (shapes::count({drawn.nucleus.data(), box.rows(), box.cols()}) < LEAST) return false;
+    drawn.inner = median_where(depth.data(), drawn.nucleus.data(), size, room);
+    return true;
+}
+
+}  // namespace
+
+void nucleus_of(const std::int16_t* depth, Mask cell, const std::uint8_t* rough, double around,
+                const Rules& rules, std::uint8_t* out) {
+    const std::ptrdiff_t size = cell.size(), rows = cell.rows, cols = cell.cols;
+    Bytes nucleus, grown, other(z(size));
+    std::vector<std::int16_t> room;
+    std::vector<std::int32_t> parts(z(size));
+    deeper_part(depth, cell, rough, rules, nucleus);
+    for (int round = 0; round < 2; ++round) {
+        const double inner = median_where(depth, nucleus.data(), size, room);
+        grow({nucleus.data(), rows, cols}, grown);
+        room.clear();
+        for (std::ptrdiff_t i = 0; i < size; ++i)
+            if (cell.data[i] && !grown[z(i)]) room.push_back(depth[i]);
+        const double members = static_cast<double>(shapes::count({nucleus.data(), rows, cols}));
+        const bool scant = static_cast<double>(room.size()) <= 0.1 * members;
+        const double outer = scant ? around : median(room);
+        const double threshold = outer + rules.edge * (inner - outer);
+        for (std::ptrdiff_t i = 0; i < size; ++i) grown[z(i)] = depth[i] > threshold && cell.data[i];
+        shapes::close_disc({grown.data(), rows, cols}, rules.closing * rules.radius, other.data());
+        for (std::ptrdiff_t i = 0; i < size; ++i) other[z(i)] = other[z(i)] && cell.data[i];
+        shapes::open_disc({other.data(), rows, cols}, std::max(1.0, rules.smooth * rules.radius),
+                          grown.data());
+        const double hole = rules.rim * static_cast<double>(shapes::count({grown.data(), rows, cols}));
+        shapes::fill_holes({grown.data(), rows, cols}, hole, other.data());
+        const std::int32_t n = shapes::label({other.data(), rows, cols}, parts.data());
+        if (n == 0) break;
+        auto area = shapes::areas(parts.data(), size, n);
+        area[0] = 0;
+        const double least = rules.lobe * static_cast<double>(*std::max_element(area.begin(), area.end()));
+        for (std::ptrdiff_t i = 0; i < size; ++i)
+            nucleus[z(i)] = static_cast<double>(area[static_cast<std::size_t>(parts[z(i)])]) >= least;
+    }
+    std::copy(nucleus.begin(), nucleus.end(), out);
+}
+
+std::int32_t draw(const Field& field, std::int32_t n, const Rules& rules, std::int32_t* labels,
+                  std::int32_t* nuclei) {
+    const std::vector<Box> boxes = boxes_of(field, n);
+    std::vector<Drawn> drawn;
+    for (std::int32_t own = 1; own <= n; ++own) {
+        if (boxes[static_cast<std::size_t>(own)].bottom == 0) continue;
+        Drawn next{boxes[static_cast<std::size_t>(own)], {}, {}, 0};
+        if (outline(field, own, rules, next)) drawn.push_back(std::move(next));
+    }
+    if (drawn.empty()) return 0;
+    // Smudged cells and clots are far paler than nuclei: the area-weighted median depth is a nucleus's.
+    std::vector<std::size_t> order(drawn.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return drawn[a].inner < drawn[b].inner; });
+    std::vector<std::int64_t> total(drawn.size());
+    std::int64_t sum = 0;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        const Drawn& own = drawn[order[i]];
+        total[i] = sum += shapes::count({own.nucleus.data(), own.box.rows(), own.box.cols()});
+    }
+    std::size_t middle = 0;
+    while (static_cast<double>(total[middle]) < static_cast<double>(sum) / 2.0) ++middle;
+    const double least = rules.faintest * drawn[order[middle]].inner;
+    std::int32_t number = 0;
+    for (const Drawn& own : drawn) {
+        if (!(own.inner >= least)) continue;
+        ++number;
+        for (std::ptrdiff_t r = 0; r < own.box.rows(); ++r)
+            for (std::ptrdiff_t c = 0; c < own.box.cols(); ++c) {
+                const std::size_t from = z(r * own.box.cols() + c);
+                const std::ptrdiff_t to = (own.box.top + r) * field.cols + own.box.left + c;
+                if (own.cell[from]) labels[to] = number;
+                if (own.nucleus[from]) nuclei[to] = number;
+            }
+    }
+    return number;
+}
+
+}  // namespace fastpgs::outlines

@@ -1,0 +1,196 @@
+#include "fastpgs/stain.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "fastpgs/shapes.hpp"
+
+namespace fastpgs::stain {
+
+namespace {
+
+constexpr std::ptrdiff_t SAMPLE = 20000;  // pixels are enough to know the background
+
+std::size_t z(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
+
+double between(double a, double b, double t) {
+    // As NumPy rounds it, from the nearer end.
+    return t >= 0.5 ? b - (b - a) * (1.0 - t) : a + (b - a) * t;
+}
+
+// One smoothed row of a channel: 1 2 1 over three rows, then over three columns, rounded.
+void smooth_row(const std::int16_t* above, const std::int16_t* own, const std::int16_t* below,
+                std::ptrdiff_t cols, std::int16_t* sums, std::int16_t* out) {
+    for (std::ptrdiff_t c = 0; c < cols; ++c)
+        sums[c + 1] = static_cast<std::int16_t>(above[c] + 2 * own[c] + below[c]);
+    sums[0] = sums[1];
+    sums[cols + 1] = sums[cols];
+    for (std::ptrdiff_t c = 0; c < cols; ++c)
+        out[c] = static_cast<std::int16_t>((sums[c] + 2 * sums[c + 1] + sums[c + 2] + 8) >> 4);
+}
+
+std::int32_t floor_div(std::int32_t a, std::int32_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
+
+}  // namespace
+
+double percentile(const std::vector<std::int64_t>& ordered, double percent) {
+    const double at = percent / 100.0 * static_cast<double>(ordered.size() - 1);
+    const double low = std::floor(at);
+    const auto i = static_cast<std::size_t>(low);
+    const auto j = std::min(i + 1, ordered.size() - 1);
+    return between(static_cast<double>(ordered[i]), static_cast<double>(ordered[j]), at - low);
+}
+
+bool black_surround(Picture picture, int dark, std::uint8_t* mask) {
+    const std::ptrdiff_t rows = picture.rows, cols = picture.cols;
+    shapes::Bytes black(z(picture.size()));
+    for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
+        const std::uint8_t* p = picture.rgb + 3 * i;
+        black[z(i)] = std::max({p[0], p[1], p[2]}) <= dark;
+    }
+    std::ptrdiff_t on_frame = 0;
+    for (std::ptrdiff_t c = 0; c < cols; ++c) on_frame += black[z(c)] + black[z((rows - 1) * cols + c)];
+    for (std::ptrdiff_t r = 0; r < rows; ++r) on_frame += black[z(r * cols)] + black[z(r * cols + cols - 1)];
+    if (on_frame == 0 || static_cast<double>(on_frame) / static_cast<double>(2 * (rows + cols)) < 0.25)
+        return false;
+    shapes::Bytes frame(z(picture.size()));
+    for (std::ptrdiff_t c = 0; c < cols; ++c) frame[z(c)] = frame[z((rows - 1) * cols + c)] = 1;
+    for (std::ptrdiff_t r = 0; r < rows; ++r) frame[z(r * cols)] = frame[z(r * cols + cols - 1)] = 1;
+    shapes::touching({black.data(), rows, cols}, frame.data(), mask);
+    return true;
+}
+
+void background(Picture picture, const std::uint8_t* valid, double white[3]) {
+    std::ptrdiff_t number = picture.size();
+    if (valid) number = shapes::count({valid, picture.rows, picture.cols});
+    const std::ptrdiff_t step = std::max<std::ptrdiff_t>(1, number / SAMPLE);
+    std::vector<const std::uint8_t*> pixels;
+    std::vector<std::int64_t> light;
+    std::ptrdiff_t nth = 0;
+    const auto take = [&](std::ptrdiff_t i) {
+        const std::uint8_t* p = picture.rgb + 3 * i;
+        pixels.push_back(p);
+        light.push_back(p[0] + p[1] + p[2]);
+    };
+    if (!valid)
+        for (std::ptrdiff_t i = 0; i < picture.size(); i += step) take(i);
+    else
+        for (std::ptrdiff_t i = 0; i < picture.size(); ++i)
+            if (valid[i] && nth++ % step == 0) take(i);
+    // Sums of three levels: counting sorts them.
+    std::array<std::int64_t, 766> histogram{};
+    for (const std::int64_t value : light) ++histogram[static_cast<std::size_t>(value)];
+    std::vector<std::int64_t> ordered;
+    ordered.reserve(light.size());
+    for (std::size_t value = 0; value < histogram.size(); ++value)
+        ordered.insert(ordered.end(), static_cast<std::size_t>(histogram[value]),
+                       static_cast<std::int64_t>(value));
+    const double least = 0.9 * percentile(ordered, 95.0);
+    for (int channel = 0; channel < 3; ++channel) {
+        std::array<std::int64_t, 256> levels{};
+        std::int64_t members = 0;
+        for (std::size_t i = 0; i < pixels.size(); ++i)
+            if (static_cast<double>(light[i]) >= least) {
+                ++levels[pixels[i][channel]];
+                ++members;
+            }
+        const auto at = [&](std::int64_t rank) {
+            std::int64_t seen = 0;
+            int value = 0;
+            while (seen + levels[static_cast<std::size_t>(value)] <= rank)
+                seen += levels[static_cast<std::size_t>(value++)];
+            return static_cast<double>(value);
+        };
+        const double middle = members % 2 ? at(members / 2) : (at(members / 2 - 1) + at(members / 2)) / 2.0;
+        white[channel] = std::max(middle, 1.0);
+    }
+}
+
+void planes(Picture picture, const double white[3], int offset, bool grey, const Planes& out) {
+    const std::ptrdiff_t rows = picture.rows, cols = picture.cols;
+    std::array<std::array<std::int16_t, 256>, 3> table;
+    for (std::size_t channel = 0; channel < 3; ++channel)
+        for (std::size_t level = 0; level < 256; ++level)
+            table[channel][level] = static_cast<std::int16_t>(
+                std::min(std::nearbyint(static_cast<double>(level) * (255.0 / white[channel])), 255.0));
+    // Three balanced rows of each channel at a time.
+    std::vector<std::int16_t> balanced(z(9 * cols)), sums(z(cols + 2)), smooth(z(3 * cols));
+    const auto row_of = [&](std::ptrdiff_t channel, std::ptrdiff_t r) {
+        return balanced.data() + (3 * channel + r % 3) * cols;
+    };
+    const auto balance = [&](std::ptrdiff_t r) {
+        const std::uint8_t* p = picture.rgb + 3 * r * cols;
+        for (std::ptrdiff_t channel = 0; channel < 3; ++channel) {
+            std::int16_t* own = row_of(channel, r);
+            for (std::ptrdiff_t c = 0; c < cols; ++c) own[c] = table[z(channel)][p[3 * c + channel]];
+        }
+    };
+    balance(0);
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+        if (r + 1 < rows) balance(r + 1);
+        for (std::ptrdiff_t channel = 0; channel < 3; ++channel)
+            smooth_row(row_of(channel, std::max<std::ptrdiff_t>(r - 1, 0)), row_of(channel, r),
+                       row_of(channel, std::min(r + 1, rows - 1)), cols, sums.data(),
+                       smooth.data() + channel * cols);
+        const std::int16_t *red = smooth.data(), *green = red + cols, *blue = green + cols;
+        for (std::ptrdiff_t c = 0; c < cols; ++c) {
+            const std::ptrdiff_t i = r * cols + c;
+            const std::int32_t u = blue[c] - green[c], v = red[c] - green[c];
+            out.features[3 * i] = static_cast<std::uint8_t>(255 - green[c]);
+            out.features[3 * i + 1] = static_cast<std::uint8_t>(std::clamp(u + offset, 0, 255));
+            out.features[3 * i + 2] = static_cast<std::uint8_t>(std::clamp(v + offset, 0, 255));
+            const std::int32_t purple =
+                floor_div(255 * (u + 2 * std::min(v, 0)), std::max<std::int32_t>(blue[c], 32));
+            out.score[i] = static_cast<std::int16_t>(grey ? 255 - green[c] : std::clamp(purple, -255, 255));
+            out.depth[i] = static_cast<std::int16_t>(255 - green[c] + u);
+            const auto a = static_cast<float>(255 - red[c]), b = static_cast<float>(255 - green[c]),
+                       d = static_cast<float>(255 - blue[c]);
+            out.strength[i] = std::sqrt(a * a + b * b + d * d);
+        }
+    }
+}
+
+std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* valid, std::ptrdiff_t size,
+                                 int k) {
+    constexpr int LOW = -255;
+    std::array<std::int64_t, 511> number{}, first{};
+    std::int64_t total = 0;
+    for (std::ptrdiff_t i = 0; i < size; ++i) {
+        if (!valid[i]) continue;
+        const auto bin = static_cast<std::size_t>(score[i] - LOW);
+        if (number[bin]++ == 0) first[bin] = i;
+        ++total;
+    }
+    if (total < k) return {};
+    std::vector<std::int64_t> ordered;
+    ordered.reserve(static_cast<std::size_t>(total));
+    for (std::size_t bin = 0; bin < number.size(); ++bin)
+        ordered.insert(ordered.end(), static_cast<std::size_t>(number[bin]),
+                       static_cast<std::int64_t>(bin) + LOW);
+    const double low = percentile(ordered, 1.0), high = percentile(ordered, 99.0);
+    std::vector<std::int64_t> at;
+    std::vector<std::size_t> bins;
+    for (int i = 0; i < k; ++i) {
+        const double want = i == k - 1 ? high : static_cast<double>(i) * ((high - low) / (k - 1)) + low;
+        double best = std::numeric_limits<double>::infinity();
+        std::size_t chosen = 0;
+        for (std::size_t bin = 0; bin < number.size(); ++bin) {
+            if (number[bin] == 0) continue;
+            const double off = std::abs(static_cast<double>(static_cast<int>(bin) + LOW) - want);
+            // Of two scores equally near, the one met first.
+            if (off < best || (off == best && first[bin] < first[chosen])) {
+                best = off;
+                chosen = bin;
+            }
+        }
+        at.push_back(first[chosen]);
+        bins.push_back(chosen);
+    }
+    std::sort(bins.begin(), bins.end());
+    if (std::adjacent_find(bins.begin(), bins.end()) != bins.end()) return {};
+    return at;
+}
+
+}  // namespace fastpgs::stain

@@ -1,0 +1,155 @@
+// Shapes against their definitions, on random masks of awkward sizes; what Python's tests compare with SciPy
+// is here so that it also runs under sanitizers.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+
+#include "fastpgs/outlines.hpp"
+#include "fastpgs/shapes.hpp"
+#include "fastpgs/stain.hpp"
+
+using namespace fastpgs;
+using shapes::Bytes;
+using shapes::Mask;
+
+namespace {
+
+#define CHECK(condition)                                                        \
+    do {                                                                        \
+        if (!(condition)) {                                                     \
+            std::printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+            std::exit(1);                                                       \
+        }                                                                       \
+    } while (false)
+
+struct Case {
+    std::ptrdiff_t rows, cols;
+    Bytes bytes;
+    Mask mask() const { return {bytes.data(), rows, cols}; }
+    bool at(std::ptrdiff_t r, std::ptrdiff_t c) const {
+        return bytes[static_cast<std::size_t>(r * cols + c)] != 0;
+    }
+};
+
+Case random_case(std::mt19937& random) {
+    const auto side = [&] { return static_cast<std::ptrdiff_t>(1 + random() % 19); };
+    Case made{side(), side(), {}};
+    const unsigned share = random() % 11;
+    made.bytes.resize(static_cast<std::size_t>(made.rows * made.cols));
+    for (auto& byte : made.bytes) byte = random() % 10 < share ? 255 : 0;  // any value but 0 is inside
+    return made;
+}
+
+void distances_and_discs(const Case& given, double radius) {
+    const auto size = given.bytes.size();
+    std::vector<double> away(size);
+    std::vector<std::ptrdiff_t> index(size);
+    shapes::nearest(given.mask(), away.data(), index.data());
+    Bytes eroded(size), opened(size), closed(size);
+    shapes::erode_disc(given.mask(), radius, eroded.data());
+    shapes::open_disc(given.mask(), radius, opened.data());
+    shapes::close_disc(given.mask(), radius, closed.data());
+    for (std::ptrdiff_t r = 0; r < given.rows; ++r)
+        for (std::ptrdiff_t c = 0; c < given.cols; ++c) {
+            const auto i = static_cast<std::size_t>(r * given.cols + c);
+            std::ptrdiff_t best = -1;
+            for (std::ptrdiff_t y = 0; y < given.rows; ++y)
+                for (std::ptrdiff_t x = 0; x < given.cols; ++x) {
+                    const std::ptrdiff_t square = (y - r) * (y - r) + (x - c) * (x - c);
+                    if (!given.at(y, x) && (best < 0 || square < best)) best = square;
+                }
+            if (best < 0) {
+                CHECK(away[i] == static_cast<double>(std::max(given.rows, given.cols)) && index[i] == -1);
+            } else {
+                CHECK(away[i] == std::sqrt(static_cast<double>(best)));
+                CHECK(!given.bytes[static_cast<std::size_t>(index[i])]);
+            }
+            CHECK(eroded[i] == (best < 0 || static_cast<double>(best) > radius * radius));
+            CHECK(!opened[i] || given.bytes[i]);
+            CHECK(!given.bytes[i] || closed[i]);
+        }
+}
+
+void components(const Case& given) {
+    const auto size = given.bytes.size();
+    std::vector<std::int32_t> parts(size);
+    const std::int32_t n = shapes::label(given.mask(), parts.data());
+    const auto area = shapes::areas(parts.data(), static_cast<std::ptrdiff_t>(size), n);
+    CHECK(area.size() == static_cast<std::size_t>(n) + 1);
+    CHECK(std::all_of(area.begin() + 1, area.end(), [](std::int64_t a) { return a > 0; }));
+    std::int32_t highest = 0;
+    for (std::ptrdiff_t r = 0; r < given.rows; ++r)
+        for (std::ptrdiff_t c = 0; c < given.cols; ++c) {
+            const std::int32_t own = parts[static_cast<std::size_t>(r * given.cols + c)];
+            CHECK((own > 0) == given.at(r, c));
+            if (own && c > 0 && given.at(r, c - 1))
+                CHECK(parts[static_cast<std::size_t>(r * given.cols + c - 1)] == own);
+            if (own && r > 0 && given.at(r - 1, c))
+                CHECK(parts[static_cast<std::size_t>((r - 1) * given.cols + c)] == own);
+            CHECK(own <= highest + 1);  // numbered in the order in which they are met
+            highest = std::max(highest, own);
+        }
+    CHECK(highest == n);
+    Bytes filled(size), reached(size), none(size);
+    shapes::fill_holes(given.mask(), 1e9, filled.data());
+    shapes::touching(given.mask(), given.bytes.data(), reached.data());
+    for (std::size_t i = 0; i < size; ++i) {
+        CHECK(!given.bytes[i] || filled[i]);
+        CHECK(reached[i] == (given.bytes[i] != 0));
+    }
+    shapes::touching(given.mask(), none.data(), reached.data());
+    CHECK(std::count(reached.begin(), reached.end(), 1) == 0);
+    const double hull = shapes::hull_area(given.mask());
+    CHECK(hull >= static_cast<double>(shapes::count(given.mask())));
+    CHECK(hull <= static_cast<double>(size));
+}
+
+void pipeline(const Case& given, std::mt19937& random) {
+    const auto size = given.bytes.size();
+    std::vector<double> levels(size), reach(size);
+    std::vector<std::int32_t> bodies(size), labels(size), nuclei(size);
+    for (std::size_t i = 0; i < size; ++i) {
+        levels[i] = static_cast<double>(random() % 4);
+        reach[i] = static_cast<double>(random() % 20) / 10.0;
+        if (random() % 9 == 0) bodies[i] = static_cast<std::int32_t>(1 + random() % 3);
+    }
+    shapes::flood(given.mask(), levels.data(), bodies.data());
+    std::vector<std::uint8_t> rgb(3 * size), features(3 * size);
+    for (auto& level : rgb) level = static_cast<std::uint8_t>(random());
+    std::vector<std::int16_t> score(size), depth(size);
+    std::vector<float> strength(size);
+    const stain::Picture picture{rgb.data(), given.rows, given.cols};
+    double white[3];
+    stain::background(picture, nullptr, white);
+    stain::planes(picture, white, 64, false, {features.data(), score.data(), depth.data(), strength.data()});
+    Bytes surround(size), all(size, 1), rough(size);
+    stain::black_surround(picture, 120, surround.data());
+    const auto at = stain::spread(score.data(), all.data(), static_cast<std::ptrdiff_t>(size), 3);
+    CHECK(at.empty() || at.size() == 3);
+    for (std::size_t i = 0; i < size; ++i) rough[i] = bodies[i] > 0 && random() % 3;
+    outlines::Rules rules{2.0, 0.55, 0.5, 0.5, 0.1, 0.25, 0.15, 0.04, 1.0, 3.0, 0.82, 0.5, {1.2, 0.5, 0.0}};
+    const outlines::Field field{given.rows,   given.cols,   bodies.data(),
+                                rough.data(), reach.data(), depth.data()};
+    const std::int32_t n = outlines::draw(field, 3, rules, labels.data(), nuclei.data());
+    CHECK(n >= 0 && n <= 3);
+    for (std::size_t i = 0; i < size; ++i) {
+        CHECK(labels[i] >= 0 && labels[i] <= n);
+        CHECK(nuclei[i] == 0 || nuclei[i] == labels[i]);
+    }
+}
+
+}  // namespace
+
+int main() {
+    std::mt19937 random(7);
+    for (int round = 0; round < 300; ++round) {
+        const Case given = random_case(random);
+        distances_and_discs(given, static_cast<double>(random() % 70) / 10.0);
+        components(given);
+        pipeline(given, random);
+    }
+    std::puts("shapes: ok");
+    return 0;
+}

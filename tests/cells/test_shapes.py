@@ -1,0 +1,139 @@
+"""Shapes in the core equal those of SciPy and scikit-image, ties included."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from scipy.spatial import ConvexHull
+from skimage import segmentation
+
+from fastpgs.cells import shapes
+
+
+@st.composite
+def masks(draw, side=40):
+    """Blobs of every size: noise, smoothed and cut."""
+    rows, cols = draw(st.integers(1, side)), draw(st.integers(1, side))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    field = ndimage.gaussian_filter(rng.normal(size=(rows, cols)), draw(st.floats(0, 3)))
+    return field > draw(st.floats(-0.5, 0.5)) * field.std()
+
+
+radii = st.floats(0.0, 9.0)
+
+
+@given(masks())
+def test_components_are_numbered_as_scipy_does(mask):
+    parts, n = shapes.label(mask)
+    expected, expected_n = ndimage.label(mask)
+    assert n == expected_n
+    np.testing.assert_array_equal(parts, expected)
+    assert parts.dtype == np.int32
+
+
+@given(masks())
+def test_distances_are_exact(mask):
+    away, index = shapes.nearest(mask)
+    np.testing.assert_array_equal(away, shapes.distance(mask))
+    if mask.all():
+        assert (away == max(mask.shape)).all()
+        assert (index == -1).all()
+        return
+    expected, (rows, cols) = ndimage.distance_transform_edt(mask, return_indices=True)
+    np.testing.assert_array_equal(away, expected)
+    np.testing.assert_array_equal(
+        index, rows * mask.shape[1] + cols
+    )  # of several nearest pixels the same one
+
+
+def disc(radius):
+    """Pixels within the radius of the middle."""
+    reach = int(radius)
+    row, col = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    return row**2 + col**2 <= radius**2
+
+
+@given(masks(), radii)
+def test_erosion_with_a_disc(mask, radius):
+    expected = ndimage.binary_erosion(mask, disc(radius), border_value=1)
+    np.testing.assert_array_equal(shapes.erode_disc(mask, radius), expected)
+
+
+@given(masks(), radii)
+def test_opening_and_closing_with_a_disc(mask, radius):
+    def opened(inside):
+        eroded = ndimage.binary_erosion(inside, disc(radius), border_value=1)
+        return ndimage.binary_dilation(eroded, disc(radius))
+
+    np.testing.assert_array_equal(shapes.open_disc(mask, radius), opened(mask))
+    np.testing.assert_array_equal(shapes.close_disc(mask, radius), ~opened(~mask))
+
+
+@given(masks(), st.floats(0, 60))
+def test_only_small_holes_away_from_the_frame_are_filled(mask, largest):
+    parts, n = ndimage.label(~mask)
+    expected = mask.copy()
+    for i in range(1, n + 1):
+        hole = parts == i
+        on_frame = hole[0].any() or hole[-1].any() or hole[:, 0].any() or hole[:, -1].any()
+        if not on_frame and hole.sum() <= largest:
+            expected |= hole
+    np.testing.assert_array_equal(shapes.fill_holes(mask, largest), expected)
+
+
+@given(masks(), st.integers(0, 2**32 - 1))
+def test_components_that_touch_a_seed(mask, seed):
+    seeds = np.random.default_rng(seed).random(mask.shape) < 0.02
+    parts, _ = ndimage.label(mask)
+    expected = np.isin(parts, np.unique(parts[seeds & mask])) & mask
+    np.testing.assert_array_equal(shapes.touching(mask, seeds), expected)
+
+
+@given(masks())
+def test_hulls(mask):
+    rows, cols = np.nonzero(mask)
+    if rows.size == 0:
+        assert shapes.hull_area(mask) == 0.0
+        assert shapes.solidity(mask) == 0.0
+        return
+    corners = np.concatenate([np.stack([rows + a, cols + b], axis=1) for a in (0, 1) for b in (0, 1)])
+    expected = ConvexHull(corners).volume
+    assert shapes.hull_area(mask) == pytest.approx(expected, rel=1e-12)
+    assert shapes.solidity(mask) == pytest.approx(min(rows.size / expected, 1.0), rel=1e-12)
+
+
+@settings(max_examples=200)
+@given(masks(), st.integers(0, 2**32 - 1), st.booleans())
+def test_floods_meet_where_those_of_scikit_image_do(mask, seed, coarse):
+    rng = np.random.default_rng(seed)
+    levels = rng.normal(size=mask.shape) * 2
+    if coarse:
+        levels = np.rint(levels)  # ties, of markers too
+    markers = np.where(rng.random(mask.shape) < 0.06, rng.integers(1, 6, mask.shape), 0).astype(np.int32)
+    before = markers.copy()
+    expected = segmentation.watershed(levels, markers, mask=mask)
+    np.testing.assert_array_equal(shapes.flood(mask, levels, markers), expected)
+    np.testing.assert_array_equal(markers, before)
+
+
+def test_a_view_is_as_good_as_an_array():
+    mask = np.random.default_rng(1).random((60, 70)) < 0.6
+    view = mask[3:50:2, 60:5:-1]
+    np.testing.assert_array_equal(shapes.open_disc(view, 1.5), shapes.open_disc(view.copy(), 1.5))
+    assert shapes.solidity(view) == shapes.solidity(view.copy())
+
+
+@pytest.mark.parametrize("radius", [-1.0, math.inf, math.nan])
+def test_impossible_discs_are_refused(radius):
+    with pytest.raises(ValueError, match=r"radius must be in \[0, 60000\), got"):
+        shapes.open_disc(np.ones((3, 3), bool), radius)
+
+
+def test_shapes_must_agree():
+    with pytest.raises(ValueError, match=r"seed must have shape \(3, 4\)"):
+        shapes.touching(np.ones((3, 4), bool), np.ones((4, 3), bool))
+    with pytest.raises(ValueError, match="non-empty array of two dimensions"):
+        shapes.label(np.ones((0, 4), bool))
