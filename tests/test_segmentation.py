@@ -44,7 +44,7 @@ def fit_both(image: Any, threads: int | None = None, **options: Any) -> tuple[An
     results: list[Any] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for fit in (reference.fit, lambda p: segmentation._fit(p, threads, clusters=True)):
+        for fit in (reference.fit, lambda p: segmentation.solve(p, threads, clusters=True)):
             try:
                 results.append(fit(_problem.prepare(image, **options)))
             except ValueError as error:

@@ -17,10 +17,10 @@ except ImportError as error:  # a source tree that was never built
     ) from error
 
 from . import reference
+from .estimator import PivotGrowingSegmentation
 from .segmentation import (
     ConvergenceWarning,
     EmptyClusterWarning,
-    PivotGrowingSegmentation,
     build_info,
     segment,
     segment_batch,

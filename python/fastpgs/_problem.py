@@ -136,7 +136,10 @@ def check_num_threads(num_threads: int | None) -> int:
 
 
 def _channel_last(image: npt.ArrayLike, channel_axis: int | None) -> npt.NDArray[Any]:
-    array = np.asarray(image)
+    try:
+        array = np.asarray(image)
+    except (RuntimeError, TypeError) as error:  # a torch tensor on a device, with gradients, of bfloat16 ...
+        raise ValueError(f"image cannot be seen as a NumPy array: {error}") from error
     if isinstance(image, np.ma.MaskedArray):
         raise ValueError("image is a masked array; pass its data, and ~image.mask as mask=")
     if array.dtype.char not in _DTYPE_CHARS:
