@@ -18,7 +18,15 @@ from fastpgs.inference.parts import RunFolder
 from fastpgs.inference.results import CALLS, NOTICE
 from fastpgs.io.atomic import atomic_path, write_atomic
 
-__all__ = ["file_stem", "neutralise", "write_coco", "write_csv", "write_geojson", "write_labels"]
+__all__ = [
+    "cell_feature",
+    "file_stem",
+    "neutralise",
+    "write_coco",
+    "write_csv",
+    "write_geojson",
+    "write_labels",
+]
 
 Parts = Sequence[tuple[RunFolder, int]]
 
@@ -84,12 +92,13 @@ def write_geojson(folder: Path, parts: Parts) -> None:
     for image, cells in _by_image(parts):
         collection = {
             "type": "FeatureCollection",
-            "features": [feature for feature in map(_feature, cells) if feature is not None],
+            "features": [feature for feature in map(cell_feature, cells) if feature is not None],
         }
         write_atomic(folder / f"{file_stem(image['image'])}.geojson", json.dumps(collection) + "\n")
 
 
-def _feature(cell: dict[str, Any]) -> dict[str, Any] | None:
+def cell_feature(cell: dict[str, Any]) -> dict[str, Any] | None:
+    """A cell as a GeoJSON feature that QuPath reads as a cell object; None for one without an outline."""
     if not cell["outline"]:
         return None
     red, green, blue = _QUPATH_COLOURS[cell["call"]]
