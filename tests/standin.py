@@ -70,7 +70,9 @@ class StandIn:
         rgb = np.broadcast_to(image[..., None] if image.ndim == 2 else image, (*image.shape[:2], 3))
         return crop_cells(rgb, cells, SIDE)
 
-    def scores(self, crops: npt.NDArray[np.uint8]) -> Any:
+    def scores(
+        self, crops: npt.NDArray[np.uint8], num_threads: int | None = None, *, masks: bool = True
+    ) -> Any:
         self.batches.append(len(crops))
         middle = crops[:, SIDE // 2, SIDE // 2, 1].astype(np.float32)
         if self.broken == "model" and (middle == 77).any():

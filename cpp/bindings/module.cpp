@@ -6,6 +6,7 @@ namespace fastpgs::bindings {
 void bind_segment(pybind11::module_& module);
 void bind_cells(pybind11::module_& module);
 void bind_build(pybind11::module_& module);
+void bind_conv3(pybind11::module_& module);
 
 }  // namespace fastpgs::bindings
 
@@ -14,4 +15,5 @@ PYBIND11_MODULE(_core, module) {
     fastpgs::bindings::bind_segment(module);
     fastpgs::bindings::bind_cells(module);
     fastpgs::bindings::bind_build(module);
+    fastpgs::bindings::bind_conv3(module);
 }

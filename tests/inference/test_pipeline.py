@@ -153,7 +153,8 @@ def test_a_stage_that_fails_spoils_one_row(broken: str, error: str) -> None:
 def test_batches_are_full_and_follow_blocks() -> None:
     model = StandIn(batch_size=50)
     assert classify([picture(0, spots=3)] * (BLOCK + 1), model).run["counts"]["cells"] == 3 * BLOCK + 3
-    assert model.batches == [50, 50, 50, 3 * BLOCK - 150, 3]
+    # Batches run side by side, so the last ones may overtake each other.
+    assert sorted(model.batches) == sorted([50, 50, 50, 3 * BLOCK - 150, 3])
 
 
 def test_numbers_depend_on_the_block_alone(folder: Path) -> None:

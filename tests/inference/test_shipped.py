@@ -16,15 +16,18 @@ def model():
     return load_model("unet-plr", "cpu")
 
 
-def test_it_is_the_default_network_as_torchscript(model):
-    assert model.engine == "torchscript"
+def test_it_is_the_default_network(model):
+    assert load_model("unet-plr", "cpu", engine="torchscript").engine == "torchscript"
     assert model.config.network == "unet_plr"
     assert load_model(device="cpu").config == model.config
 
 
-def test_eager_and_torchscript_agree(model):
-    crops = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
-    eager = load_model("unet-plr", "cpu", engine="eager")
+@pytest.mark.parametrize("engine", ["auto", "torchscript"])
+def test_engines_agree(engine):
+    model = load_model("unet-plr", "cpu", engine=engine, dtype="fp32")
+    side = model.config.input.size
+    crops = np.random.default_rng(0).integers(0, 256, (6, side, side, 3), dtype=np.uint8)
+    eager = load_model("unet-plr", "cpu", engine="eager", dtype="fp32")
     np.testing.assert_allclose(eager.predict_proba(crops), model.predict_proba(crops), atol=1e-5)
     np.testing.assert_allclose(eager.predict_mask(crops), model.predict_mask(crops), atol=1e-5)
 

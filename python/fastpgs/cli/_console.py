@@ -80,7 +80,7 @@ def print_result(result: Result, *, as_json: bool, quiet: bool) -> None:
     model = result.run["model"]
     print(
         f"{counts['ok']:,} of {counts['inputs']:,} images judged, {counts['cells']:,} cells"
-        f" ({model['name']}, {model['engine']} on {model['device']})"
+        f" ({model['name']}, {model['engine']}, {model['dtype']} on {model['device']})"
     )
     calls = (("blast", "blast"), ("uncertain", "uncertain"), ("normal", "normal"))
     print("images called: " + ", ".join(f"{counts[f'called_{call}']:,} {word}" for call, word in calls))

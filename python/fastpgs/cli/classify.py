@@ -41,7 +41,13 @@ def register(app: typer.Typer) -> None:
         device: Annotated[
             str, typer.Option(help="auto (CUDA if there is one), cpu, cuda, cuda:1 ...")
         ] = "auto",
-        engine: Annotated[str, typer.Option(help="auto, torchscript, eager, onnx or pt2.")] = "auto",
+        engine: Annotated[str, typer.Option(help="auto, native, torchscript, eager, onnx or pt2.")] = "auto",
+        dtype: Annotated[
+            str,
+            typer.Option(
+                help="auto (bf16 where the device multiplies it in hardware, else fp32), fp32, bf16, fp16."
+            ),
+        ] = "auto",
         trust_model: Annotated[
             bool,
             typer.Option(
@@ -117,6 +123,7 @@ def register(app: typer.Typer) -> None:
                 restart=restart,
                 shard=part,
                 engine=engine,
+                dtype=dtype,
                 trust=trust_model,
                 batch_size=batch_size,
                 workers=workers,

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fastpgs.inference import native
 from fastpgs.inference.files import ModelConfig, ModelError
+from fastpgs.inference.precision import TORCH
 
 # TorchScript is deprecated upstream (torch >= 2.9) and is what this package's users run; it is kept as
 # default format, and the other engines stand ready.
@@ -39,14 +41,33 @@ class Engine(Protocol):
 
 
 class ModuleEngine:
-    """A network in torch: eager, or a TorchScript program."""
+    """A network in torch: eager, in part or whole by the core, or a TorchScript program.
 
-    def __init__(self, module: nn.Module, name: str) -> None:
+    Parameters
+    ----------
+    module : torch.nn.Module
+    name : str
+    dtype : torch.dtype
+        What the maps are made of.
+    autocast : bool
+        Leave the choice of what is computed with `dtype` to torch; else `module` takes inputs of `dtype`.
+    """
+
+    def __init__(
+        self, module: nn.Module, name: str, dtype: torch.dtype = torch.float32, autocast: bool = False
+    ) -> None:
         self.module = module
         self.name = name
+        self.dtype = dtype
+        self.autocast = autocast
 
     def __call__(self, x: Tensor) -> dict[str, Tensor]:
-        out: dict[str, Tensor] = self.module(x)
+        out: dict[str, Tensor]
+        if self.autocast:
+            with torch.autocast(x.device.type, self.dtype):
+                out = self.module(x)
+        else:
+            out = self.module(x.to(self.dtype))
         return out
 
 
@@ -55,11 +76,11 @@ class OnnxEngine:
 
     name = "onnx"
 
-    def __init__(self, data: bytes, threads: int | None = None) -> None:
+    def __init__(self, data: bytes, threads: int = 1) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads() if threads is None else threads
+        options.intra_op_num_threads = threads
         options.log_severity_level = 3
         try:
             self.session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
@@ -73,8 +94,8 @@ class OnnxEngine:
         return {k: torch.from_numpy(v) for k, v in zip(self.outputs, values, strict=True)}
 
 
-def eager_engine(config: ModelConfig, weights: bytes, device: str) -> ModuleEngine:
-    """Build the network that the configuration names and fill it with the weights."""
+def build(config: ModelConfig, weights: bytes) -> nn.Module:
+    """The network that the configuration names, filled with the weights, on the CPU."""
     from safetensors.torch import load
 
     from fastpgs.nets import build_network
@@ -86,17 +107,41 @@ def eager_engine(config: ModelConfig, weights: bytes, device: str) -> ModuleEngi
             activation=config.activation,
             **config.options,
         )
-        tensors = load(weights)
-        network.load_state_dict(tensors)
+        network.load_state_dict(load(weights))
     except Exception as error:  # safetensors raises its own type, torch a RuntimeError of many lines
         first = str(error).strip().splitlines()
         detail = " ".join(line.strip() for line in first[:3])
         raise ModelError(f"the weights do not fit network {config.network!r}: {detail}") from error
+    return network.eval()
+
+
+def eager_engine(config: ModelConfig, weights: bytes, device: str, dtype: str = "fp32") -> ModuleEngine:
+    """The network as it was trained; with other numbers than fp32, batch normalisation is folded first."""
+    network = build(config, weights)
+    cast = dtype != "fp32" and native.to_dtype(network, TORCH[dtype])
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return ModuleEngine(network.eval(), "eager")
+    return ModuleEngine(network, "eager", TORCH[dtype], autocast=dtype != "fp32" and not cast)
 
 
-def script_engine(program: bytes | Path, device: str) -> ModuleEngine:
+def native_engine(config: ModelConfig, weights: bytes) -> ModuleEngine | None:
+    """The network with its convolutions in the core; None where the core cannot run them."""
+    network = build(config, weights)
+    native.fold(network)
+    if not native.nativise(network):
+        return None
+    return ModuleEngine(network.to(memory_format=torch.channels_last), "native")  # type: ignore[call-overload]
+
+
+def compiled_engine(config: ModelConfig, weights: bytes, device: str, dtype: str) -> ModuleEngine:
+    """TorchScript made here from the weights: frozen, with batch normalisation folded."""
+    engine = eager_engine(config, weights, device, dtype)
+    with scripting():
+        engine.module = torch.jit.freeze(torch.jit.script(engine.module))
+    engine.name = "torchscript"
+    return engine
+
+
+def script_engine(program: bytes | Path, device: str, dtype: str = "fp32") -> ModuleEngine:
     """Load a TorchScript program. It can do what this process can: the caller has settled the trust."""
     source: Any = io.BytesIO(program) if isinstance(program, bytes) else str(program)
     with scripting():
@@ -106,7 +151,7 @@ def script_engine(program: bytes | Path, device: str) -> ModuleEngine:
                 module = torch.jit.freeze(module)
         except RuntimeError as error:
             raise ModelError(f"not a usable TorchScript program: {str(error).splitlines()[0]}") from error
-    return ModuleEngine(module, "torchscript")
+    return ModuleEngine(module, "torchscript", TORCH[dtype], autocast=dtype != "fp32")
 
 
 def exported_engine(path: Path, device: str) -> ModuleEngine:

@@ -30,13 +30,16 @@ from fastpgs.inference.files import (
 )
 from fastpgs.inference.novelty import Novelty, describe_field
 from fastpgs.inference.pooling import pool
+from fastpgs.inference.precision import choose_device, choose_dtype
+from fastpgs.inference.threads import spread
 
 if TYPE_CHECKING:
     from fastpgs.cells import Cells
 
 Float32 = NDArray[np.float32]
 
-ENGINES = ("auto", "torchscript", "eager", "onnx", "pt2")
+ENGINES = ("auto", "native", "torchscript", "eager", "onnx", "pt2")
+CHUNK_PIXELS = 1 << 15  # of crops that go through the network at once: their maps stay in a core's caches
 METADATA_KEY = "fastpgs"  # under which exported files carry their configuration
 DARK, FLAT = 20.0, 3.0  # luminance below which a picture is black, spread below which it is empty
 
@@ -94,8 +97,12 @@ class BlastClassifier:
     config : ModelConfig
     device : str
         ``"cpu"``, ``"cuda"``, ``"cuda:1"`` ...
+    dtype : str
+        What the network computes with: ``"fp32"``, ``"bf16"`` or ``"fp16"``.
     engine : str
-        What runs the network: ``"torchscript"``, ``"eager"``, ``"onnx"`` or ``"pt2"``.
+        What runs the network: ``"native"``, ``"torchscript"``, ``"eager"``, ``"onnx"`` or ``"pt2"``.
+    batch_size : int
+        Crops that the pipeline and a GPU take at once.
     """
 
     def __init__(
@@ -105,16 +112,21 @@ class BlastClassifier:
         device: str,
         novelty: Novelty | None,
         batch_size: int = 64,
+        dtype: str = "fp32",
     ) -> None:
         self.config = config
         self.device = device
+        self.dtype = dtype
         self.engine = run.name
         self.batch_size = batch_size
         self._run = run
         self._novelty = novelty
 
     def __repr__(self) -> str:
-        return f"BlastClassifier({self.config.name!r}, device={self.device!r}, engine={self.engine!r})"
+        return (
+            f"BlastClassifier({self.config.name!r}, device={self.device!r}, dtype={self.dtype!r},"
+            f" engine={self.engine!r})"
+        )
 
     def find_cells(self, image: NDArray[Any], num_threads: int | None = None) -> Cells:
         """Cells of an image, found with the options of the training."""
@@ -124,40 +136,54 @@ class BlastClassifier:
         """Crops of the cells as the network wants them: uint8 (n, S, S, 3), or (n, S, S) for grey models."""
         return preprocess.cut(image, cells, self.config.input)
 
-    def scores(self, crops: NDArray[np.uint8]) -> CellScores:
+    def scores(
+        self, crops: NDArray[np.uint8], num_threads: int | None = None, *, masks: bool = True
+    ) -> CellScores:
         """Everything the network says of crops, in one pass.
 
         Parameters
         ----------
         crops : uint8, shape (n, S, S, 3) or (n, S, S)
             As `crops` returns them. n may be 0.
+        num_threads : int, optional
+            Threads on a CPU; default: one a processor. The numbers do not depend on it.
+        masks : bool
+            False leaves the mask maps out (shape (n, 0, 0)).
 
         Raises
         ------
         ValueError
             Another type, channel count or a side not divisible by 8.
         """
-        x = preprocess.to_tensor(crops, self.config.input)
-        logits, masks, embeddings = [np.zeros(0)], [], []
-        side = x.shape[-1]
-        with torch.inference_mode():
-            for start in range(0, len(x), self.batch_size):
-                out = self._run(x[start : start + self.batch_size].to(self.device))
-                logits.append(out["logit"][:, 0].double().cpu().numpy())
-                embeddings.append(out["embedding"].float().cpu().numpy())
-                if "mask" in out:
-                    masks.append(out["mask"][:, 0].float().cpu().numpy())
+        crops = preprocess.check_crops(crops, self.config.input)
+        side = crops.shape[1]
+        if self.device.startswith("cpu"):
+            size = max(1, min(self.batch_size, CHUNK_PIXELS // max(1, side * side)))
+            parts = [crops[start : start + size] for start in range(0, len(crops), size)]
+            out = spread(lambda part: self._score(part, masks), parts, num_threads)
+        else:
+            size = self.batch_size
+            out = [self._score(crops[start : start + size], masks) for start in range(0, len(crops), size)]
+        logits = np.concatenate([np.zeros(0), *(one["logit"][:, 0] for one in out)])
+        none = np.zeros((len(crops), 0, 0 if len(crops) else side), np.float32)
         return CellScores(
-            p=self.config.calibration(np.concatenate(logits)).astype(np.float32),
-            masks=np.concatenate(masks)
-            if masks
-            else np.zeros((len(x), 0 if len(x) else side, 0), np.float32),
-            embeddings=np.concatenate(embeddings) if embeddings else np.zeros((0, 0), np.float32),
+            p=self.config.calibration(logits).astype(np.float32),
+            masks=np.concatenate([one["mask"][:, 0] for one in out]) if out and "mask" in out[0] else none,
+            embeddings=np.concatenate([one["embedding"] for one in out])
+            if out
+            else np.zeros((0, 0), np.float32),
         )
+
+    def _score(self, crops: NDArray[np.uint8], masks: bool) -> dict[str, NDArray[Any]]:
+        """The network's outputs for some crops."""
+        with torch.inference_mode():
+            x = preprocess.to_tensor(crops, self.config.input, self.device)
+            out = self._run(x)
+            return {k: v.float().cpu().numpy() for k, v in out.items() if masks or k != "mask"}
 
     def predict_proba(self, crops: NDArray[np.uint8]) -> Float32:
         """Calibrated probability of blast of each crop, float32 (n,)."""
-        return self.scores(crops).p
+        return self.scores(crops, masks=False).p
 
     def predict_mask(self, crops: NDArray[np.uint8]) -> Float32:
         """Mask map of each crop, float32 (n, S, S) in [0, 1].
@@ -244,6 +270,7 @@ def load_model(
     device: str = "auto",
     *,
     engine: str = "auto",
+    dtype: str = "auto",
     trust: bool = False,
 ) -> BlastClassifier:
     """Load a model of the package, a model folder, or an exported file.
@@ -255,8 +282,13 @@ def load_model(
         ``fastpgs export`` (``.onnx``, ``.pt2``, ``.ts``).
     device : str
         ``"auto"`` is CUDA where there is a device, else the CPU. ONNX runs on the CPU.
-    engine : {"auto", "torchscript", "eager", "onnx", "pt2"}
-        Of a folder, "auto" is TorchScript where the program is trusted, else eager from the weights.
+    engine : {"auto", "native", "torchscript", "eager", "onnx", "pt2"}
+        Of a folder, "auto" on a CPU is "native" (convolutions in the C++ core) for fp32 where processor and
+        network allow it, and else TorchScript; on a GPU it is "eager". TorchScript is the folder's program
+        where that is trusted and fp32 is asked for, else it is made from the weights.
+    dtype : {"auto", "fp32", "bf16", "fp16"}
+        What the network computes with. "auto" is bf16 where the device multiplies it in hardware (GPU; CPU
+        with AMX or AVX512-BF16), else fp32. fp16 is for GPUs.
     trust : bool
         TorchScript and torch.export files are programs, which run with all rights of this process. Those of
         the package are checked by hash; pass True only for one whose origin you know. Weights in
@@ -276,34 +308,59 @@ def load_model(
     if engine not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
     path, own = find_model(name_or_path)
-    where = _device(device)
+    where = choose_device(device)
     if path.is_file():
-        return _load_file(path, where, engine, trust)
+        return _load_file(path, where, engine, dtype, trust)
     config = read_config(path)
+    numbers = choose_dtype(dtype, where)
     if engine in ("onnx", "pt2"):
         raise ModelError(
-            f"a model folder runs as torchscript or eager; for {engine} export it to a file first"
+            f"a model folder runs as native, torchscript or eager; for {engine} export it to a file first"
         )
-    has_weights = WEIGHTS in config.files
-    if engine == "torchscript" or (engine == "auto" and (own or trust)) or not has_weights:
-        if not (own or trust):
-            raise ModelError(_trust_message(f"{SCRIPT} of model {config.name!r}", "TorchScript", has_weights))
-        run = engines.script_engine(checked_bytes(path, SCRIPT, config), where)
+    program = engine == "torchscript" and numbers == "fp32" and SCRIPT in config.files and (own or trust)
+    if WEIGHTS in config.files and not program:
+        weights = checked_bytes(path, WEIGHTS, config)
+        run: engines.Engine = _from_weights(config, weights, where, engine, numbers)
+    elif engine in ("native", "eager"):
+        raise ModelError(f"model {config.name!r} has no {WEIGHTS}, which engine {engine!r} needs")
+    elif own or trust:
+        run = engines.script_engine(checked_bytes(path, SCRIPT, config), where, numbers)
     else:
-        run = engines.eager_engine(config, checked_bytes(path, WEIGHTS, config), where)
+        raise ModelError(_trust_message(f"{SCRIPT} of model {config.name!r}", "TorchScript"))
     novelty = None
     if NOVELTY in config.files:
         novelty = _read_novelty(checked_bytes(path, NOVELTY, config), config)
-    return _ready(config, run, where, novelty)
+    return _ready(config, run, where, novelty, numbers)
 
 
-def _load_file(path: Path, device: str, engine: str, trust: bool) -> BlastClassifier:
+def _from_weights(
+    config: ModelConfig, weights: bytes, device: str, engine: str, dtype: str
+) -> engines.Engine:
+    on_cpu = device.startswith("cpu")
+    if engine == "native" or (engine == "auto" and on_cpu and dtype == "fp32"):
+        run = engines.native_engine(config, weights) if on_cpu and dtype == "fp32" else None
+        if run is not None:
+            return run
+        if engine == "native":
+            raise ModelError(
+                "engine 'native' needs fp32 on an x86-64 CPU with AVX2 and a network of 3x3 convolutions with PLR;"
+                f" got {dtype} on {device}, network {config.network!r}"
+            )
+    if engine == "torchscript" or (engine == "auto" and on_cpu):
+        return engines.compiled_engine(config, weights, device, dtype)
+    return engines.eager_engine(config, weights, device, dtype)
+
+
+def _load_file(path: Path, device: str, engine: str, dtype: str, trust: bool) -> BlastClassifier:
     kinds = {".onnx": "onnx", ".pt2": "pt2", ".ts": "torchscript", ".pt": "torchscript"}
     kind = kinds.get(path.suffix.lower())
     if kind is None:
         raise ModelError(f"expected a model folder or a file ending in {', '.join(kinds)}, got {path.name!r}")
     if engine not in ("auto", kind):
         raise ModelError(f"{path.name} holds a model for engine {kind!r}, not {engine!r}")
+    if kind != "torchscript" and dtype not in ("auto", "fp32"):
+        raise ModelError(f"{path.name} computes with the numbers it holds, fp32; got dtype {dtype!r}")
+    numbers = choose_dtype(dtype, device) if kind == "torchscript" else "fp32"
     if kind == "onnx":
         onnx = engines.OnnxEngine(path.read_bytes())
         stored = onnx.session.get_modelmeta().custom_metadata_map
@@ -314,11 +371,11 @@ def _load_file(path: Path, device: str, engine: str, trust: bool) -> BlastClassi
         )
     text = _embedded(path)
     run = (
-        engines.script_engine(path, device)
+        engines.script_engine(path, device, numbers)
         if kind == "torchscript"
         else engines.exported_engine(path, device)
     )
-    return _ready(*_from_metadata(text, run, device))
+    return _ready(*_from_metadata(text, run, device), numbers)
 
 
 def _embedded(path: Path) -> str | None:
@@ -361,13 +418,19 @@ def _read_novelty(data: bytes, config: ModelConfig) -> Novelty:
         raise ModelError(f"unusable {NOVELTY}: {error}") from error
 
 
-def _ready(config: ModelConfig, run: engines.Engine, device: str, novelty: Novelty | None) -> BlastClassifier:
-    """Try the network once on a blank crop: a model that cannot run fails here, not amid a night's work."""
-    classifier = BlastClassifier(config, run, device, novelty)
+def _ready(
+    config: ModelConfig, run: engines.Engine, device: str, novelty: Novelty | None, dtype: str = "fp32"
+) -> BlastClassifier:
+    """Try the network on a blank crop: a model that cannot run fails here, not amid a night's work.
+
+    It also warms up: TorchScript makes its plans in the first two calls.
+    """
+    classifier = BlastClassifier(config, run, device, novelty, dtype=dtype)
     side = config.input.size
     shape = (1, side, side, 3) if config.input.channels == 3 else (1, side, side)
     try:
-        p = classifier.predict_proba(np.full(shape, preprocess.WHITE, np.uint8))
+        for _ in range(2):
+            p = classifier.predict_proba(np.full(shape, preprocess.WHITE, np.uint8))
     except (RuntimeError, KeyError, IndexError, ValueError) as error:
         lines = str(error).strip().splitlines() or [""]
         raise ModelError(f"the network does not run as its configuration says: {lines[-1]}") from error
@@ -376,19 +439,8 @@ def _ready(config: ModelConfig, run: engines.Engine, device: str, novelty: Novel
     return classifier
 
 
-def _device(device: str) -> str:
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
-    return device
-
-
-def _trust_message(what: str, kind: str, has_weights: bool = False) -> str:
-    advice = ", or use engine='eager', which needs the weights alone" if has_weights else ""
+def _trust_message(what: str, kind: str) -> str:
     return (
         f"{what} is a {kind} program: loading it runs code with all rights of this process. "
-        f"Pass trust=True (--trust-model) if you know where it comes from{advice}."
+        "Pass trust=True (--trust-model) if you know where it comes from."
     )

@@ -19,7 +19,8 @@ from fastpgs.inference.parts import RunFolder
 from fastpgs.inference.profile import Profile
 from fastpgs.inference.provenance import describe_model, versions
 from fastpgs.inference.results import FieldResult, Result, cell_table, count, image_table
-from fastpgs.inference.stream import BLOCK, Item, StreamOptions, available_cpus, stream
+from fastpgs.inference.stream import BLOCK, Item, StreamOptions, stream
+from fastpgs.inference.threads import available_cpus
 from fastpgs.io.images import DEFAULT_MAX_PIXELS
 from fastpgs.io.inputs import InputLister
 
@@ -56,6 +57,7 @@ def classify(
     *,
     lazy: Literal[True],
     engine: str = ...,
+    dtype: str = ...,
     trust: bool = ...,
     batch_size: int | None = ...,
     workers: int | None = ...,
@@ -77,6 +79,7 @@ def classify(
     restart: bool = ...,
     shard: tuple[int, int] | None = ...,
     engine: str = ...,
+    dtype: str = ...,
     trust: bool = ...,
     batch_size: int | None = ...,
     workers: int | None = ...,
@@ -98,6 +101,7 @@ def classify(
     restart: bool = False,
     shard: tuple[int, int] | None = None,
     engine: str = "auto",
+    dtype: str = "auto",
     trust: bool = False,
     batch_size: int | None = None,
     workers: int | None = None,
@@ -135,7 +139,7 @@ def classify(
     shard : (i, n), optional
         Judge the i-th of n parts, i from 1, into ``out/shards/i-of-n``. The shard that finishes last writes
         the tables of the whole into ``out``.
-    engine, trust
+    engine, dtype, trust
         As in `fastpgs.load_model`.
     batch_size : int, optional
         Cells a batch; default: the model's.
@@ -165,7 +169,7 @@ def classify(
     if isinstance(model, (str, os.PathLike)):
         from fastpgs.inference.model import load_model
 
-        model = load_model(os.fspath(model), device, engine=engine, trust=trust)
+        model = load_model(os.fspath(model), device, engine=engine, dtype=dtype, trust=trust)
         if batch_size is not None:
             model.batch_size = batch_size
     options = StreamOptions(
@@ -173,6 +177,7 @@ def classify(
         batch_size=batch_size or model.batch_size,
         workers=workers or available_cpus(),
         readers=1 if available_cpus() < 4 else 2,
+        judges=(workers or available_cpus()) if str(model.device).startswith("cpu") else 1,
     )
     if lazy:
         return stream(_items(inputs), model, replace(options, labels=True), Profile())

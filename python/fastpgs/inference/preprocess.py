@@ -208,23 +208,34 @@ def finish(crops: UInt8, masks: UInt8 | None, levels: NDArray[np.float64], spec:
     return np.ascontiguousarray(crops)
 
 
-def to_tensor(crops: NDArray[Any], spec: InputSpec) -> Tensor:
-    """Crops as a normalised float tensor (n, C, S, S).
+def check_crops(crops: NDArray[Any], spec: InputSpec) -> UInt8:
+    """Crops as a contiguous array (n, S, S, C).
 
     Raises
     ------
     ValueError
         Crops of another type, channel count or size than the model's (any side divisible by 8 passes).
     """
-    import torch
-
     array = np.asarray(crops)
     if array.ndim == 3:
         array = array[..., None]
     if array.ndim != 4 or array.shape[3] != spec.channels or array.dtype != np.uint8:
         wanted = "(n, S, S, 3)" if spec.channels == 3 else "(n, S, S)"
         raise ValueError(f"expected uint8 crops of shape {wanted}, got {array.dtype} {np.shape(crops)}")
-    x = torch.from_numpy(np.ascontiguousarray(array)).permute(0, 3, 1, 2)
+    return np.ascontiguousarray(array)
+
+
+def to_tensor(crops: NDArray[Any], spec: InputSpec, device: str = "cpu") -> Tensor:
+    """Crops as a normalised float tensor (n, C, S, S); bytes travel to the device, not floats.
+
+    Raises
+    ------
+    ValueError
+        As `check_crops`.
+    """
+    import torch
+
+    x = torch.from_numpy(check_crops(crops, spec)).to(device).permute(0, 3, 1, 2)
     return normalise(x.float() / 255, spec)
 
 

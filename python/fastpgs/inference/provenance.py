@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
 def describe_machine() -> dict[str, Any]:
     """Operating system, architecture and what the C++ core was built with."""
     import fastpgs
-    from fastpgs.inference.stream import available_cpus
+    from fastpgs.inference.threads import available_cpus
 
     return {
         "system": platform.system(),
@@ -63,6 +63,7 @@ def describe_model(model: Any) -> dict[str, Any]:
         "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "engine": getattr(model, "engine", None),
         "device": str(model.device),
+        "dtype": getattr(model, "dtype", None),
     }
 
 
@@ -72,7 +73,10 @@ def describe_devices() -> dict[str, str]:
         import torch
     except ModuleNotFoundError:
         return {"torch": "not installed: pip install 'fastpgs[classify]'"}
-    found = {"cpu": f"torch {torch.__version__}, {torch.get_num_threads()} threads"}
+    from fastpgs.inference.precision import cpu_bf16_units
+
+    units = cpu_bf16_units() or "no units for it"
+    found = {"cpu": f"torch {torch.__version__}, {torch.get_num_threads()} threads, bf16: {units}"}
     for i in range(torch.cuda.device_count()):
         found[f"cuda:{i}"] = torch.cuda.get_device_name(i)
     return found

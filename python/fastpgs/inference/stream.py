@@ -1,6 +1,6 @@
 """The stages from files to judged fields, each busy while the others are.
 
-    items -> read (threads) -> cells and crops (threads) -> batches by cells -> model (one thread) -> judged
+    items -> read (threads) -> cells and crops (threads) -> batches by cells -> model (threads) -> judged
 
 Everything is bounded: a stage runs ahead of the next by a few pictures, fewer where they are large, so that
 memory does not grow with the number of files. Results come in the order of the inputs. What goes wrong with
@@ -26,9 +26,10 @@ import numpy.typing as npt
 from fastpgs.inference.outlines import trace
 from fastpgs.inference.profile import Profile
 from fastpgs.inference.results import CellRows, FieldResult
+from fastpgs.inference.threads import available_cpus
 from fastpgs.io.images import DEFAULT_MAX_PIXELS, ImageReadError, byte_limit, decode, read_file
 
-__all__ = ["BLOCK", "MIN_SIDE", "Item", "Model", "StreamOptions", "available_cpus", "stream"]
+__all__ = ["BLOCK", "MIN_SIDE", "Item", "Model", "StreamOptions", "stream"]
 
 BLOCK = 64
 """Inputs a block: the unit of batching, of saving and of sharding."""
@@ -42,7 +43,8 @@ BATCH_PIXELS = 1 << 24
 AHEAD_PIXELS = 1 << 26
 """Pixels of pictures that the first stages may be ahead."""
 
-QUEUED_BATCHES = 3
+QUEUED_BATCHES = 2
+"""Batches that may wait for each thread of the model."""
 
 
 class Scores(Protocol):
@@ -64,7 +66,9 @@ class Model(Protocol):
 
     def crops(self, image: npt.NDArray[Any], cells: Any) -> npt.NDArray[np.uint8]: ...
 
-    def scores(self, crops: npt.NDArray[np.uint8]) -> Scores: ...
+    def scores(
+        self, crops: npt.NDArray[np.uint8], num_threads: int | None = None, *, masks: bool = True
+    ) -> Scores: ...
 
     def call(self, p: npt.ArrayLike, *, level: str = "cell") -> npt.NDArray[np.str_]: ...
 
@@ -107,6 +111,8 @@ class StreamOptions:
         Threads that find cells.
     readers : int
         Threads that read files.
+    judges : int
+        Threads that run the model, a batch each.
     outlines : bool
         Trace polygons.
     labels : bool
@@ -121,6 +127,7 @@ class StreamOptions:
     batch_size: int = 64
     workers: int = 1
     readers: int = 1
+    judges: int = 1
     outlines: bool = False
     labels: bool = False
     pixels: bool = False
@@ -145,25 +152,16 @@ class _Pending:
         return 0 if self.image is None else self.image.shape[0] * self.image.shape[1]
 
 
-def available_cpus() -> int:
-    """Processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def stream(
     items: Iterable[Item], model: Model, options: StreamOptions, profile: Profile
 ) -> Iterator[FieldResult]:
     """Judge items lazily, in order. Closing the iterator stops the stages; it does not wait for them."""
-    pools = [
-        ThreadPoolExecutor(n, thread_name_prefix=f"fastpgs-{name}")
-        for name, n in (("read", options.readers), ("cells", options.workers), ("model", 1))
-    ]
-    for stage, threads in (("read", options.readers), ("cells", options.workers), ("model", 1), ("judge", 1)):
+    stages = (("read", options.readers), ("cells", options.workers), ("model", options.judges))
+    pools = [ThreadPoolExecutor(n, thread_name_prefix=f"fastpgs-{name}") for name, n in stages]
+    for stage, threads in (*stages, ("judge", 1)):
         profile.declare(stage, threads)
     try:
-        batcher = _Batcher(model, options.batch_size, pools[2], profile)
+        batcher = _Batcher(model, options, pools[2], profile)
         for pending in _prepared(iter(items), model, options, profile, pools[0], pools[1]):
             batcher.add(pending)
             for done in batcher.judged():
@@ -301,9 +299,12 @@ _Slice = tuple[_Pending, int, int]
 class _Batcher:
     """Gathers crops to batches, has them judged one batch after the other, hands pictures out in order."""
 
-    def __init__(self, model: Model, batch_size: int, pool: ThreadPoolExecutor, profile: Profile) -> None:
+    def __init__(
+        self, model: Model, options: StreamOptions, pool: ThreadPoolExecutor, profile: Profile
+    ) -> None:
         self._model = model
-        self._batch_size = batch_size
+        self._batch_size = options.batch_size
+        self._most_queued = (1 + QUEUED_BATCHES) * options.judges
         self._pool = pool
         self._profile = profile
         self._order: deque[_Pending] = deque()
@@ -336,7 +337,7 @@ class _Batcher:
     def judged(self, everything: bool = False) -> Iterator[_Pending]:
         """Pictures that are done, in order; waits only where too many batches are queued."""
         while self._running and (
-            everything or len(self._running) > QUEUED_BATCHES or self._running[0][1].done()
+            everything or len(self._running) > self._most_queued or self._running[0][1].done()
         ):
             slices, future = self._running.popleft()
             for (pending, start, stop), scores in zip(slices, future.result(), strict=True):
@@ -365,14 +366,14 @@ class _Batcher:
         crops = [pending.crops[start:stop] for pending, start, stop in slices if pending.crops is not None]
         with self._profile.time("model", sum(map(len, crops))):
             try:
-                scores = self._model.scores(np.concatenate(crops))
+                scores = self._model.scores(np.concatenate(crops), 1, masks=False)
                 return list(_split(scores, [len(crop) for crop in crops]))
             except Exception:  # which picture is to blame? ask one by one
                 return [self._predict_one(crop) for crop in crops]
 
     def _predict_one(self, crops: npt.NDArray[np.uint8]) -> Scores | str:
         try:
-            return next(_split(self._model.scores(crops), [len(crops)]))
+            return next(_split(self._model.scores(crops, 1, masks=False), [len(crops)]))
         except Exception as error:
             return explain("model", error)
 

@@ -41,7 +41,7 @@ class Concatenate(nn.Module):
     def forward(self, up: Tensor, skip: Tensor) -> Tensor:
         height = min(up.shape[2], skip.shape[2])
         width = min(up.shape[3], skip.shape[3])
-        return torch.cat([_centre(up, height, width), _centre(skip, height, width)], dim=1)
+        return torch.cat([centre(up, height, width), centre(skip, height, width)], dim=1)
 
 
 class ClassHead(nn.Module):
@@ -235,13 +235,17 @@ def _norm(name: str, channels: int) -> nn.Module:
     raise ValueError(f"norm must be one of {NORMS}, got {name!r}")
 
 
-def _centre(x: Tensor, height: int, width: int) -> Tensor:
+def centre(x: Tensor, height: int, width: int) -> Tensor:
+    """The middle `height` x `width` pixels of maps (N, C, H, W)."""
     top = (x.shape[2] - height) // 2
     left = (x.shape[3] - width) // 2
     return x[:, :, top : top + height, left : left + width]
 
 
 def _mean(x: Tensor) -> Tensor:
+    """Mean over the pixels; the class head gets float32 whatever the maps are made of."""
+    if x.dtype == torch.bfloat16 or x.dtype == torch.float16:
+        return x.mean(dim=(2, 3), dtype=torch.float32)
     return x.mean(dim=(2, 3))
 
 

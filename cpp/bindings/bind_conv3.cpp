@@ -1,0 +1,120 @@
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "fastpgs/conv3.hpp"
+
+namespace fastpgs::bindings {
+
+namespace py = pybind11;
+
+namespace {
+
+using Floats = py::array_t<float, py::array::c_style>;
+
+Conv3 make(const Floats& weight, const Floats& bias, const Floats& slope) {
+    if (weight.ndim() != 4 || weight.shape(2) != 3 || weight.shape(3) != 3 || weight.shape(0) == 0 ||
+        weight.shape(1) == 0)
+        throw std::invalid_argument("weight must have shape (c_out, c_in, 3, 3)");
+    if (bias.ndim() != 1 || slope.ndim() != 1 || bias.shape(0) != weight.shape(0) ||
+        slope.shape(0) != weight.shape(0))
+        throw std::invalid_argument("bias and slope must have shape (c_out,)");
+    return {weight.data(), bias.data(), slope.data(), static_cast<std::size_t>(weight.shape(1)),
+            static_cast<std::size_t>(weight.shape(0))};
+}
+
+std::string shape_of(const Floats& x) {
+    std::string text;
+    for (py::ssize_t axis = 0; axis < x.ndim(); ++axis)
+        text += (axis == 0 ? "(" : ", ") + std::to_string(x.shape(axis));
+    return text + ")";
+}
+
+void expect_maps(const Floats& x, std::size_t channels) {
+    if (x.ndim() != 4 || static_cast<std::size_t>(x.shape(3)) != channels)
+        throw std::invalid_argument("expected maps of shape (n, height, width, " + std::to_string(channels) +
+                                    "), got " + shape_of(x));
+}
+
+std::size_t size_of(const Floats& x, py::ssize_t axis) { return static_cast<std::size_t>(x.shape(axis)); }
+
+Floats run(const Conv3& layer, const Floats& x, int padding, const std::optional<Floats>& second) {
+    if (padding != 0 && padding != 1)
+        throw std::invalid_argument("padding must be 0 or 1, got " + std::to_string(padding));
+    if (x.ndim() != 4) throw std::invalid_argument("expected maps of 4 dimensions, got " + shape_of(x));
+    if (second) {
+        if (size_of(x, 3) > layer.c_in()) expect_maps(x, layer.c_in());
+        expect_maps(*second, layer.c_in() - size_of(x, 3));
+        for (py::ssize_t axis = 0; axis < 3; ++axis)
+            if (second->shape(axis) != x.shape(axis))
+                throw std::invalid_argument("maps of two sizes: " + shape_of(x) + " and " +
+                                            shape_of(*second));
+    } else {
+        expect_maps(x, layer.c_in());
+    }
+    const py::ssize_t height = x.shape(1) + 2 * padding - 2, width = x.shape(2) + 2 * padding - 2;
+    if (height < 1 || width < 1) throw std::invalid_argument("maps are too small: " + shape_of(x));
+    Floats y({x.shape(0), height, width, static_cast<py::ssize_t>(layer.c_out())});
+    Conv3Maps maps{};
+    maps.x = x.data();
+    maps.second = second ? second->data() : nullptr;
+    maps.c_first = size_of(x, 3);
+    maps.y = y.mutable_data();
+    maps.n = size_of(x, 0);
+    maps.height = size_of(x, 1);
+    maps.width = size_of(x, 2);
+    maps.padding = static_cast<std::size_t>(padding);
+    const py::gil_scoped_release release;
+    layer.run(maps);
+    return y;
+}
+
+Up2 make_up(const Floats& weight, const Floats& bias) {
+    if (weight.ndim() != 4 || weight.shape(2) != 2 || weight.shape(3) != 2 || weight.size() == 0)
+        throw std::invalid_argument("weight must have shape (c_in, c_out, 2, 2), got " + shape_of(weight));
+    if (bias.ndim() != 1 || bias.shape(0) != weight.shape(1))
+        throw std::invalid_argument("bias must have shape (c_out,), got " + shape_of(bias));
+    return {weight.data(), bias.data(), size_of(weight, 0), size_of(weight, 1)};
+}
+
+Floats run_up(const Up2& layer, const Floats& x) {
+    expect_maps(x, layer.c_in());
+    Floats y({x.shape(0), 2 * x.shape(1), 2 * x.shape(2), static_cast<py::ssize_t>(layer.c_out())});
+    const float* from = x.data();
+    float* to = y.mutable_data();
+    const py::gil_scoped_release release;
+    layer.run(from, size_of(x, 0), size_of(x, 1), size_of(x, 2), to);
+    return y;
+}
+
+Floats run_pool(const Floats& x) {
+    if (x.ndim() != 4) throw std::invalid_argument("expected maps of 4 dimensions, got " + shape_of(x));
+    Floats y({x.shape(0), x.shape(1) / 2, x.shape(2) / 2, x.shape(3)});
+    const float* from = x.data();
+    float* to = y.mutable_data();
+    const py::gil_scoped_release release;
+    pool2(from, size_of(x, 0), size_of(x, 1), size_of(x, 2), size_of(x, 3), to);
+    return y;
+}
+
+}  // namespace
+
+void bind_conv3(py::module_& module) {
+    module.def("conv3_path", [] {
+        const Conv3Kernels* kernels = conv3_kernels();
+        return kernels == nullptr ? std::string() : std::string(kernels->name);
+    });
+    py::class_<Conv3>(module, "Conv3")
+        .def(py::init(&make), py::arg("weight"), py::arg("bias"), py::arg("slope"))
+        .def("run", &run, py::arg("x"), py::arg("padding"), py::arg("second") = py::none());
+    py::class_<Up2>(module, "Up2")
+        .def(py::init(&make_up), py::arg("weight"), py::arg("bias"))
+        .def("run", &run_up, py::arg("x"));
+    module.def("pool2", &run_pool, py::arg("x"));
+}
+
+}  // namespace fastpgs::bindings

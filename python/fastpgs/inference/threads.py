@@ -1,0 +1,88 @@
+"""Threads for the network on a CPU: one a processor, each judging crops of its own.
+
+Crops do not depend on each other, so a thread with its own crops needs no barrier. torch's own threads meet
+at one in every layer, and on a machine whose other cores look for cells each meeting waits for the scheduler.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_lock = threading.Lock()
+_pool: ThreadPoolExecutor | None = None
+
+
+def available_cpus() -> int:
+    """Processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def spread(work: Callable[[T], R], parts: Sequence[T], num_threads: int | None = None) -> list[R]:
+    """``[work(part) for part in parts]`` on threads in which torch has no threads of its own.
+
+    Parameters
+    ----------
+    work : callable
+        Must be safe to call from several threads.
+    parts : sequence
+    num_threads : int, optional
+        How many threads may work at a time; default: one a processor. Results do not depend on it.
+    """
+    if not parts:
+        return []
+    pool = _started()
+    results: list[R | None] = [None] * len(parts)
+    waiting = iter(range(len(parts)))  # next() of it is atomic
+
+    def run() -> None:
+        for i in waiting:
+            results[i] = work(parts[i])
+
+    n = min(len(parts), available_cpus() if num_threads is None else num_threads)
+    for task in [pool.submit(run) for _ in range(n)]:
+        task.result()
+    return results  # type: ignore[return-value]
+
+
+def _started() -> ThreadPoolExecutor:
+    """The pool, with all its threads running and set."""
+    import torch
+
+    global _pool
+    with _lock:
+        if _pool is None:
+            n = available_cpus()
+            there = threading.Barrier(n + 1)
+            _pool = ThreadPoolExecutor(n, thread_name_prefix="fastpgs-net")
+            before = torch.get_num_threads()
+
+            def start() -> None:
+                torch.get_num_threads()
+                torch.set_num_threads(1)
+                there.wait()
+
+            for _ in range(n):
+                _pool.submit(start)
+            there.wait()
+            # The setting holds for its thread, but also for threads that are yet to come: give those theirs back.
+            torch.set_num_threads(before)
+    return _pool
+
+
+def _forget() -> None:
+    """Threads do not survive a fork."""
+    global _pool, _lock
+    _pool, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

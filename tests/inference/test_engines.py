@@ -1,0 +1,215 @@
+"""The ways to run a network: they agree, whatever the threads, and take the numbers that the device is good at."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from fastpgs import _core
+from fastpgs.inference import engines, native, precision, threads
+from fastpgs.nets import build_network
+
+needs_core = pytest.mark.skipif(not native.available(), reason="needs x86-64 with AVX2 and FMA")
+
+
+def maps(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def channels_last(x):
+    return np.ascontiguousarray(x.permute(0, 2, 3, 1).numpy())
+
+
+def tensor(x):
+    return torch.from_numpy(x).permute(0, 3, 1, 2)
+
+
+# ---- layers of the core ----------------------------------------------------------------------------------
+
+
+@needs_core
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize(
+    ("n", "height", "width", "c_in", "c_out"),
+    [
+        (2, 3, 3, 1, 1),
+        (1, 8, 8, 3, 32),
+        (3, 17, 6, 5, 7),
+        (2, 4, 4, 40, 33),
+        (1, 30, 41, 9, 16),
+        (70, 4, 4, 8, 48),
+    ],
+)
+def test_convolution(n, height, width, c_in, c_out, padding):
+    x, weight = maps(n, height, width, c_in), maps(c_out, c_in, 3, 3, seed=1)
+    bias, slope = maps(c_out, seed=2), maps(c_out, seed=3)
+    exact = functional.conv2d(
+        tensor(x).double(),
+        torch.from_numpy(weight).double(),
+        torch.from_numpy(bias).double(),
+        padding=padding,
+    )
+    expected = channels_last(functional.prelu(exact, torch.from_numpy(slope).double()))
+    layer = _core.Conv3(weight, bias, slope)
+    y = layer.run(x, padding)
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y, expected, atol=2e-4 * np.sqrt(c_in))
+    for split in {1, c_in // 2, c_in - 1} - {0, c_in}:
+        parts = np.ascontiguousarray(x[..., :split]), np.ascontiguousarray(x[..., split:])
+        np.testing.assert_array_equal(layer.run(parts[0], padding, parts[1]), y)
+    np.testing.assert_array_equal(layer.run(x[-1:], padding), y[-1:])
+
+
+@needs_core
+@pytest.mark.parametrize(
+    ("width", "c_in", "c_out"), [(1, 1, 1), (4, 16, 32), (7, 5, 3), (8, 33, 17), (19, 6, 40)]
+)
+def test_up_convolution(width, c_in, c_out):
+    x, weight, bias = maps(2, 3, width, c_in), maps(c_in, c_out, 2, 2, seed=1), maps(c_out, seed=2)
+    expected = functional.conv_transpose2d(
+        tensor(x), torch.from_numpy(weight), torch.from_numpy(bias), stride=2
+    )
+    np.testing.assert_allclose(_core.Up2(weight, bias).run(x), channels_last(expected), atol=1e-5)
+
+
+@needs_core
+@pytest.mark.parametrize("shape", [(2, 2, 2, 1), (3, 8, 6, 32), (2, 7, 9, 5), (1, 5, 4, 17)])
+def test_pool(shape):
+    x = maps(*shape)
+    np.testing.assert_array_equal(_core.pool2(x), channels_last(functional.max_pool2d(tensor(x), 2)))
+
+
+@needs_core
+def test_layers_refuse_other_shapes():
+    layer = _core.Conv3(maps(4, 3, 3, 3), maps(4), maps(4))
+    for call, message in [
+        (lambda: layer.run(maps(1, 8, 8, 2), 1), r"\(n, height, width, 3\), got \(1, 8, 8, 2\)"),
+        (lambda: layer.run(maps(1, 8, 8, 3), 2), "padding must be 0 or 1, got 2"),
+        (lambda: layer.run(maps(1, 2, 8, 3), 0), r"too small: \(1, 2, 8, 3\)"),
+        (
+            lambda: layer.run(maps(1, 8, 8, 2), 1, maps(1, 8, 8, 2)),
+            r"\(n, height, width, 1\), got \(1, 8, 8, 2\)",
+        ),
+        (lambda: layer.run(maps(1, 8, 8, 2), 1, maps(1, 8, 7, 1)), "two sizes"),
+        (lambda: layer.run(maps(1, 8, 8, 4), 1, maps(1, 8, 8, 1)), "got"),
+        (lambda: _core.Conv3(maps(4, 3, 5, 5), maps(4), maps(4)), "weight must have shape"),
+        (lambda: _core.Conv3(maps(4, 3, 3, 3), maps(3), maps(4)), "bias and slope"),
+        (lambda: _core.Up2(maps(4, 3, 3, 3), maps(3)), "weight must have shape"),
+        (lambda: _core.Up2(maps(4, 3, 2, 2), maps(4)), r"bias must have shape .*got \(4\)"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            call()
+    assert layer.run(maps(0, 8, 8, 3), 1).shape == (0, 8, 8, 4)
+
+
+# ---- networks --------------------------------------------------------------------------------------------
+
+
+def network(name, norm="none", activation=None):
+    torch.manual_seed(0)
+    options = {"norm": norm} if norm != "none" else {}
+    made = build_network(name, in_channels=3, activation=activation, **options).eval()
+    for module in made.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.5, 0.5)
+            module.running_var.uniform_(0.5, 2)
+    return made
+
+
+@needs_core
+@pytest.mark.parametrize("size", [32, 40])
+@pytest.mark.parametrize(
+    ("name", "norm", "activation"),
+    [("unet_plr", "batch", None), ("unet", "none", None), ("unet_plr_table2", "none", None)],
+)
+def test_native_network_equals_torch(name, norm, activation, size):
+    x = torch.from_numpy(maps(3, 3, size, size))
+    one, other = network(name, norm, activation), network(name, norm, activation)
+    native.fold(other)
+    assert native.nativise(other)
+    with torch.inference_mode():
+        expected, found = one(x), other(x)
+    assert expected.keys() == found.keys()
+    for key in expected:
+        np.testing.assert_allclose(found[key], expected[key], atol=5e-4, rtol=1e-3)
+
+
+def test_what_the_core_cannot_run_stays_as_it_is():
+    grouped = network("unet_plr", "group")
+    before = [type(module) for module in grouped.modules()]
+    assert not native.nativise(grouped)
+    assert [type(module) for module in grouped.modules()] == before
+
+
+@pytest.mark.parametrize("name", ["unet_plr", "unet_plr_table2"])
+def test_bf16_keeps_the_head_exact(name):
+    x = torch.from_numpy(maps(2, 3, 32, 32))
+    one, other = network(name), network(name)
+    assert native.to_dtype(other, torch.bfloat16)
+    assert other.head.fc1.weight.dtype == torch.float32
+    with torch.inference_mode():
+        expected, found = one(x), engines.ModuleEngine(other, "eager", torch.bfloat16)(x)
+    assert found["logit"].dtype == torch.float32
+    np.testing.assert_allclose(found["mask"].float(), expected["mask"], atol=0.05)
+    np.testing.assert_allclose(
+        found["logit"], expected["logit"], atol=0.05 * float(expected["logit"].abs().max()) + 0.05
+    )
+
+
+# ---- the choice ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("amx", "avx512", "units", "dtype"),
+    [(True, True, "AMX", "bf16"), (False, True, "AVX512-BF16", "bf16"), (False, False, "", "fp32")],
+)
+def test_auto_dtype_follows_the_processor(monkeypatch, amx, avx512, units, dtype):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512, raising=False)
+    assert precision.cpu_bf16_units() == units
+    assert precision.choose_dtype("auto", "cpu") == dtype
+    assert precision.choose_dtype("fp32", "cpu") == "fp32"
+
+
+@pytest.mark.parametrize(("capability", "dtype"), [((7, 5), "fp32"), ((8, 0), "bf16"), ((9, 0), "bf16")])
+def test_auto_dtype_follows_the_gpu(monkeypatch, capability, dtype):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert precision.choose_dtype("auto", "cuda") == dtype
+    assert precision.choose_dtype("fp16", "cuda:1") == "fp16"
+
+
+def test_impossible_choices_are_refused():
+    with pytest.raises(ValueError, match="dtype must be one of auto, fp32, bf16, fp16, got 'int8'"):
+        precision.choose_dtype("int8", "cpu")
+    with pytest.raises(ValueError, match="'fp16' is for CUDA"):
+        precision.choose_dtype("fp16", "cpu")
+
+
+# ---- threads ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [None, 1, 3])
+def test_spread_keeps_order_and_raises(n):
+    assert threads.spread(lambda i: i * i, range(40), n) == [i * i for i in range(40)]
+    assert threads.spread(lambda i: i, [], n) == []
+    with pytest.raises(ZeroDivisionError):
+        threads.spread(lambda i: 1 // i, [1, 0, 1], n)
+
+
+def test_torch_keeps_its_threads_and_ours_have_one():
+    """In a process of its own: the pool of this one is long there."""
+    code = """
+import threading, torch
+from fastpgs.inference.threads import spread
+torch.set_num_threads(3)
+print(set(spread(lambda _: torch.get_num_threads(), range(8))), torch.get_num_threads())
+seen = []
+thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+thread.start(); thread.join()
+print(seen)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["{1} 3", "[3]"]
