@@ -22,6 +22,7 @@ COMMANDS = (
     "classify",
     "segment",
     "demo",
+    "serve",
     "data",
     "train",
     "crossval",
