@@ -5,7 +5,9 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <type_traits>
 
+#include "fastpgs/kernels.hpp"
 #include "fastpgs/points.hpp"
 #include "fastpgs/random.hpp"
 
@@ -43,7 +45,8 @@ std::vector<std::int64_t> all_used(const ImageView& image, const MaskView& mask)
     return pixels;
 }
 
-// Candidate pixels with their coordinates. Squared distances are int64 where exact and double otherwise.
+// Candidate pixels with their coordinates. Sums of squared distances are int64 where exact and double
+// otherwise.
 template <class D>
 class Pool {
   public:
@@ -62,37 +65,29 @@ class Pool {
     }
 
     // out = min(before, squared distance to `target`) and the sum of out, from first to last.
-    D closer(const std::vector<D>& before, const std::vector<double>& target, std::vector<D>& out) const {
-        distance_.assign(size(), 0.0);
-        for (std::size_t a = 0; a < z_.dims(); ++a) {
-            const double* plane = z_[a];
-            const double t = target[a];
-            for (std::size_t i = 0; i < size(); ++i) {
-                const double d = plane[i] - t;
-                distance_[i] += d * d;
-            }
-        }
+    D closer(const std::vector<double>& before, const std::vector<double>& target,
+             std::vector<double>& out) const {
         out.resize(size());
-        D sum = 0;
-        for (std::size_t i = 0; i < size(); ++i) {
-            out[i] = std::min(before[i], static_cast<D>(distance_[i]));
-            sum += out[i];
-        }
-        return sum;
+        const double sum =
+            fastpgs::closer({z_.data(), size(), z_.dims(), target.data(), before.data(), out.data()});
+        // Integers of a pool of candidates add up to less than 2^53, in any order.
+        if (std::is_integral_v<D> && size() <= kCandidates) return static_cast<D>(sum);
+        D total = 0;
+        for (const double value : out) total += static_cast<D>(value);
+        return total;
     }
 
   private:
     std::vector<std::int64_t> pixels_;
     Planes<double> z_;
-    mutable std::vector<double> distance_;
 };
 
 // Draws an index with probability proportional to its weight.
-std::size_t weighted_pick(const std::vector<std::int64_t>& weights, std::int64_t total, SplitMix64& rng) {
+std::size_t weighted_pick(const std::vector<double>& weights, std::int64_t total, SplitMix64& rng) {
     const auto draw = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(total)));
     std::int64_t cumulative = 0;
     for (std::size_t i = 0; i < weights.size(); ++i) {
-        cumulative += weights[i];
+        cumulative += static_cast<std::int64_t>(weights[i]);
         if (cumulative > draw) return i;
     }
     return weights.size() - 1;
@@ -122,8 +117,8 @@ std::vector<std::int64_t> plus_plus(const ImageView& image, const MaskView& mask
     }
     Pool<D> pool(image, space, pixels_of_ranks(image, mask, ranks));
 
-    const std::vector<D> far(pool.size(), std::numeric_limits<D>::max());
-    std::vector<D> d2, trial, best;
+    const std::vector<double> far(pool.size(), std::numeric_limits<double>::infinity());
+    std::vector<double> d2, trial, best;
     const std::size_t first = rng.below(m);
     std::vector<std::int64_t> pivots = {pool.pixel(first)};
     std::vector<std::vector<double>> chosen = {pool.coordinates(first)};
@@ -133,7 +128,7 @@ std::vector<std::int64_t> plus_plus(const ImageView& image, const MaskView& mask
         if (!(total > 0)) {  // the pool has no further colour: look at every pixel
             if (pool.size() == n) return pivots;
             pool = Pool<D>(image, space, all_used(image, mask));
-            d2.assign(n, std::numeric_limits<D>::max());
+            d2.assign(n, std::numeric_limits<double>::infinity());
             for (const auto& pivot : chosen) total = pool.closer(d2, pivot, d2);
             continue;
         }

@@ -58,25 +58,21 @@ struct MemberSums {
     void clear() {
         for (Lanes& sum : s) sum = all(0);
     }
-    void add_members(Lanes a, Lanes b, Lanes members) {
-        a = both(a, members);
-        b = both(b, members);
+    // Adds sums of pairs over at most kBlockWords words and takes them from another cluster.
+    void move(Lanes a, Lanes b, MemberSums& from) {
         if (Rgb) {  // halves: x0, x1; x2, count
-            s[0] = add_pairs(s[0], a);
-            s[1] = add_pairs(s[1], b);
+            const Lanes found[2] = {a, b};
+            for (std::size_t w = 0; w < 2; ++w) {
+                s[w] = add_pairs(s[w], found[w]);
+                from.s[w] = subtract_pairs(from.s[w], found[w]);
+            }
         } else {
             const Lanes first = all(1), second = all(1 << 16);
-            s[0] = add(s[0], dot(a, first));
-            s[1] = add(s[1], dot(a, second));
-            s[2] = add(s[2], dot(b, first));
-            s[3] = subtract(s[3], members);
-        }
-    }
-    // Adds what was found in a tile and takes it from another cluster.
-    void move(const MemberSums& found, MemberSums& from) {
-        for (std::size_t w = 0; w < (Rgb ? 2 : 4); ++w) {
-            s[w] = Rgb ? add_pairs(s[w], found.s[w]) : add(s[w], found.s[w]);
-            from.s[w] = Rgb ? subtract_pairs(from.s[w], found.s[w]) : subtract(from.s[w], found.s[w]);
+            const Lanes found[4] = {dot(b, second), dot(a, first), dot(a, second), dot(b, first)};
+            for (std::size_t w = 0; w < 4; ++w) {
+                s[w] = add(s[w], found[w]);
+                from.s[w] = subtract(from.s[w], found[w]);
+            }
         }
     }
     void flush(std::int64_t* out) {  // members, x0, x1, x2
@@ -87,45 +83,42 @@ struct MemberSums {
             out[2] += sum_of(dot(s[0], second));
             out[3] += sum_of(dot(s[1], first));
         } else {
-            out[0] += sum_of(s[3]);
-            for (std::size_t a = 0; a < 3; ++a) out[1 + a] += wide_sum(s[a]);
+            for (std::size_t a = 0; a < 4; ++a) out[a] += wide_sum(s[a]);
         }
         clear();
     }
 };
 
-template <bool Rgb, bool Store>
-static inline void assign_between(const TileAssignArgs& args, std::size_t begin, const PivotLanes<Rgb>& p,
-                                  const PivotLanes<Rgb>& q, MemberSums<Rgb>& from, MemberSums<Rgb>& to) {
+// Words whose pairs may be added in halves: 4 * 7000 of lab fits.
+static constexpr std::size_t kBlockWords = 4;
+
+// Others: the candidates but the first; One: there is one of them.
+template <bool Rgb, bool Store, bool One>
+static inline void assign_tile(const TileAssignArgs& args, std::size_t begin, const PivotLanes<Rgb>* pivots,
+                               std::size_t first, std::uint32_t others, MemberSums<Rgb>* sums) {
+    const PivotLanes<Rgb>&p = pivots[first], &q = pivots[lowest_bit(others)];
     const Lanes a_way = subtract_pairs(q.a, p.a), b_way = subtract_pairs(q.b, p.b);
     const Lanes square = subtract(p.square, q.square);  // of RGB: 64 times, less a number below 64
-    const Lanes own = all(p.number + 1), other = all(q.number + 1);
-    MemberSums<Rgb> found;
-    found.clear();
-    for (std::size_t i = begin; i < begin + args.pixels.tile; i += kLanes) {
-        Lanes a, b;
-        load_pixels<Rgb>(args.pixels, i, a, b);
-        const Lanes members = greater(square, add(dot(a, a_way), dot(b, b_way)));
-        if (Store) store(args.labels + i, where(members, other, own));
-        found.add_members(a, b, members);
-    }
-    to.move(found, from);
-}
-
-template <bool Rgb, bool Store>
-static inline void assign_among(const TileAssignArgs& args, std::size_t begin, std::uint32_t others,
-                                const PivotLanes<Rgb>* pivots, std::size_t first, MemberSums<Rgb>* sums) {
-    for (std::size_t i = begin; i < begin + args.pixels.tile; i += kLanes) {
-        Lanes a, b;
-        load_pixels<Rgb>(args.pixels, i, a, b);
-        const Lanes label = nearest_among<Rgb>(pivots, first, others, a, b);
-        if (Store) store(args.labels + i, add(label, all(1)));
+    for (std::size_t i = begin; i < begin + args.pixels.tile; i += kBlockWords * kLanes) {
+        Lanes a[kBlockWords], b[kBlockWords], label[kBlockWords];  // One: a mask in place of a label
+        for (std::size_t w = 0; w < kBlockWords; ++w) {
+            load_pixels<Rgb>(args.pixels, i + w * kLanes, a[w], b[w]);
+            label[w] = One ? greater(square, add(dot(a[w], a_way), dot(b[w], b_way)))
+                           : nearest_among<Rgb>(pivots, first, others, a[w], b[w]);
+            if (Store)
+                store(args.labels + i + w * kLanes,
+                      One ? where(label[w], all(q.number + 1), all(p.number + 1)) : add(label[w], all(1)));
+        }
         for (std::uint32_t left = others; left != 0; left &= left - 1) {
             const std::size_t j = lowest_bit(left);
-            MemberSums<Rgb> found;
-            found.clear();
-            found.add_members(a, b, equal(label, all(static_cast<std::int32_t>(j))));
-            sums[j].move(found, sums[first]);
+            const Lanes number = all(static_cast<std::int32_t>(j));
+            Lanes found_a = all(0), found_b = all(0);
+            for (std::size_t w = 0; w < kBlockWords; ++w) {
+                const Lanes members = One ? label[w] : equal(label[w], number);
+                found_a = add_pairs(found_a, both(a[w], members));
+                found_b = add_pairs(found_b, both(b[w], members));
+            }
+            sums[j].move(found_a, found_b, sums[first]);
         }
     }
 }
@@ -147,10 +140,9 @@ static void assign_few(const TileAssignArgs& args) {
         for (std::size_t a = 0; a < 4; ++a) args.sums[4 * first + a] += args.boxes.sums[4 * tile + a];
         const std::uint32_t others = mask & (mask - 1);
         if ((others & (others - 1)) == 0)
-            assign_between<Rgb, Store>(args, begin, pivots[first], pivots[lowest_bit(others)], sums[first],
-                                       sums[lowest_bit(others)]);
+            assign_tile<Rgb, Store, true>(args, begin, pivots, first, others, sums);
         else
-            assign_among<Rgb, Store>(args, begin, others, pivots, first, sums);
+            assign_tile<Rgb, Store, false>(args, begin, pivots, first, others, sums);
         held += args.pixels.tile / kLanes;
         if (held < kFlush && s + 1 < args.n) continue;  // at most 64 + 16 words of at most 255
         held = 0;
