@@ -30,6 +30,19 @@ def test_auto_takes_the_device_and_agrees_with_the_cpu() -> None:
     np.testing.assert_allclose(on_gpu.predict_mask(crops), on_cpu.predict_mask(crops), atol=0.02)
 
 
+@pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("n", [1, 8, 9, 27])
+def test_graphs_give_what_the_cpu_gives(dtype: str, n: int) -> None:
+    """Whole and broken batches, more of them than slots, and the same again from the same graphs."""
+    on_cpu, on_gpu = fastpgs.load_model(device="cpu"), fastpgs.load_model(device="cuda", dtype=dtype)
+    on_gpu.batch_size = 8
+    side = on_cpu.config.input.size
+    crops = np.random.default_rng(n).integers(0, 256, (n, side, side, 3), dtype=np.uint8)
+    for _ in range(2):
+        np.testing.assert_allclose(on_gpu.predict_proba(crops), on_cpu.predict_proba(crops), atol=0.01)
+        np.testing.assert_allclose(on_gpu.predict_mask(crops), on_cpu.predict_mask(crops), atol=0.05)
+
+
 def test_classify_gives_the_same_calls() -> None:
     images = [synth.smear(seed=seed).image for seed in range(3)]
     calls = [
@@ -43,6 +56,7 @@ def test_speed(capsys: pytest.CaptureFixture[str]) -> None:
     """Prints crops a second; asserts no time."""
     model = fastpgs.load_model(device="cuda")
     size = model.config.input.size
+    model.batch_size = 512
     crops = np.random.default_rng(0).integers(0, 256, (4096, size, size, 3), dtype=np.uint8)
     model.predict_proba(crops[:512])
     begin = time.perf_counter()

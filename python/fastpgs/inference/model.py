@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastpgs.inference import engines, preprocess
 from fastpgs.inference.calibration import logit
+from fastpgs.inference.cuda import GraphRunner
 from fastpgs.inference.files import (
     NOVELTY,
     SCRIPT,
@@ -121,6 +122,9 @@ class BlastClassifier:
         self.batch_size = batch_size
         self._run = run
         self._novelty = novelty
+        self._graphs: GraphRunner | None = None
+        if device.startswith("cuda") and isinstance(run, engines.ModuleEngine) and run.name == "eager":
+            self._graphs = GraphRunner(run, config.input, device)
 
     def __repr__(self) -> str:
         return (
@@ -161,6 +165,8 @@ class BlastClassifier:
             size = max(1, min(self.batch_size, CHUNK_PIXELS // max(1, side * side)))
             parts = [crops[start : start + size] for start in range(0, len(crops), size)]
             out = spread(lambda part: self._score(part, masks), parts, num_threads)
+        elif self._graphs is not None:
+            out = self._graphs(crops, self.batch_size, masks) if len(crops) else []
         else:
             size = self.batch_size
             out = [self._score(crops[start : start + size], masks) for start in range(0, len(crops), size)]

@@ -1,0 +1,182 @@
+"""How fast a network runs: this package's engines beside torch, ONNX Runtime and OpenVINO.
+
+    python bench_inference.py                  # one thread, CPU time, everything that is installed
+    python bench_inference.py --threads 2      # wall time
+    python bench_inference.py --device cuda    # a GPU: crops a second by number type and batch
+
+Every engine runs once a round, so that a machine whose speed swings treats all alike; the least of the rounds counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fastpgs.inference import engines, native
+from fastpgs.inference.model import load_model
+from fastpgs.inference.precision import cpu_bf16_units
+from fastpgs.inference.threads import spread
+from fastpgs.nets import build_network
+from fastpgs.training.export import _write_onnx
+
+Run = Callable[[torch.Tensor], object]
+CASES = [  # network, channels, crops, side
+    ("unet_plr_table2", 1, 8, 256),
+    ("unet_plr", 1, 8, 256),
+    ("unet_plr", 3, 8, 128),
+    ("unet_plr", 3, 8, 96),
+    ("unet_plr", 3, 64, 48),
+    ("unet_plr", 3, 64, 32),
+]
+
+
+def network(name: str, channels: int) -> torch.nn.Module:
+    torch.manual_seed(0)
+    options = {"norm": "batch"} if name == "unet_plr" else {}
+    made = build_network(name, in_channels=channels, **options).eval()
+    return made.to(memory_format=torch.channels_last)
+
+
+def runners(name: str, channels: int, side: int, threads: int, only: str) -> dict[str, Run]:
+    """Everything that can run here, by name; the first is what the ratios refer to."""
+
+    def made() -> torch.nn.Module:
+        return network(name, channels)
+
+    found: dict[str, Run] = {"eager fp32": made()}
+    with engines.scripting():
+        found["TorchScript fp32, frozen"] = torch.jit.freeze(torch.jit.script(made()))
+    fast = made()
+    native.fold(fast)
+    if native.nativise(fast):
+        found["fastpgs native fp32"] = lambda x: spread(
+            fast, list(x.split(max(1, len(x) // threads))), threads
+        )
+    if cpu_bf16_units() or only == "all":
+        half = made()
+        native.to_dtype(half, torch.bfloat16)
+        with engines.scripting():
+            script = torch.jit.freeze(torch.jit.script(half.to(memory_format=torch.channels_last)))
+        found["TorchScript bf16, frozen"] = lambda x: script(x.bfloat16())
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "network.onnx"
+        try:
+            _write_onnx(
+                made().to(memory_format=torch.contiguous_format),
+                torch.zeros(2, channels, side, side),
+                file,
+                "",
+            )
+            found["ONNX Runtime fp32"] = engines.OnnxEngine(file.read_bytes(), threads)
+            found |= openvino(file, threads)
+        except ModuleNotFoundError as error:
+            print(f"without {error.name}")
+    return found
+
+
+def openvino(file: Path, threads: int) -> dict[str, Run]:
+    try:
+        import openvino as ov
+    except ModuleNotFoundError:
+        return {}
+    core = ov.Core()
+    found: dict[str, Run] = {}
+    for kind in ("f32", "bf16") if cpu_bf16_units() else ("f32",):
+        settings = {
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": kind,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        compiled = core.compile_model(core.read_model(file.read_bytes()), "CPU", settings)
+        request = compiled.create_infer_request()
+        found[f"OpenVINO {kind}"] = lambda x, request=request: request.infer({0: x.numpy()})
+    return found
+
+
+def measure(found: dict[str, Run], x: torch.Tensor, rounds: int, threads: int) -> dict[str, float]:
+    clock = time.process_time if threads == 1 else time.perf_counter
+    plain = x.contiguous()
+    x = x.contiguous(memory_format=torch.channels_last)
+    least = dict.fromkeys(found, float("inf"))
+    with torch.inference_mode():
+        for turn in range(rounds + 2):
+            for name, run in found.items():
+                given = plain if name.startswith(("ONNX", "OpenVINO")) else x
+                start = clock()
+                run(given)
+                if turn > 1:  # the first two rounds warm up
+                    least[name] = min(least[name], clock() - start)
+    return least
+
+
+def on_cpu(rounds: int, threads: int, only: str) -> None:
+    torch.set_num_threads(threads)
+    clock = "CPU time of one thread" if threads == 1 else f"wall time on {threads} threads"
+    print(f"{torch.backends.cpu.get_cpu_capability()}, bf16 units: {cpu_bf16_units() or 'none'}; {clock}\n")
+    for name, channels, crops, side in CASES:
+        x = torch.from_numpy(np.random.default_rng(0).random((crops, channels, side, side), dtype=np.float32))
+        least = measure(runners(name, channels, side, threads, only), x, rounds, threads)
+        print(f"{name}, {crops} x {side}²")
+        onnx = least.get("ONNX Runtime fp32", float("nan"))
+        for engine, seconds in least.items():
+            print(
+                f"  {engine:<26}{1e3 * seconds:>9.1f} ms{crops / seconds:>10.0f} crops/s"
+                f"{least['eager fp32'] / seconds:>7.2f}x eager{onnx / seconds:>7.2f}x ONNX Runtime",
+                flush=True,
+            )
+
+
+def on_gpu(device: str, rounds: int) -> None:
+    """Goal: at least 5,000 crops of 256² a second."""
+    print(
+        torch.cuda.get_device_name(device)
+        if device.startswith("cuda")
+        else f"{device}: a trial without a GPU"
+    )
+    cpu = device.startswith("cpu")
+    for side in (256, 128, 32):
+        for dtype in ("fp32",) if cpu else ("fp32", "bf16", "fp16"):
+            for batch in (8,) if cpu else (64, 256, 1024):
+                model = load_model("unet-plr", device, dtype=dtype)
+                model.batch_size = batch
+                n = 16 if cpu else max(4096, 8 * batch)
+                crops = np.random.default_rng(0).integers(0, 256, (n, side, side, 3), dtype=np.uint8)
+                model.scores(crops, masks=False)
+                least = float("inf")
+                for _ in range(rounds):
+                    start = time.perf_counter()
+                    model.scores(crops, masks=False)
+                    least = min(least, time.perf_counter() - start)
+                print(
+                    f"{side:>4}² {dtype} batch {batch:>5}: {n / least:>9.0f} crops/s from host memory",
+                    flush=True,
+                )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--device", default="cpu", help="cpu, cuda, cuda:1; 'cpu-trial' walks the GPU's way on the CPU"
+    )
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--only", default="fast", choices=["fast", "all"], help="all: bf16 without units for it too"
+    )
+    given = parser.parse_args()
+    if given.device == "cpu":
+        on_cpu(given.rounds, given.threads, given.only)
+    else:
+        on_gpu("cpu" if given.device == "cpu-trial" else given.device, given.rounds)
+
+
+if __name__ == "__main__":
+    main()
