@@ -265,7 +265,10 @@ def _segment(
     if k > 32:
         raise ValueError(f"k must be at most 32 here, got {k}")
     start = time.perf_counter()
-    model = PivotGrowingSegmentation(k, threshold=threshold, connectivity=connectivity).fit(picture.rgb)
+    # A small picture is done in less time than threads on a busy machine take to meet.
+    threads = 1 if picture.size <= 1 << 20 else None
+    model = PivotGrowingSegmentation(k, threshold=threshold, connectivity=connectivity, num_threads=threads)
+    model.fit(picture.rgb)
     spent = time.perf_counter() - start
     reached = [int((model.labels_ == label).sum()) for label in range(k + 1)]
     facts = {

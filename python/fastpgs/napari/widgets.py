@@ -1,0 +1,117 @@
+"""The widgets: live Pivot-Growing Segmentation, and cells with their probability of being a blast."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from magicgui import magic_factory
+
+from fastpgs.napari.layers import Layer, cell_layer
+
+if TYPE_CHECKING:
+    import napari.layers
+    import napari.types
+
+__all__ = ["UNLIMITED", "cells_widget", "judge_cells", "segment_image", "segment_widget", "threshold_of"]
+
+UNLIMITED = 40
+"""Position of the threshold's slider that sets no limit."""
+
+GROW = {"anywhere (Eq. 6)": None, "through 4 neighbours": 1, "through 8 neighbours": 2}
+
+
+def threshold_of(position: int) -> float | None:
+    """T in squared CIELAB units of a slider position: 4 to 3,444, four steps an octave; None at the end."""
+    return None if position >= UNLIMITED else float(round(4 * 2 ** (position / 4)))
+
+
+def _pixels(image: Any) -> npt.NDArray[Any]:
+    pixels = np.asarray(image.data)
+    if pixels.ndim == 3 and not image.rgb:
+        raise ValueError(
+            f"expected an (H, W) or RGB image, got a stack of shape {pixels.shape}; pick a slice"
+        )
+    if pixels.ndim not in (2, 3):
+        raise ValueError(f"expected an (H, W) or RGB image, got shape {pixels.shape}")
+    return pixels[..., :3] if pixels.ndim == 3 else pixels
+
+
+def segment_image(
+    image: napari.layers.Image,
+    k: int = 3,
+    threshold: int = UNLIMITED,
+    grow: str = "anywhere (Eq. 6)",
+) -> napari.types.LayerDataTuple:
+    """Cluster the pixels of an image around k pivots; label 1 is the darkest cluster."""
+    import fastpgs
+
+    pixels = _pixels(image)
+    labels = fastpgs.segment(
+        pixels,
+        k,
+        threshold=threshold_of(threshold),
+        connectivity=GROW[grow],
+        # A small picture is done in less time than threads on a busy machine take to meet.
+        num_threads=1 if pixels.shape[0] * pixels.shape[1] <= 1 << 20 else None,
+    )
+    return labels, {"name": f"{image.name}: clusters", "opacity": 0.6}, "labels"
+
+
+segment_widget = magic_factory(
+    segment_image,
+    auto_call=True,
+    k={"widget_type": "Slider", "min": 2, "max": 12, "label": "pivots k"},
+    threshold={
+        "widget_type": "Slider",
+        "min": 0,
+        "max": UNLIMITED,
+        "label": "threshold T",
+        "tooltip": "T = 4 * 2^(n/4) squared CIELAB units; no limit at the right end",
+    },
+    grow={"choices": list(GROW)},
+)
+
+
+@lru_cache(maxsize=1)
+def _model(name: str) -> Any:
+    from fastpgs import load_model
+
+    return load_model(name)
+
+
+def judge_cells(
+    image: napari.layers.Image, judge: bool = True, model: str = "unet-plr"
+) -> list[napari.types.LayerDataTuple]:
+    """Find the white cells; judge them if asked. Research use only, not for diagnosis."""
+    pixels = _pixels(image)
+    if not judge:
+        from fastpgs import find_cells
+
+        cells = find_cells(pixels)
+        table = dict(cells.table)
+    else:
+        judged = _model(model).judge(pixels)
+        cells = judged.cells
+        p = judged.scores.p
+        table = {
+            "label": cells.table["label"],
+            "p_blast": p.astype(np.float64),
+            "call": np.asarray(_model(model).call(p), dtype=str),
+            **{name: values for name, values in cells.table.items() if name != "label"},
+        }
+    layers: list[Layer] = [
+        (cells.nuclei, {"name": f"{image.name}: nuclei", "opacity": 0.5, "visible": False}, "labels"),
+        cell_layer(f"{image.name}: cells", cells.labels, table),
+    ]
+    return layers
+
+
+cells_widget = magic_factory(
+    judge_cells,
+    call_button="Find cells",
+    judge={"label": "judge them (p_blast)"},
+    model={"tooltip": "a model of the package or a model folder"},
+)
