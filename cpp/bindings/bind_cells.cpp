@@ -3,13 +3,16 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <tuple>
 
 #include "arrays.hpp"
+#include "fastpgs/bodies.hpp"
 #include "fastpgs/outlines.hpp"
+#include "fastpgs/redness.hpp"
 #include "fastpgs/shapes.hpp"
 #include "fastpgs/stain.hpp"
 
@@ -200,6 +203,62 @@ std::vector<std::int64_t> spread_pivots(const ShortArray& score, const MaskArray
     return stain::spread(score.data(), used.data, used.size(), k);
 }
 
+LabelArray body_markers(const DoubleArray& distance, const LabelArray& region, double neck) {
+    if (region.ndim() != 2) throw std::invalid_argument("region must have two dimensions");
+    const std::ptrdiff_t rows = region.shape(0), cols = region.shape(1);
+    same_shape(distance, rows, cols, "distance");
+    LabelArray out({rows, cols});
+    std::int32_t* data = out.mutable_data();
+    py::gil_scoped_release release;
+    bodies::markers(distance.data(), region.data(), rows, cols, neck, data);
+    return out;
+}
+
+LabelArray merge_bodies(const LabelArray& given, const MaskArray& nuclei, double vacuole, double most,
+                        double nearly_convex) {
+    const shapes::Mask rough = mask_of(nuclei);
+    same_shape(given, rough.rows, rough.cols, "bodies");
+    LabelArray out({rough.rows, rough.cols});
+    std::int32_t* data = out.mutable_data();
+    std::copy_n(given.data(), rough.size(), data);
+    py::gil_scoped_release release;
+    bodies::merge(data, rough.data, rough.rows, rough.cols, {vacuole, most, nearly_convex});
+    return out;
+}
+
+std::tuple<DoubleArray, double> colour_odds(const ByteArray& features, const MaskArray& near,
+                                            const MaskArray& red, double outlier, double most, int size) {
+    const stain::Picture picture = picture_of(features);
+    same_shape(near, picture.rows, picture.cols, "near");
+    same_shape(red, picture.rows, picture.cols, "red");
+    if (size < 1 || size % 2 == 0)
+        throw std::invalid_argument("size must be odd, got " + std::to_string(size));
+    redness::Colours around, far;
+    for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
+        const std::uint8_t* colour = picture.rgb + 3 * i;
+        if (near.data()[i]) around.insert(around.end(), colour, colour + 3);
+        if (red.data()[i]) far.insert(far.end(), colour, colour + 3);
+    }
+    if (around.size() < 6 || far.size() < 6)
+        throw std::invalid_argument("near and red must hold two pixels each");
+    DoubleArray out({picture.rows, picture.cols});
+    double* data = out.mutable_data();
+    redness::Model model;
+    {
+        py::gil_scoped_release release;
+        model = redness::fit(around, far, outlier);
+        std::vector<double> odds(static_cast<std::size_t>(picture.size()));
+        for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
+            const std::uint8_t* colour = picture.rgb + 3 * i;
+            const double own = model.weights[0] * colour[0] + model.weights[1] * colour[1] +
+                               model.weights[2] * colour[2] + model.bias;
+            odds[static_cast<std::size_t>(i)] = std::clamp(own, -most, most);
+        }
+        bodies::box_mean(odds.data(), picture.rows, picture.cols, size, bodies::Beyond::mirror, data);
+    }
+    return {out, model.sure};
+}
+
 }  // namespace
 
 void bind_cells(py::module_& module) {
@@ -247,6 +306,11 @@ void bind_cells(py::module_& module) {
         "mask"_a.noconvert());
     module.def("draw_cells", &draw_cells, "bodies"_a.noconvert(), "n"_a, "nuclei"_a.noconvert(),
                "reach"_a.noconvert(), "depth"_a.noconvert(), "rules"_a);
+    module.def("body_markers", &body_markers, "distance"_a.noconvert(), "region"_a.noconvert(), "neck"_a);
+    module.def("merge_bodies", &merge_bodies, "bodies"_a.noconvert(), "nuclei"_a.noconvert(), "vacuole"_a,
+               "most"_a, "nearly_convex"_a);
+    module.def("colour_odds", &colour_odds, "features"_a.noconvert(), "near"_a.noconvert(),
+               "red"_a.noconvert(), "outlier"_a, "most"_a, "size"_a);
     module.def("black_surround", &black_surround, "rgb"_a.noconvert(), "dark"_a);
     module.def("background", &background, "rgb"_a.noconvert(), "valid"_a.noconvert());
     module.def("stain_planes", &stain_planes, "rgb"_a.noconvert(), "white"_a.noconvert(), "offset"_a,

@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <random>
 
+#include "fastpgs/bodies.hpp"
 #include "fastpgs/outlines.hpp"
+#include "fastpgs/redness.hpp"
 #include "fastpgs/shapes.hpp"
 #include "fastpgs/stain.hpp"
 
@@ -109,13 +111,20 @@ void components(const Case& given) {
 void pipeline(const Case& given, std::mt19937& random) {
     const auto size = given.bytes.size();
     std::vector<double> levels(size), reach(size);
-    std::vector<std::int32_t> bodies(size), labels(size), nuclei(size);
+    std::vector<std::int32_t> body(size), labels(size), nuclei(size);
     for (std::size_t i = 0; i < size; ++i) {
         levels[i] = static_cast<double>(random() % 4);
         reach[i] = static_cast<double>(random() % 20) / 10.0;
-        if (random() % 9 == 0) bodies[i] = static_cast<std::int32_t>(1 + random() % 3);
+        if (random() % 9 == 0) body[i] = static_cast<std::int32_t>(1 + random() % 3);
     }
-    shapes::flood(given.mask(), levels.data(), bodies.data());
+    shapes::flood(given.mask(), levels.data(), body.data());
+    bodies::merge(body.data(), given.bytes.data(), given.rows, given.cols, {3.0, 50.0, 0.92});
+    std::vector<std::int32_t> parts(size), peaks(size);
+    shapes::label(given.mask(), parts.data());
+    shapes::distance(given.mask(), levels.data());
+    bodies::markers(levels.data(), parts.data(), given.rows, given.cols, 0.9, peaks.data());
+    for (std::size_t i = 0; i < size; ++i) CHECK(peaks[i] == 0 || parts[i] > 0);
+    bodies::box_mean(levels.data(), given.rows, given.cols, 5, bodies::Beyond::mirror, reach.data());
     std::vector<std::uint8_t> rgb(3 * size), features(3 * size);
     for (auto& level : rgb) level = static_cast<std::uint8_t>(random());
     std::vector<std::int16_t> score(size), depth(size);
@@ -124,13 +133,18 @@ void pipeline(const Case& given, std::mt19937& random) {
     double white[3];
     stain::background(picture, nullptr, white);
     stain::planes(picture, white, 64, false, {features.data(), score.data(), depth.data(), strength.data()});
+    if (size >= 2) {
+        const auto half = rgb.begin() + static_cast<std::ptrdiff_t>(3 * (size / 2));
+        const redness::Model model = redness::fit({rgb.begin(), half}, {half, rgb.end()}, 6.0);
+        CHECK(size < 8 || std::isfinite(model.bias));
+    }
     Bytes surround(size), all(size, 1), rough(size);
     stain::black_surround(picture, 120, surround.data());
     const auto at = stain::spread(score.data(), all.data(), static_cast<std::ptrdiff_t>(size), 3);
     CHECK(at.empty() || at.size() == 3);
-    for (std::size_t i = 0; i < size; ++i) rough[i] = bodies[i] > 0 && random() % 3;
+    for (std::size_t i = 0; i < size; ++i) rough[i] = body[i] > 0 && random() % 3;
     outlines::Rules rules{2.0, 0.55, 0.5, 0.5, 0.1, 0.25, 0.15, 0.04, 1.0, 3.0, 0.82, 0.5, {1.2, 0.5, 0.0}};
-    const outlines::Field field{given.rows,   given.cols,   bodies.data(),
+    const outlines::Field field{given.rows,   given.cols,   body.data(),
                                 rough.data(), reach.data(), depth.data()};
     const std::int32_t n = outlines::draw(field, 3, rules, labels.data(), nuclei.data());
     CHECK(n >= 0 && n <= 3);

@@ -96,6 +96,24 @@ def draw_cells(
     depth: npt.NDArray[np.int16],
     rules: dict[str, Any],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]: ...
+def body_markers(
+    distance: npt.NDArray[np.float64], region: npt.NDArray[np.int32], neck: float
+) -> npt.NDArray[np.int32]: ...
+def merge_bodies(
+    bodies: npt.NDArray[np.int32],
+    nuclei: npt.NDArray[np.bool_],
+    vacuole: float,
+    most: float,
+    nearly_convex: float,
+) -> npt.NDArray[np.int32]: ...
+def colour_odds(
+    features: npt.NDArray[np.uint8],
+    near: npt.NDArray[np.bool_],
+    red: npt.NDArray[np.bool_],
+    outlier: float,
+    most: float,
+    size: int,
+) -> tuple[npt.NDArray[np.float64], float]: ...
 def black_surround(rgb: npt.NDArray[np.uint8], dark: int) -> npt.NDArray[np.bool_] | None: ...
 def background(
     rgb: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_] | None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .. import _core
 from . import shapes
 from .nuclei import Seeds
 from .stain import Stain
@@ -21,6 +22,9 @@ __all__ = ["CytoplasmRules", "Region", "find_cytoplasm"]
 
 Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float64]
+
+
+MOST_ODDS = 6.0  # no single colour decides more surely, in logits
 
 
 class CytoplasmRules(NamedTuple):
@@ -53,13 +57,11 @@ class Region(NamedTuple):
 
 def _nuclear_radius(nuclei: Bool) -> tuple[Float, Float, Float]:
     """Distance to the nearest nucleus, radius of that part, and radius of its whole (lobed) nucleus."""
-    from scipy import ndimage
-
     parts, n = shapes.label(nuclei)
     radius = np.sqrt(np.bincount(parts.ravel(), minlength=n + 1) / np.pi)
     radius[0] = 0.0
-    away, (rows, cols) = ndimage.distance_transform_edt(~nuclei, return_indices=True)
-    own = parts[rows, cols]
+    away, at = shapes.nearest(~nuclei)
+    own = parts.ravel()[at]
     # Lobes of one nucleus lie within one and a half of their radii.
     groups, m = shapes.label(away <= 1.5 * radius[own])
     group = np.zeros(n + 1, np.intp)
@@ -70,37 +72,6 @@ def _nuclear_radius(nuclei: Bool) -> tuple[Float, Float, Float]:
     # Many touching cells are no lobes: no nucleus is larger than four lobes of equal size.
     whole = np.minimum(np.sqrt(area / np.pi), 2.0 * largest)
     return away, radius[own], whole[group[own]]
-
-
-def _discriminant(a: Float, b: Float) -> tuple[Float, float, float]:
-    """Fisher's linear discriminant: weights, bias and the distance of the means in standard deviations."""
-    mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
-    pooled = (np.cov(a.T, bias=True) * len(a) + np.cov(b.T, bias=True) * len(b)) / (len(a) + len(b))
-    weights = np.linalg.solve(pooled + 4.0 * np.eye(3), mean_a - mean_b)
-    bias = -0.5 * float(weights @ (mean_a + mean_b))
-    return weights, bias, float(np.sqrt(weights @ (mean_a - mean_b)))
-
-
-def _colour_model(near: Float, red: Float, outlier: float) -> tuple[Float, float, float]:
-    """Weights and bias (positive: cytoplasm), and how surely the two are told apart.
-
-    ``near`` are the colours around nuclei, ``red`` those far from them, (n, 3).
-    """
-    centre = np.median(red, axis=0)
-    spread = np.linalg.inv(np.cov(red.T) + 9.0 * np.eye(3))
-    off = near - centre
-    distance = np.einsum("ij,jk,ik->i", off, spread, off)
-    chosen = distance > outlier
-    strange = float(chosen.mean())
-    if strange < 0.1:
-        chosen = distance >= np.percentile(distance, 90)
-    for _ in range(5):
-        weights, bias, apart = _discriminant(near[chosen], red)
-        again = near @ weights + bias > 0
-        if again.sum() < max(0.05 * len(near), 3) or (again == chosen).all():
-            break
-        chosen = again
-    return weights, bias, apart * strange
 
 
 def _red_cells(stained: Bool, away: Float, seeds: Seeds, rules: CytoplasmRules) -> Bool | None:
@@ -115,8 +86,6 @@ def _red_cells(stained: Bool, away: Float, seeds: Seeds, rules: CytoplasmRules) 
 
 def find_cytoplasm(stain: Stain, seeds: Seeds, rules: CytoplasmRules) -> Region:
     """Grow all nuclei of an image into whole cells, not yet told apart."""
-    from scipy import ndimage
-
     nuclei, radius = seeds.nuclei, seeds.radius
     distance, part, whole = _nuclear_radius(nuclei)
     away = distance / np.maximum(whole, 1.0)
@@ -134,10 +103,10 @@ def find_cytoplasm(stain: Stain, seeds: Seeds, rules: CytoplasmRules) -> Region:
     limit = rules.reach
     red = _red_cells(stained, away, seeds, rules) if enough_ring else None
     if red is not None and float(np.median(strength[red])) - ground > rules.pale * (level - ground):
-        colours = stain.features.astype(np.float64)
-        weights, bias, sure = _colour_model(colours[ring], colours[red], rules.outlier)
-        odds = np.clip(colours @ weights + bias, -6.0, 6.0)
-        odds = ndimage.uniform_filter(odds, 3 if radius < 25 else 5)
+        # Pixels near nuclei that are no red cell's start a cytoplasm pivot; both settle as Fisher's discriminant.
+        odds, sure = _core.colour_odds(
+            stain.features, ring, red, rules.outlier, MOST_ODDS, 3 if radius < 25 else 5
+        )
         told = ring & (odds > 0)
         if np.count_nonzero(told) > 20:
             level = float(np.median(strength[told]))

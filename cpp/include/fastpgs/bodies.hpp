@@ -1,0 +1,31 @@
+// Touching cells: convex bodies by the peaks of the distance, and bodies that are one cell after all.
+#pragma once
+
+#include <cstdint>
+
+#include "fastpgs/shapes.hpp"
+
+namespace fastpgs::bodies {
+
+// Numbers of bodies at the peaks of `distance` (rows x cols) within the parts of `region`; 0 elsewhere. Two
+// peaks of a part are one body unless the distance drops between them below `neck` times the lower one.
+void markers(const double* distance, const std::int32_t* region, std::ptrdiff_t rows, std::ptrdiff_t cols,
+             double neck, std::int32_t* out);
+
+struct MergeRules {
+    double vacuole;        // holes of at most this many pixels count as part of a union
+    double most;           // with more pixels of nucleus a union is one cell only if as good as convex
+    double nearly_convex;  // solidity that is as good as convex
+};
+
+// Rejoin touching bodies, in place, as long as a union is solid enough for its share of nucleus.
+void merge(std::int32_t* bodies, const std::uint8_t* nuclei, std::ptrdiff_t rows, std::ptrdiff_t cols,
+           const MergeRules& rules);
+
+// Mean over size x size pixels (odd), what lies beyond the frame taken as 0 or mirrored (edge pixel twice).
+// Sums run along lines as scipy.ndimage.uniform_filter's do, so that both round alike.
+enum class Beyond { zero, mirror };
+void box_mean(const double* plane, std::ptrdiff_t rows, std::ptrdiff_t cols, int size, Beyond beyond,
+              double* out);
+
+}  // namespace fastpgs::bodies

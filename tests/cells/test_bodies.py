@@ -1,0 +1,135 @@
+"""Bodies and colours in the core against the same rules in NumPy and SciPy."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from test_shapes import masks
+
+from fastpgs import _core
+from fastpgs.cells import shapes
+
+
+def lowest_between(plane, a, b):
+    n = int(np.abs(a - b).max()) + 1
+    rows = np.rint(np.linspace(a[0], b[0], n)).astype(int)
+    cols = np.rint(np.linspace(a[1], b[1], n)).astype(int)
+    return plane[rows, cols].min()
+
+
+def markers_in_numpy(distance, region, neck):
+    smooth = ndimage.uniform_filter(distance, 3, mode="constant")
+    rows, cols = np.nonzero((smooth == ndimage.maximum_filter(smooth, 5)) & (region > 0))
+    markers = np.zeros(region.shape, np.int32)
+    if rows.size == 0:
+        return markers
+    height, part = smooth[rows, cols], region[rows, cols]
+    largest = ndimage.maximum(smooth, region, np.arange(region.max() + 1))
+    keep = height >= 0.25 * largest[part]
+    points, height, part = np.stack([rows, cols], axis=1)[keep], height[keep], part[keep]
+    order = np.argsort(-height, kind="stable")
+    points, height, part = points[order], height[order], part[order]
+    body = np.arange(len(points))
+    for i in range(len(points)):
+        best = neck
+        for j in range(i):
+            ratio = lowest_between(smooth, points[i], points[j]) / height[i]
+            if part[j] == part[i] and ratio >= best:
+                best, body[i] = ratio, body[j]
+    markers[points[:, 0], points[:, 1]] = body + 1
+    return markers
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks(), st.floats(0.3, 1.0))
+def test_peaks_of_one_body_share_their_number(mask, neck):
+    region, _ = shapes.label(mask)
+    distance = shapes.distance(mask)
+    np.testing.assert_array_equal(
+        _core.body_markers(distance, region, neck), markers_in_numpy(distance, region, neck)
+    )
+
+
+def merge_in_numpy(bodies, nuclei, vacuole, most, nearly_convex):
+    merged = bodies.copy()
+    while True:
+        pairs = set()
+        for a, b in ((merged[:-1], merged[1:]), (merged[:, :-1], merged[:, 1:])):
+            at = (a != b) & (a > 0) & (b > 0)
+            pairs |= set(zip(np.minimum(a[at], b[at]), np.maximum(a[at], b[at]), strict=True))
+        best, pair = 0.0, None
+        for i, j in sorted(pairs):
+            where = (merged == i) | (merged == j)
+            box = ndimage.find_objects(where.astype(int))[0]
+            box = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in box)
+            union = shapes.fill_holes(where[box], vacuole)
+            nucleus = np.count_nonzero(nuclei & where)
+            needed = np.clip(0.8 + 0.5 * (nucleus / union.sum() - 0.55), 0.7, nearly_convex)
+            excess = shapes.solidity(union) - (nearly_convex if nucleus > most else needed)
+            if excess > best:
+                best, pair = excess, (i, j)
+        if pair is None:
+            return merged
+        merged[merged == pair[1]] = pair[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks(side=24), st.integers(0, 2**32 - 1), st.floats(0, 20), st.floats(0, 200))
+def test_bodies_whose_union_is_solid_are_one(mask, seed, vacuole, most):
+    rng = np.random.default_rng(seed)
+    markers = np.where(rng.random(mask.shape) < 0.02, rng.integers(1, 8, mask.shape), 0).astype(np.int32)
+    bodies = shapes.flood(mask, -shapes.distance(mask), markers)
+    nuclei = ndimage.binary_dilation(markers > 0, iterations=2) & mask
+    got = _core.merge_bodies(bodies, nuclei, vacuole, most, 0.92)
+    np.testing.assert_array_equal(got, merge_in_numpy(bodies, nuclei, vacuole, most, 0.92))
+
+
+def odds_in_numpy(features, near, red, outlier, most, size):
+    colours = features.astype(np.float64)
+    around, far = colours[near], colours[red]
+    spread = np.linalg.inv(np.cov(far.T) + 9.0 * np.eye(3))
+    off = around - np.median(far, axis=0)
+    distance = np.einsum("ij,jk,ik->i", off, spread, off)
+    chosen = distance > outlier
+    strange = chosen.mean()
+    if strange < 0.1:
+        chosen = distance >= np.percentile(distance, 90)
+    for _ in range(5):
+        own = around[chosen]
+        pooled = (np.cov(own.T, bias=True) * len(own) + np.cov(far.T, bias=True) * len(far)) / (
+            len(own) + len(far)
+        )
+        a, b = own.mean(axis=0), far.mean(axis=0)
+        weights = np.linalg.solve(pooled + 4.0 * np.eye(3), a - b)
+        bias = -0.5 * weights @ (a + b)
+        again = around @ weights + bias > 0
+        if again.sum() < max(0.05 * len(around), 3) or (again == chosen).all():
+            break
+        chosen = again
+    odds = ndimage.uniform_filter(np.clip(colours @ weights + bias, -most, most), size)
+    return odds, np.sqrt(weights @ (a - b)) * strange
+
+
+@pytest.mark.parametrize("apart", [4, 25, 70])
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_cytoplasm_is_told_from_red_cells_by_fishers_discriminant(apart, size):
+    rng = np.random.default_rng(apart)
+    near, red = np.zeros((50, 60), bool), np.zeros((50, 60), bool)
+    near[:25, :40], red[30:, 5:] = True, True
+    features = rng.normal(90, 9, (50, 60, 3)) + np.array([0, 5, -5])
+    features[:20, :30] += np.array([0.3, 1.0, 0.6]) * apart
+    features = features.clip(0, 255).astype(np.uint8)
+    odds, sure = _core.colour_odds(features, near, red, 6.0, 6.0, size)
+    expected, expected_sure = odds_in_numpy(features, near, red, 6.0, 6.0, size)
+    np.testing.assert_allclose(odds, expected, rtol=0, atol=1e-9)
+    assert sure == pytest.approx(expected_sure, rel=1e-9)
+
+
+def test_a_discriminant_needs_pixels():
+    features = np.zeros((4, 4, 3), np.uint8)
+    none = np.zeros((4, 4), bool)
+    with pytest.raises(ValueError, match="two pixels each"):
+        _core.colour_odds(features, none, none, 6.0, 6.0, 3)
+    with pytest.raises(ValueError, match="size must be odd, got 4"):
+        _core.colour_odds(features, ~none, ~none, 6.0, 6.0, 4)
