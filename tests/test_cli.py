@@ -52,6 +52,16 @@ def python(*code: str, **options: object) -> subprocess.CompletedProcess[str]:
 # --- the application --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "command", [name.replace("_", "-") for name in COMMANDS if name != "data"] + ["data check"]
+)
+def test_every_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*command.split(), "--help"]) == 0
+    text = capsys.readouterr().out
+    assert f"fastpgs {command}" in text.split("xample", 1)[1]
+    assert "\x1b" not in text  # no colours where there is no terminal
+
+
 def test_help_is_light() -> None:
     """Help imports neither torch nor anything else that is slow."""
     heavy = "torch scipy skimage pyarrow PIL sklearn pandas matplotlib tifffile rich.progress"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +198,35 @@ def test_geojson_is_what_qupath_reads(out: Path) -> None:
         assert np.max(ring, axis=0).tolist() == [right, bottom]
     blasts = json.loads((out / "geojson" / f"{file_stem(cells[0]['image'])}.geojson").read_text())
     assert ("nucleusGeometry" in blasts["features"][0]) == (cells[0]["nucleus_area"] > 0)
+
+
+def test_geojson_keeps_to_qupaths_fields(out: Path) -> None:
+    """The fields of QuPath's GeoJSON reader (PathObject as a Feature), their types, and nothing else."""
+    seen = set()
+    for path in sorted((out / "geojson").glob("*.geojson")):
+        collection = json.loads(
+            path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON")
+        )
+        assert set(collection) == {"type", "features"}
+        for feature in collection["features"]:
+            assert set(feature) - {"nucleusGeometry"} == {"type", "id", "geometry", "properties"}
+            assert str(uuid.UUID(feature["id"])) == feature["id"]
+            seen.add(feature["id"])
+            properties = feature["properties"]
+            assert set(properties) == {"objectType", "name", "classification", "measurements"}
+            assert properties["objectType"] == "cell"  # the only type that has a nucleus
+            colour = properties["classification"]["color"]
+            assert len(colour) == 3
+            assert all(isinstance(level, int) and 0 <= level <= 255 for level in colour)
+            assert all(isinstance(value, (int, float)) for value in properties["measurements"].values())
+            for geometry in (feature["geometry"], feature.get("nucleusGeometry", feature["geometry"])):
+                rings = geometry["coordinates"]
+                polygons = [rings] if geometry["type"] == "Polygon" else rings
+                for ring in (ring for polygon in polygons for ring in polygon):
+                    assert len(ring) >= 4
+                    assert ring[0] == ring[-1]
+                    assert all(len(point) == 2 for point in ring)
+    assert len(seen) == pq.read_table(out / "cells.parquet").num_rows  # an id each
 
 
 def test_coco(out: Path) -> None:

@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from fastpgs.cli._examples import EXAMPLES
+
 if TYPE_CHECKING:
     import typer
 
@@ -70,6 +72,9 @@ def make_app() -> typer.Typer:
                 raise
         else:
             module.register(app)
+    for command in app.registered_commands:
+        if command.epilog is None and command.name in EXAMPLES:
+            command.epilog = f"Example: {EXAMPLES[command.name]}"
     return app
 
 

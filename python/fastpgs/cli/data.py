@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
     def data() -> None:
         """Look at labelled images before training on them."""
 
-    @group.command("check")
+    @group.command("check", epilog="Example: fastpgs data check data/")
     def check(
         path: Annotated[Path, typer.Argument(help="Class folders, a CSV manifest, or C-NMC 2019.")],
         layout: Annotated[str, typer.Option(help="auto, folder, manifest or cnmc.")] = "auto",

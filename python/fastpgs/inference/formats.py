@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import re
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ _SPREAD = {
 
 # Packed RGB integers as QuPath has them, from the colours of the report.
 _QUPATH_COLOURS = {"blast": (213, 94, 0), "uncertain": (240, 228, 66), "normal": (0, 114, 178)}
+
+
+_CELLS = uuid.UUID("6f2d3c56-6f0b-5d0e-9a37-5f1f6f7c2a11")  # any, but always the same
 
 
 def file_stem(image: str) -> str:
@@ -104,6 +108,8 @@ def cell_feature(cell: dict[str, Any]) -> dict[str, Any] | None:
     red, green, blue = _QUPATH_COLOURS[cell["call"]]
     feature = {
         "type": "Feature",
+        # QuPath keeps an object's id if it is a UUID, so that objects are known again after a second import.
+        "id": str(uuid.uuid5(_CELLS, f"{cell['image']}#{cell['cell']}")),
         "geometry": _geometry(cell["outline"]),
         "properties": {
             "objectType": "cell",

@@ -68,6 +68,7 @@ def download(judged: Judged, kind: str) -> bytes:
         features = [
             cell_feature(
                 {
+                    "image": one.image,
                     "cell": int(rows.cell[i]),
                     "call": rows.call[i],
                     "p_blast": float(rows.p_blast[i]),
