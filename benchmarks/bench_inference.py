@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from fastpgs.inference import engines, native
-from fastpgs.inference.model import load_model
+from fastpgs.inference.model import CHUNK_PIXELS, load_model
 from fastpgs.inference.precision import cpu_bf16_units
 from fastpgs.inference.threads import spread
 from fastpgs.nets import build_network
@@ -55,9 +55,8 @@ def runners(name: str, channels: int, side: int, threads: int, only: str) -> dic
     fast = made()
     native.fold(fast)
     if native.nativise(fast):
-        found["fastpgs native fp32"] = lambda x: spread(
-            fast, list(x.split(max(1, len(x) // threads))), threads
-        )
+        size = max(1, CHUNK_PIXELS // side**2)  # as `BlastClassifier.scores` deals crops to threads
+        found["fastpgs native fp32"] = lambda x: spread(fast, list(x.split(size)), threads)
     if cpu_bf16_units() or only == "all":
         half = made()
         native.to_dtype(half, torch.bfloat16)
@@ -115,11 +114,13 @@ def measure(found: dict[str, Run], x: torch.Tensor, rounds: int, threads: int) -
     return least
 
 
-def on_cpu(rounds: int, threads: int, only: str) -> None:
+def on_cpu(rounds: int, threads: int, only: str, largest: int) -> None:
     torch.set_num_threads(threads)
     clock = "CPU time of one thread" if threads == 1 else f"wall time on {threads} threads"
     print(f"{torch.backends.cpu.get_cpu_capability()}, bf16 units: {cpu_bf16_units() or 'none'}; {clock}\n")
     for name, channels, crops, side in CASES:
+        if side > largest:
+            continue
         x = torch.from_numpy(np.random.default_rng(0).random((crops, channels, side, side), dtype=np.float32))
         least = measure(runners(name, channels, side, threads, only), x, rounds, threads)
         print(f"{name}, {crops} x {side}²")
@@ -173,7 +174,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     if given.device == "cpu":
-        on_cpu(given.rounds, given.threads, given.only)
+        on_cpu(given.rounds, given.threads, given.only, given.largest)
     else:
         on_gpu("cpu" if given.device == "cpu-trial" else given.device, given.rounds)
 

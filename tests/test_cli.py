@@ -205,7 +205,9 @@ def test_signal_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         sent = time.monotonic()
         told = process.communicate(timeout=60)[1]
-        assert time.monotonic() - sent < 5
+        # A second where there is a processor for it; longer where others want the processors too.
+        load = os.getloadavg()[0] / (os.cpu_count() or 1)
+        assert time.monotonic() - sent < max(1.0, load)
     assert process.returncode == 130
     done = pq.read_table(tmp_path / "out" / "images.parquet").num_rows
     assert told == f"fastpgs: stopped after {done} of 140 inputs; what is done is saved: --resume goes on\n"

@@ -333,6 +333,7 @@ class _Job:
                     writer.save(rows)
                 writer.wait()
             except KeyboardInterrupt:
+                results.close()  # type: ignore[attr-defined]  # the processors are for saving now
                 writer.save(rows)
                 writer.wait()
                 tables = not (folder.path / outputs.RUN).exists()
