@@ -114,12 +114,12 @@ def measure(found: dict[str, Run], x: torch.Tensor, rounds: int, threads: int) -
     return least
 
 
-def on_cpu(rounds: int, threads: int, only: str, largest: int) -> None:
+def on_cpu(rounds: int, threads: int, only: str, sides: list[int]) -> None:
     torch.set_num_threads(threads)
     clock = "CPU time of one thread" if threads == 1 else f"wall time on {threads} threads"
     print(f"{torch.backends.cpu.get_cpu_capability()}, bf16 units: {cpu_bf16_units() or 'none'}; {clock}\n")
     for name, channels, crops, side in CASES:
-        if side > largest:
+        if side not in sides:
             continue
         x = torch.from_numpy(np.random.default_rng(0).random((crops, channels, side, side), dtype=np.float32))
         least = measure(runners(name, channels, side, threads, only), x, rounds, threads)
@@ -169,12 +169,14 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
+    every = sorted({side for *_, side in CASES})
+    parser.add_argument("--sides", type=int, nargs="+", default=every, help="crops of these sides only")
     parser.add_argument(
         "--only", default="fast", choices=["fast", "all"], help="all: bf16 without units for it too"
     )
     given = parser.parse_args()
     if given.device == "cpu":
-        on_cpu(given.rounds, given.threads, given.only, given.largest)
+        on_cpu(given.rounds, given.threads, given.only, given.sides)
     else:
         on_gpu("cpu" if given.device == "cpu-trial" else given.device, given.rounds)
 

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,12 +27,26 @@ from fastpgs.io import read_image
 from fastpgs.io.inputs import find_inputs
 
 
-def timed(work: Callable[[Any], Any], items: Sequence[Any]) -> tuple[float, list[Any]]:
-    """Seconds of wall time and the results, on as many threads as there are processors."""
-    start = time.perf_counter()
+def timed(work: Callable[[Any], Any], items: Sequence[Any]) -> tuple[Seconds, list[Any]]:
+    """The time and the results, on as many threads as there are processors."""
+    start = now()
     with ThreadPoolExecutor(available_cpus()) as pool:
         results = list(pool.map(work, items))
-    return time.perf_counter() - start, results
+    return now() - start, results
+
+
+class Seconds(NamedTuple):
+    """Wall time, and the time of all processors, which does not depend on who else is busy."""
+
+    wall: float
+    cpu: float
+
+    def __sub__(self, other: Seconds) -> Seconds:  # type: ignore[override]
+        return Seconds(self.wall - other.wall, self.cpu - other.cpu)
+
+
+def now() -> Seconds:
+    return Seconds(time.perf_counter(), time.process_time())
 
 
 def peak_mb() -> float:
@@ -55,30 +69,33 @@ def main() -> None:
     print(f"{model!r}, {available_cpus()} processors, {len(paths)} images\n")
     model.judge(read_image(paths[0]))
 
-    decode, images = timed(read_image, paths)
-    cells_s, cells = timed(lambda image: model.find_cells(image, 1), images)
-    cut_s, crops = timed(lambda pair: model.crops(*pair), list(zip(images, cells, strict=True)))
-    start = time.perf_counter()
-    model.scores(np.concatenate(crops), masks=False)
-    model_s = time.perf_counter() - start
-    n = sum(map(len, crops))
-    alone = {"decode": decode, "cells and crops": cells_s + cut_s, "model": model_s}
-    for name, seconds in alone.items():
-        unit = f", {n / seconds:,.0f} crops/s" if name == "model" else ""
-        print(f"{name:<18}{seconds:>8.2f} s alone {len(paths) / seconds:>8.1f} images/s{unit}")
-
     for part in (max(1, len(paths) // 4), len(paths)):
         with tempfile.TemporaryDirectory() as out:
-            start = time.perf_counter()
+            start = now()
             result = classify(paths[:part], model, out=out)
-            seconds = time.perf_counter() - start
-        print(f"{part:>6} images: {seconds:.2f} s, peak memory {peak_mb():.0f} MB")
-    slowest, together = max(alone.values()), sum(alone.values())
+            whole = now() - start
+        print(f"{part:>6} images: {whole.wall:.2f} s, peak memory {peak_mb():.0f} MB")
+
+    alone: dict[str, Seconds] = {}
+    alone["decode"], images = timed(read_image, paths)
+    alone["cells"], cells = timed(lambda image: model.find_cells(image, 1), images)
+    alone["crops"], crops = timed(lambda pair: model.crops(*pair), list(zip(images, cells, strict=True)))
+    start = now()
+    model.scores(np.concatenate(crops), masks=False)
+    alone["model"] = now() - start
+    n = sum(map(len, crops))
+    print(f"\n{'alone':<10}{'wall s':>9}{'CPU s':>9}{'images/s':>10}")
+    for name, spent in alone.items():
+        unit = f"{n / spent.wall:>10.0f} crops/s" if name == "model" else ""
+        print(f"{name:<10}{spent.wall:>9.2f}{spent.cpu:>9.2f}{len(paths) / spent.wall:>10.1f}{unit}")
+    print(f"{'pipeline':<10}{whole.wall:>9.2f}{whole.cpu:>9.2f}{len(paths) / whole.wall:>10.1f}\n")
     print_profile(result.run["profile"])
+    slowest, total = max(alone.values()), sum(spent.cpu for spent in alone.values())
     print(
-        f"end to end {len(paths) / seconds:.1f} images/s: {100 * slowest / seconds:.0f} % of the slowest stage alone"
-        f" (goal 85 %), {100 * together / seconds:.0f} % of all stages one after the other"
+        f"of the slowest stage alone: {100 * slowest.wall / whole.wall:.0f} % in wall time (goal 85 %);"
+        f" it has {100 * slowest.cpu / total:.0f} % of all stages' CPU time, which bounds that on shared processors"
     )
+    print(f"CPU time of the stages by themselves over that of the pipeline: {100 * total / whole.cpu:.0f} %")
 
 
 if __name__ == "__main__":
