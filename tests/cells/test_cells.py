@@ -73,6 +73,48 @@ def test_black_surround(kind: str) -> None:
     assert dice(cells.nuclei > 0, truth.nuclei > 0) > 0.93
 
 
+@pytest.mark.parametrize("light", [(1.0, 0.95, 0.55), (0.7, 0.75, 1.0)], ids=["yellow", "blue"])
+def test_black_surround_in_any_light(light: tuple[float, float, float]) -> None:
+    """On black there is no glass to tell the light's colour from."""
+    truth = single_cell("lymphoblast", size=160, seed=2)
+    cells = find_cells((truth.image * np.array(light)).astype(np.uint8))
+    check(cells, (160, 160))
+    assert len(cells) == 1
+    assert dice(cells.labels > 0, truth.cells > 0) > 0.99
+    assert dice(cells.nuclei > 0, truth.nuclei > 0) > 0.9
+
+
+def test_ragged_cell_on_black() -> None:
+    """What was cut out is the cell, however little convex."""
+    truth = single_cell("lymphoblast", size=160, seed=2)
+    image = truth.image.copy()
+    middle = image[truth.cells > 0].mean(axis=0).astype(np.uint8)
+    image[78:84, 5:155] = np.where(
+        (image[78:84, 5:155] > 0).any(axis=2, keepdims=True), image[78:84, 5:155], middle
+    )
+    cells = find_cells(image)
+    assert len(cells) == 1
+    np.testing.assert_array_equal(cells.labels > 0, image.any(axis=2))
+
+
+@pytest.mark.parametrize(
+    ("blasts", "red"), [(6, None), (0, None), (0, 0)], ids=["cells", "red cells", "glass"]
+)
+def test_round_field_of_view(blasts: int, red: int | None) -> None:
+    """Black around a field is no black around a cell."""
+    truth = smear(
+        (300, 300), n_blasts=blasts, n_normals=0, n_red=red, n_platelets=0, n_specks=0, touching=0.0, seed=6
+    )
+    y, x = np.mgrid[:300, :300] - 149.5
+    view = np.hypot(y, x) < 145
+    image = np.where(view[:, :, None], truth.image, 0).astype(np.uint8)
+    cells = find_cells(image)
+    check(cells, (300, 300))
+    assert not cells.labels[~view].any()
+    assert len(cells) == len(find_cells(truth.image, mask=view))
+    assert (len(cells) > 0) == (blasts > 0)
+
+
 @pytest.mark.parametrize("stain", STAINS)
 def test_no_white_cells(stain: str) -> None:
     red = smear((200, 200), n_blasts=0, n_normals=0, n_platelets=0, n_specks=0, stain=stain, seed=4)

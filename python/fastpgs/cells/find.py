@@ -24,6 +24,8 @@ REACHES = (1.2, 0.8, 0.5, 0.3, 0.15, 0.0)
 MANY = 8  # nuclei or lobes from which on their typical size is that of a nucleus
 LARGEST = 1.1  # typical areas that lobes of one nucleus may have together
 FAINTEST = 0.5  # of the typical depth of a nucleus: paler ones are smudges
+ALONE = 0.06  # of a single cell on black its nucleus takes more, even its largest lobe,
+ALONE_LARGE = 0.15  # and of one that fills more than half of the picture, as fields of view do
 SMALLEST = 0.15  # of the typical nuclear area: less is no cell
 
 
@@ -52,7 +54,7 @@ def find_cells(
     ----------
     image : (H, W) or (H, W, C) array_like
         Stained smear; uint8, uint16, or float in [0, 1]; C = 1, 3 or 4 (alpha is ignored). A black surround
-        of single cells is found and left out.
+        of a single cell, or of a round field of view, is found and left out.
     k : int
         Number of pivots, at least 2.
     neck : float
@@ -94,11 +96,24 @@ def find_cells(
     nuclei = labels.copy()
     rules = NucleusRules()
     seeds = find_nuclei(stain, rules, k=int(k), seed=seed, num_threads=num_threads)
+    if stain.surround and not _alone(stain, seeds):
+        stain = stain_features(image, mask, single=False)
+        seeds = find_nuclei(stain, rules, k=int(k), seed=seed, num_threads=num_threads)
     if seeds is not None:
         region = find_cytoplasm(stain, seeds, CytoplasmRules())
         bodies, n = _split(region.mask, seeds, neck)
         labels, nuclei = _draw(stain, seeds, region, bodies, n, rules)
     return measure(stain.rgb, labels, nuclei, pixel_size)
+
+
+def _alone(stain: Stain, seeds: Seeds | None) -> bool:
+    """Whether what lies within a black surround is one cell, not a field of them."""
+    if seeds is None:
+        return False
+    parts, _ = shapes.label(seeds.nuclei)
+    largest = np.bincount(parts[seeds.nuclei]).max()
+    share = ALONE_LARGE if stain.valid.mean() > 0.5 else ALONE
+    return bool(largest >= share * np.count_nonzero(stain.valid))
 
 
 def _split(region: Bool, seeds: Seeds, neck: float) -> tuple[Labels, int]:
@@ -132,14 +147,14 @@ def _draw(
     own. Its nucleus is grown once more, within a threshold of its own: the nucleus's pivot is the median depth of
     its members, its rival the median of the cell's cytoplasm (of what lies around where a cell has hardly any),
     and the threshold lies between the two, two rounds. Cells far paler than the typical nucleus are smudges and
-    left out.
+    left out. A cell cut out on black is outlined already.
     """
     cytoplasm = CytoplasmRules()
     given = {
         "radius": seeds.radius,
         "opening": max(1.0, cytoplasm.opening * seeds.radius),
         "vacuole": cytoplasm.vacuole * np.pi * seeds.radius**2,
-        "solid": SOLID,
+        "solid": 0.0 if stain.surround else SOLID,
         "faintest": FAINTEST,
         "reaches": list(REACHES),
     }

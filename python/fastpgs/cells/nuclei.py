@@ -89,6 +89,11 @@ def find_nuclei(
     nuclear = score > np.maximum(share * score.max(), rules.lowest)
     if score.max() < rules.sure:
         nuclear &= purple
+    if stain.surround and not nuclear.any():
+        # On black no glass says what is white, so colours may mislead; but no red cells are there to be told
+        # from, and depth is enough.
+        depth = np.where(np.isfinite(green), green, 0.0)
+        nuclear = depth > max(rules.share * depth.max(), rules.lowest)
     if not nuclear.any():
         return None
     rough = shapes.open_disc(nuclear[groups], 1.0)
@@ -103,7 +108,9 @@ def find_nuclei(
     area = np.bincount(parts.ravel(), minlength=n + 1)
     inscribed = np.zeros(n + 1)
     np.maximum.at(inscribed, parts.ravel(), shapes.distance(rough).ravel())
-    keep = (area >= rules.part * shapes.typical_area(area[1:])) & (inscribed >= rules.body * radius)
+    keep = area >= rules.part * shapes.typical_area(area[1:])
+    if not stain.surround:  # a cell on black has no platelets beside it, but perhaps coarse chromatin
+        keep &= inscribed >= rules.body * radius
     keep[0] = False
     if not keep.any():
         return None

@@ -17,11 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _core
+from . import shapes
 
 __all__ = ["Stain", "stain_features"]
 
 OFFSET = 64  # keeps u and v, which may be negative, in uint8
 DARK = 12  # levels at or below which a pixel of a black surround lies, JPEG noise included
+RIM = 2.0  # width of a field of view's blurred rim, pixels
 
 Levels = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
@@ -47,7 +49,7 @@ class Stain:
     valid : (H, W) bool ndarray
         Pixels to be looked at: not masked, not in a black surround.
     surround : bool
-        Whether the image has a black surround (single cells cut out, as in C-NMC).
+        Whether the image shows a single cell, cut out on black as in C-NMC.
     white : (3,) float64 ndarray
         Background colour, in levels.
     """
@@ -88,7 +90,9 @@ def as_levels(image: npt.ArrayLike) -> Levels:
     return np.ascontiguousarray(array[:, :, :3])
 
 
-def stain_features(image: npt.ArrayLike, mask: npt.NDArray[np.bool_] | None = None) -> Stain:
+def stain_features(
+    image: npt.ArrayLike, mask: npt.NDArray[np.bool_] | None = None, *, single: bool = True
+) -> Stain:
     """White-balance, smooth and turn an image into stain features.
 
     Parameters
@@ -97,6 +101,9 @@ def stain_features(image: npt.ArrayLike, mask: npt.NDArray[np.bool_] | None = No
         uint8, uint16 or float in [0, 1]; C = 1, 3 or 4 (alpha is left aside).
     mask : (H, W) bool ndarray, optional
         Pixels to use.
+    single : bool
+        A black surround is that of a single cell, cut out: nothing tells what is white, and all that is left is
+        cell. Otherwise that of a round field of view, whose blurred rim is left out too.
     """
     rgb = as_levels(image)
     if mask is not None:
@@ -108,8 +115,10 @@ def stain_features(image: npt.ArrayLike, mask: npt.NDArray[np.bool_] | None = No
     surround = _core.black_surround(rgb, DARK)
     valid: Bool | None = mask
     if surround is not None:
-        valid = ~surround if mask is None else mask & ~surround
-    if surround is not None or (valid is not None and not valid.any()):
+        inside = ~surround if single else shapes.erode_disc(~surround, RIM)
+        valid = inside if mask is None else mask & inside
+    cut_out = single and surround is not None
+    if cut_out or (valid is not None and not valid.any()):
         white = np.full(3, 255.0)
     else:
         white = _core.background(rgb, None if valid is None else np.ascontiguousarray(valid))
@@ -117,4 +126,4 @@ def stain_features(image: npt.ArrayLike, mask: npt.NDArray[np.bool_] | None = No
     features, score, depth, strength = _core.stain_planes(rgb, white, OFFSET, grey)
     if valid is None:
         valid = np.ones(rgb.shape[:2], bool)
-    return Stain(rgb, features, score, depth, strength, valid, surround is not None, white)
+    return Stain(rgb, features, score, depth, strength, valid, cut_out, white)
