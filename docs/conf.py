@@ -48,6 +48,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_gallery",
     "filename_pattern": r"plot_.*\.py",
     "abort_on_example_error": True,
+    "within_subsection_order": "FileNameSortKey",
     "image_scrapers": ("matplotlib",),
     "remove_config_comments": True,
     "show_memory": False,
