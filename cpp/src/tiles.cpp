@@ -286,7 +286,8 @@ class Tiles final : public Source<std::int32_t> {
         for (std::size_t l = 0; l < j; ++l)
             if (std::equal(p, p + 3, assigned_.data() + 3 * l))
                 return std::numeric_limits<std::int32_t>::max() / 2;
-        const Pixel scaled = {p[0] << near.shift, p[1] << near.shift, p[2] << near.shift};
+        const std::int32_t by = 1 << near.shift;
+        const Pixel scaled = {p[0] * by, p[1] * by, p[2] * by};
         return static_cast<std::int32_t>(distance2(scaled, near.mean));
     }
 
