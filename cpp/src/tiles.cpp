@@ -181,7 +181,11 @@ class Tiles final : public Source<std::int32_t> {
         const std::size_t tasks = tasks_for(tiles_), width = owned_.size() + sums_.size();
         std::vector<std::int64_t> sums(tasks * width, 0);
         parallel_for(tasks, task_.threads, [&](std::size_t task) {
-            const std::size_t begin = task * tiles_ / tasks, end = (task + 1) * tiles_ / tasks;
+            // Whole vectors of tiles, so that no thread reads masks that another one writes.
+            const auto start = [&](std::size_t t) {
+                return t == tasks ? tiles_ : t * tiles_ / tasks / kTileMargin * kTileMargin;
+            };
+            const std::size_t begin = start(task), end = start(task + 1);
             std::int64_t* owned = sums.data() + task * width;
             TileCandidatesArgs args{};
             args.boxes = box_;
