@@ -50,10 +50,9 @@ def write_card(config: ModelConfig, report: dict[str, Any]) -> str:
         config.trained["command"],
         "```",
         "",
-        f"{report['seconds']['all'] / 60:.0f} minutes on {report['machine']}, {report['threads']} torch thread(s), "
-        f"other work running beside it; of these {report['seconds']['cells'] / 60:.1f} for finding the cells."
-        if "machine" in report
-        else f"{report['seconds']['all'] / 60:.0f} minutes, {report['threads']} torch thread(s).",
+        # Epochs log their own time, so that of a run that was stopped and resumed is whole.
+        f"{sum(row['seconds'] for run in report['history'] for row in run) / 60:.0f} minutes for the epochs of all "
+        f"networks on {report['machine']}, {report['threads']} torch thread(s), other work running beside it.",
         "",
         f"Data: {data['images']} images ({classes}); {data['duplicates_left_out']} byte-identical ones left out, "
         f"{len(data['unreadable'])} unreadable, {data['without_cells']} without cells; {data['cells']} cells, and "
