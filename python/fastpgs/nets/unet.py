@@ -14,7 +14,7 @@ those of the training is recognised. A forward of `UNet` reads
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from fastpgs.nets.plr import make_activation
 
@@ -242,6 +242,7 @@ def centre(x: Tensor, height: int, width: int) -> Tensor:
     return x[:, :, top : top + height, left : left + width]
 
 
+@fx.wrap  # a node of the traced graph, for its branch cannot be traced
 def _mean(x: Tensor) -> Tensor:
     """Mean over the pixels; the class head gets float32 whatever the maps are made of."""
     if x.dtype == torch.bfloat16 or x.dtype == torch.float16:
