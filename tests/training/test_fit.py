@@ -16,7 +16,7 @@ from fastpgs.training.datasets import read_dataset
 from fastpgs.training.evaluate import HeldOut, cross_fitted, fit_all
 from fastpgs.training.fit import FitOptions, fit_model
 from fastpgs.training.loop import TrainConfig
-from fastpgs.training.perturb import PERTURBATIONS, random_view
+from fastpgs.training.perturb import PERTURBATIONS, random_view, stain_shift
 
 SPEC = InputSpec(size=32, balance="none")
 CONFIG = TrainConfig(
@@ -202,6 +202,19 @@ def test_perturbations_change_the_picture_and_keep_its_kind(name):
     assert out.dtype == np.uint8
     assert out.shape == ((20, 25, 3) if name == "half size" else image.shape)
     assert not np.array_equal(out, image)
+
+
+def test_a_stain_shift_by_nothing_changes_nothing():
+    # Grey-blue, green and white hold less than none of a dye; that must not be lost on the way.
+    image = np.random.default_rng(1).integers(1, 256, (40, 50, 3), dtype=np.uint8)
+    image[0, :4] = (170, 180, 200), (90, 200, 90), (255, 255, 255), (10, 20, 250)
+    assert np.abs(stain_shift(image).astype(int) - image).max() <= 1
+    more = stain_shift(image, haematoxylin=1.3).astype(int)
+    assert more.mean() < image.mean()
+    warm = stain_shift(image, tint=0.08).astype(float)
+    low = image[..., 0] < 230
+    np.testing.assert_allclose(warm[..., 0][low], 1.08 * image[..., 0][low], atol=1.6)
+    np.testing.assert_allclose(warm[..., 1], image[..., 1], atol=1)
 
 
 def test_random_views_follow_from_their_generator():

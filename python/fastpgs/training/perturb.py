@@ -22,7 +22,10 @@ def brightness(image: UInt8, factor: float) -> UInt8:
 
 
 def stain_shift(image: UInt8, haematoxylin: float = 1.0, eosin: float = 1.0, tint: float = 0.0) -> UInt8:
-    """Scale the amounts of the two dyes (Ruifrok & Johnston 2001 by scikit-image) and tint the light.
+    """Scale the amounts of the two dyes (Ruifrok & Johnston 2001) and tint the light.
+
+    The dyes' absorptions are those of scikit-image. Its ``rgb2hed`` sets amounts below zero to zero, which alone
+    turns grey-blue red cells purple; here all three amounts are kept, so factors of 1 change nothing.
 
     Parameters
     ----------
@@ -31,10 +34,11 @@ def stain_shift(image: UInt8, haematoxylin: float = 1.0, eosin: float = 1.0, tin
     tint : float
         Red gains and blue loses this share (negative: the reverse).
     """
-    from skimage.color import hed2rgb, rgb2hed
+    from skimage.color import hed_from_rgb, rgb_from_hed
 
-    hed = rgb2hed(image)
-    rgb = hed2rgb(hed * np.array([haematoxylin, eosin, 1.0])) * 255
+    density = -np.log(np.maximum(image, 1) / 255.0)
+    amounts = density @ hed_from_rgb
+    rgb = 255.0 * np.exp(-(amounts * np.array([haematoxylin, eosin, 1.0])) @ rgb_from_hed)
     return _clip(rgb * np.array([1 + tint, 1.0, 1 - tint]))
 
 
