@@ -119,6 +119,7 @@ outlines::Rules rules_of(const py::dict& given) {
     rules.vacuole = number("vacuole");
     rules.solid = number("solid");
     rules.faintest = number("faintest");
+    if (given.contains("typical_depth")) rules.typical_depth = number("typical_depth");
     rules.reaches = given["reaches"].cast<std::vector<double>>();
     return rules;
 }
@@ -226,13 +227,11 @@ LabelArray merge_bodies(const LabelArray& given, const MaskArray& nuclei, double
     return out;
 }
 
-std::tuple<DoubleArray, double> colour_odds(const ByteArray& features, const MaskArray& near,
-                                            const MaskArray& red, double outlier, double most, int size) {
+redness::Model model_of(const ByteArray& features, const MaskArray& near, const MaskArray& red,
+                        double outlier) {
     const stain::Picture picture = picture_of(features);
     same_shape(near, picture.rows, picture.cols, "near");
     same_shape(red, picture.rows, picture.cols, "red");
-    if (size < 1 || size % 2 == 0)
-        throw std::invalid_argument("size must be odd, got " + std::to_string(size));
     redness::Colours around, far;
     for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
         const std::uint8_t* colour = picture.rgb + 3 * i;
@@ -241,22 +240,46 @@ std::tuple<DoubleArray, double> colour_odds(const ByteArray& features, const Mas
     }
     if (around.size() < 6 || far.size() < 6)
         throw std::invalid_argument("near and red must hold two pixels each");
+    py::gil_scoped_release release;
+    return redness::fit(around, far, outlier);
+}
+
+DoubleArray odds_by(const ByteArray& features, const redness::Model& model, double most, int size) {
+    const stain::Picture picture = picture_of(features);
+    if (size < 1 || size % 2 == 0)
+        throw std::invalid_argument("size must be odd, got " + std::to_string(size));
     DoubleArray out({picture.rows, picture.cols});
     double* data = out.mutable_data();
-    redness::Model model;
-    {
-        py::gil_scoped_release release;
-        model = redness::fit(around, far, outlier);
-        std::vector<double> odds(static_cast<std::size_t>(picture.size()));
-        for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
-            const std::uint8_t* colour = picture.rgb + 3 * i;
-            const double own = model.weights[0] * colour[0] + model.weights[1] * colour[1] +
-                               model.weights[2] * colour[2] + model.bias;
-            odds[static_cast<std::size_t>(i)] = std::clamp(own, -most, most);
-        }
-        bodies::box_mean(odds.data(), picture.rows, picture.cols, size, bodies::Beyond::mirror, data);
+    py::gil_scoped_release release;
+    std::vector<double> odds(static_cast<std::size_t>(picture.size()));
+    for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
+        const std::uint8_t* colour = picture.rgb + 3 * i;
+        const double own = model.weights[0] * colour[0] + model.weights[1] * colour[1] +
+                           model.weights[2] * colour[2] + model.bias;
+        odds[static_cast<std::size_t>(i)] = std::clamp(own, -most, most);
     }
-    return {out, model.sure};
+    bodies::box_mean(odds.data(), picture.rows, picture.cols, size, bodies::Beyond::mirror, data);
+    return out;
+}
+
+std::tuple<DoubleArray, double> colour_odds(const ByteArray& features, const MaskArray& near,
+                                            const MaskArray& red, double outlier, double most, int size) {
+    const redness::Model model = model_of(features, near, red, outlier);
+    return {odds_by(features, model, most, size), model.sure};
+}
+
+// Three weights, the bias, and how well the two are told apart.
+std::vector<double> colour_model(const ByteArray& features, const MaskArray& near, const MaskArray& red,
+                                 double outlier) {
+    const redness::Model model = model_of(features, near, red, outlier);
+    return {model.weights[0], model.weights[1], model.weights[2], model.bias, model.sure};
+}
+
+DoubleArray model_odds(const ByteArray& features, const std::vector<double>& model, double most, int size) {
+    if (model.size() != 4)
+        throw std::invalid_argument("model must hold three weights and a bias, got " +
+                                    std::to_string(model.size()) + " numbers");
+    return odds_by(features, {{model[0], model[1], model[2]}, model[3], 0.0}, most, size);
 }
 
 }  // namespace
@@ -311,6 +334,9 @@ void bind_cells(py::module_& module) {
                "most"_a, "nearly_convex"_a);
     module.def("colour_odds", &colour_odds, "features"_a.noconvert(), "near"_a.noconvert(),
                "red"_a.noconvert(), "outlier"_a, "most"_a, "size"_a);
+    module.def("colour_model", &colour_model, "features"_a.noconvert(), "near"_a.noconvert(),
+               "red"_a.noconvert(), "outlier"_a);
+    module.def("model_odds", &model_odds, "features"_a.noconvert(), "model"_a, "most"_a, "size"_a);
     module.def("black_surround", &black_surround, "rgb"_a.noconvert(), "dark"_a);
     module.def("background", &background, "rgb"_a.noconvert(), "valid"_a.noconvert());
     module.def("stain_planes", &stain_planes, "rgb"_a.noconvert(), "white"_a.noconvert(), "offset"_a,

@@ -224,7 +224,8 @@ std::int32_t draw(const Field& field, std::int32_t n, const Rules& rules, std::i
     }
     std::size_t middle = 0;
     while (static_cast<double>(total[middle]) < static_cast<double>(sum) / 2.0) ++middle;
-    const double least = rules.faintest * drawn[order[middle]].inner;
+    const double typical = rules.typical_depth < 0 ? drawn[order[middle]].inner : rules.typical_depth;
+    const double least = rules.faintest * typical;
     std::int32_t number = 0;
     for (const Drawn& own : drawn) {
         if (!(own.inner >= least)) continue;

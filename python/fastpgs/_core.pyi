@@ -114,6 +114,15 @@ def colour_odds(
     most: float,
     size: int,
 ) -> tuple[npt.NDArray[np.float64], float]: ...
+def colour_model(
+    features: npt.NDArray[np.uint8],
+    near: npt.NDArray[np.bool_],
+    red: npt.NDArray[np.bool_],
+    outlier: float,
+) -> list[float]: ...
+def model_odds(
+    features: npt.NDArray[np.uint8], model: Sequence[float], most: float, size: int
+) -> npt.NDArray[np.float64]: ...
 def black_surround(rgb: npt.NDArray[np.uint8], dark: int) -> npt.NDArray[np.bool_] | None: ...
 def background(
     rgb: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_] | None

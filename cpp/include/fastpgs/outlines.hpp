@@ -13,6 +13,7 @@ struct Rules {
     double opening, vacuole;                                  // of a cell: pixels, and pixels of area
     double solid;                                             // solidity from which on an outline is compact
     double faintest;                                          // of the typical depth of a nucleus
+    double typical_depth = -1;                                // negative: that of the field's own nuclei
     std::vector<double> reaches;
 };
 

@@ -8,7 +8,8 @@ connectedly from the nucleus outward.
 from __future__ import annotations
 
 from .crop import crop_cells
-from .find import find_cells
+from .find import find_cells, fit_reference
+from .reference import Reference
 from .table import Cells
 
-__all__ = ["Cells", "crop_cells", "find_cells"]
+__all__ = ["Cells", "Reference", "crop_cells", "find_cells", "fit_reference"]

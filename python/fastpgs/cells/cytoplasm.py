@@ -16,6 +16,7 @@ import numpy.typing as npt
 from .. import _core
 from . import shapes
 from .nuclei import Seeds
+from .reference import Reference, Tone
 from .stain import Stain
 
 __all__ = ["CytoplasmRules", "Region", "find_cytoplasm"]
@@ -52,17 +53,24 @@ class Region(NamedTuple):
 
     mask: Bool  # nuclei and cytoplasm
     reach: Float  # distance from the nucleus in nuclear radii
-    level: float  # median strength of cytoplasm
+    tone: Tone
 
 
-def _nuclear_radius(nuclei: Bool) -> tuple[Float, Float, Float]:
-    """Distance to the nearest nucleus, radius of that part, and radius of its whole (lobed) nucleus."""
+def _nuclear_radius(nuclei: Bool, near: bool = False) -> tuple[Float, Float, Float]:
+    """Distance to the nearest nucleus, radius of that part, and radius of its whole (lobed) nucleus.
+
+    ``near`` looks for lobes among the next neighbours and theirs only: in a window of a crowded slide, chains of
+    neighbours end where the window does.
+    """
     parts, n = shapes.label(nuclei)
     radius = np.sqrt(np.bincount(parts.ravel(), minlength=n + 1) / np.pi)
     radius[0] = 0.0
     away, at = shapes.nearest(~nuclei)
     own = parts.ravel()[at]
     # Lobes of one nucleus lie within one and a half of their radii.
+    if near:
+        whole = _whole_of_neighbours(own, away <= 1.5 * radius[own], radius)
+        return away, radius[own], whole[own]
     groups, m = shapes.label(away <= 1.5 * radius[own])
     group = np.zeros(n + 1, np.intp)
     group[parts[nuclei]] = groups[nuclei]
@@ -72,6 +80,31 @@ def _nuclear_radius(nuclei: Bool) -> tuple[Float, Float, Float]:
     # Many touching cells are no lobes: no nucleus is larger than four lobes of equal size.
     whole = np.minimum(np.sqrt(area / np.pi), 2.0 * largest)
     return away, radius[own], whole[group[own]]
+
+
+HOPS = 2  # neighbours of neighbours
+
+
+def _whole_of_neighbours(own: npt.NDArray[np.int32], lobes: Bool, radius: Float) -> Float:
+    """Radius of each part's whole nucleus, from the parts that reach it over at most `HOPS` contacts."""
+    part = np.where(lobes, own, 0)
+    pairs = []
+    for a, b in ((part[1:], part[:-1]), (part[:, 1:], part[:, :-1])):
+        touch = (a != b) & (a > 0) & (b > 0)
+        pairs.append(np.stack([a[touch], b[touch]], axis=1))
+    edges = np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)
+    neighbours: list[set[int]] = [{i} for i in range(len(radius))]
+    for a, b in edges.tolist():
+        neighbours[a].add(b)
+        neighbours[b].add(a)
+    whole = np.zeros(len(radius))
+    for i in range(1, len(radius)):
+        group = {i}
+        for _ in range(HOPS):
+            group = set().union(*(neighbours[j] for j in group))
+        lobe = radius[list(group)]
+        whole[i] = min(float(np.sqrt(np.square(lobe).sum())), 2.0 * float(lobe.max()))
+    return whole
 
 
 def _red_cells(stained: Bool, away: Float, seeds: Seeds, rules: CytoplasmRules) -> Bool | None:
@@ -84,40 +117,62 @@ def _red_cells(stained: Bool, away: Float, seeds: Seeds, rules: CytoplasmRules) 
     return blobs if np.count_nonzero(blobs) >= enough else None
 
 
-def find_cytoplasm(stain: Stain, seeds: Seeds, rules: CytoplasmRules) -> Region:
-    """Grow all nuclei of an image into whole cells, not yet told apart."""
-    nuclei, radius = seeds.nuclei, seeds.radius
-    distance, part, whole = _nuclear_radius(nuclei)
-    away = distance / np.maximum(whole, 1.0)
-    strength = stain.strength
-    dark = float(np.median(strength[nuclei]))
-    if stain.surround:
-        return Region(shapes.touching(stain.valid | nuclei, nuclei), away, dark)
+def find_cytoplasm(
+    stain: Stain, seeds: Seeds, rules: CytoplasmRules, reference: Reference | None = None
+) -> Region:
+    """Grow all nuclei of an image into whole cells, not yet told apart.
 
-    ground = seeds.background
+    With a reference, its tone is used instead of the image's own.
+    """
+    nuclei, radius = seeds.nuclei, seeds.radius
+    distance, part, whole = _nuclear_radius(nuclei, near=reference is not None)
+    away = distance / np.maximum(whole, 1.0)
+    strength, ground = stain.strength, seeds.background
+    if stain.surround:
+        dark = float(np.median(strength[nuclei]))
+        mask = shapes.touching(stain.valid | nuclei, nuclei)
+        return Region(mask, away, Tone(dark, dark, None, rules.reach))
+
+    odds: Float | None = None
+    size = 3 if radius < 25 else 5
+    if reference is None:
+        tone, odds = _tone(stain, seeds, rules, away, size)
+    else:
+        tone = reference.tone
+        if tone.model is not None:
+            odds = _core.model_odds(stain.features, tone.model, MOST_ODDS, size)
+    stained = (strength > ground + rules.edge * (tone.level - ground)) & stain.valid & ~nuclei
+    if odds is not None:
+        prior = np.clip(2.0 * (rules.even - away), -4.0, 4.0)
+        stained &= ~shapes.open_disc(stained & (odds + prior < 0), max(1.0, rules.red * radius))
+    if tone.limit == rules.halo:
+        stained &= distance < rules.halo * part
+    else:
+        stained &= away < tone.limit
+    mask = shapes.open_disc(stained | nuclei, max(1.0, rules.opening * radius)) | nuclei
+    mask = shapes.fill_holes(mask, rules.hole * np.pi * radius**2) & stain.valid
+    return Region(shapes.touching(mask, nuclei & stain.valid), away, tone)
+
+
+def _tone(
+    stain: Stain, seeds: Seeds, rules: CytoplasmRules, away: Float, size: int
+) -> tuple[Tone, Float | None]:
+    """The tone of an image, and the odds of each pixel to be cytoplasm where red cells must be told apart."""
+    strength, ground, nuclei = stain.strength, seeds.background, seeds.nuclei
+    dark = float(np.median(strength[nuclei]))
     ring = (away > 0.08) & (away < rules.near) & ~nuclei & stain.valid
     ring &= strength > ground + rules.faint * (dark - ground)
     enough_ring = np.count_nonzero(ring) > 20
     level = float(np.median(strength[ring])) if enough_ring else dark
     stained = (strength > ground + rules.edge * (level - ground)) & stain.valid & ~nuclei
-    limit = rules.reach
     red = _red_cells(stained, away, seeds, rules) if enough_ring else None
-    if red is not None and float(np.median(strength[red])) - ground > rules.pale * (level - ground):
-        # Pixels near nuclei that are no red cell's start a cytoplasm pivot; both settle as Fisher's discriminant.
-        odds, sure = _core.colour_odds(
-            stain.features, ring, red, rules.outlier, MOST_ODDS, 3 if radius < 25 else 5
-        )
-        told = ring & (odds > 0)
-        if np.count_nonzero(told) > 20:
-            level = float(np.median(strength[told]))
-            stained = (strength > ground + rules.edge * (level - ground)) & stain.valid & ~nuclei
-        prior = np.clip(2.0 * (rules.even - away), -4.0, 4.0)
-        stained &= ~shapes.open_disc(stained & (odds + prior < 0), max(1.0, rules.red * radius))
-        limit = float(np.clip(rules.halo + 10.0 * (sure - 0.45), rules.halo, rules.reach))
-    if limit == rules.halo:
-        stained &= distance < rules.halo * part
-    else:
-        stained &= away < limit
-    mask = shapes.open_disc(stained | nuclei, max(1.0, rules.opening * radius)) | nuclei
-    mask = shapes.fill_holes(mask, rules.hole * np.pi * radius**2) & stain.valid
-    return Region(shapes.touching(mask, nuclei & stain.valid), away, level)
+    if red is None or float(np.median(strength[red])) - ground <= rules.pale * (level - ground):
+        return Tone(dark, level, None, rules.reach), None
+    # Pixels near nuclei that are no red cell's start a cytoplasm pivot; both settle as Fisher's discriminant.
+    *model, sure = _core.colour_model(stain.features, ring, red, rules.outlier)
+    odds = _core.model_odds(stain.features, model, MOST_ODDS, size)
+    told = ring & (odds > 0)
+    if np.count_nonzero(told) > 20:
+        level = float(np.median(strength[told]))
+    limit = float(np.clip(rules.halo + 10.0 * (sure - 0.45), rules.halo, rules.reach))
+    return Tone(dark, level, tuple(model), limit), odds

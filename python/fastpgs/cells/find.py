@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,11 +12,12 @@ from .. import _core
 from . import shapes
 from .cytoplasm import CytoplasmRules, Region, find_cytoplasm
 from .nuclei import NucleusRules, Seeds, find_nuclei
+from .reference import Reference
 from .split import body_markers, merge_bodies
 from .stain import Stain, stain_features
 from .table import Cells, measure
 
-__all__ = ["find_cells"]
+__all__ = ["find_cells", "fit_reference"]
 
 Bool = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
@@ -38,6 +42,7 @@ def find_cells(
     pixel_size: float | None = None,
     seed: int = 0,
     num_threads: int | None = None,
+    reference: Reference | None = None,
 ) -> Cells:
     """Find the white cells of a stained smear.
 
@@ -67,6 +72,10 @@ def find_cells(
         Seed of the segmentation. The start is not random, so it changes nothing by default.
     num_threads : int, optional
         Threads of the segmentation; None: all permitted.
+    reference : Reference, optional
+        The image is a window of a larger picture: its stain and the typical sizes are those of the reference,
+        which `fit_reference` measured there with the same ``k`` and ``neck``, and nothing is measured of the
+        window itself. Cells nearer to the window's border than ``reference.margin`` may be incomplete.
 
     Returns
     -------
@@ -85,25 +94,123 @@ def find_cells(
     >>> len(find_cells(np.full((64, 64, 3), 240, np.uint8)))
     0
     """
+    _check(k, neck, pixel_size)
+    if reference is None:
+        found = _search(image, int(k), neck, mask, seed, num_threads)
+    else:
+        found = _search_window(image, neck, mask, reference)
+    return measure(found.stain.rgb, found.labels, found.nuclei, pixel_size)
+
+
+def fit_reference(
+    image: npt.ArrayLike,
+    *,
+    k: int = 5,
+    neck: float = 0.9,
+    mask: npt.NDArray[np.bool_] | None = None,
+    seed: int = 0,
+    num_threads: int | None = None,
+) -> Reference | None:
+    """Measure what `find_cells` needs to know of a large picture, on a sample of it.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C) array_like
+        Windows of the picture, put together to one image; the more nuclei they show the better.
+    k, neck, mask, seed, num_threads
+        As for `find_cells`.
+
+    Returns
+    -------
+    Reference or None
+        None where the sample shows no white cell.
+
+    Raises
+    ------
+    ValueError
+        If the image, the mask or an option is not as described.
+    """
+    from scipy.ndimage import find_objects
+
+    _check(k, neck, None)
+    found = _search(image, int(k), neck, mask, seed, num_threads)
+    n = int(found.labels.max(initial=0))
+    if found.seeds is None or found.region is None or n == 0:
+        return None
+    labels, depth = found.nuclei[found.nuclei > 0], found.stain.depth[found.nuclei > 0]
+    area = np.bincount(labels, minlength=n + 1)[1:]
+    inner = np.array([np.median(depth[labels == i]) for i in range(1, n + 1) if area[i - 1]])
+    order = np.argsort(inner, kind="stable")
+    total = np.cumsum(area[area > 0][order])
+    sides = [max(s.stop - s.start for s in box) for box in find_objects(found.labels) if box is not None]
+    return Reference(
+        white=found.stain.white,
+        pivots=found.seeds.pivots,
+        tone=found.region.tone,
+        radius=found.seeds.radius,
+        part=found.seeds.part,
+        body=found.body,
+        depth=float(inner[order[np.searchsorted(total, total[-1] / 2.0)]]),
+        many=found.many,
+        cell=float(max(sides)),
+    )
+
+
+def _check(k: int, neck: float, pixel_size: float | None) -> None:
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 2 <= k <= 64:
         raise ValueError(f"k must be an integer in 2..64, got {k!r}")
     if not 0.0 < neck <= 1.0:
         raise ValueError(f"neck must be in (0, 1], got {neck!r}")
     if pixel_size is not None and not (np.isfinite(pixel_size) and pixel_size > 0):
         raise ValueError(f"pixel_size must be a finite number of micrometres > 0, got {pixel_size!r}")
+
+
+@dataclass
+class _Found:
+    """The cells of an image, and what was measured on the way."""
+
+    stain: Stain
+    labels: Labels
+    nuclei: Labels
+    seeds: Seeds | None = None
+    region: Region | None = None
+    body: float = 0.0  # typical nuclear area of a cell
+    many: bool = False  # enough nuclei to tell how large one is
+
+
+def _search(
+    image: npt.ArrayLike,
+    k: int,
+    neck: float,
+    mask: Bool | None,
+    seed: int,
+    num_threads: int | None,
+) -> _Found:
+    """Cells of an image by its own measures."""
     stain = stain_features(image, mask)
-    labels = np.zeros(stain.valid.shape, np.int32)
-    nuclei = labels.copy()
     rules = NucleusRules()
-    seeds = find_nuclei(stain, rules, k=int(k), seed=seed, num_threads=num_threads)
+    seeds = find_nuclei(stain, rules, k=k, seed=seed, num_threads=num_threads)
     if stain.surround and not _alone(stain, seeds):
         stain = stain_features(image, mask, single=False)
-        seeds = find_nuclei(stain, rules, k=int(k), seed=seed, num_threads=num_threads)
+        seeds = find_nuclei(stain, rules, k=k, seed=seed, num_threads=num_threads)
+    return _grow(stain, seeds, neck, None)
+
+
+def _search_window(image: npt.ArrayLike, neck: float, mask: Bool | None, reference: Reference) -> _Found:
+    """Cells of a window by the measures of the whole."""
+    stain = stain_features(image, mask, white=reference.white)
+    seeds = find_nuclei(stain, NucleusRules(), k=0, seed=0, num_threads=1, reference=reference)
+    return _grow(stain, seeds, neck, reference)
+
+
+def _grow(stain: Stain, seeds: Seeds | None, neck: float, reference: Reference | None) -> _Found:
+    """From rough nuclei to cells."""
+    none = np.zeros(stain.valid.shape, np.int32)
+    found = _Found(stain, none, none.copy(), seeds)
     if seeds is not None:
-        region = find_cytoplasm(stain, seeds, CytoplasmRules())
-        bodies, n = _split(region.mask, seeds, neck)
-        labels, nuclei = _draw(stain, seeds, region, bodies, n, rules)
-    return measure(stain.rgb, labels, nuclei, pixel_size)
+        found.region = find_cytoplasm(stain, seeds, CytoplasmRules(), reference)
+        _split_and_draw(found, seeds, found.region, neck, reference)
+    return found
 
 
 def _alone(stain: Stain, seeds: Seeds | None) -> bool:
@@ -116,30 +223,41 @@ def _alone(stain: Stain, seeds: Seeds | None) -> bool:
     return bool(largest >= share * np.count_nonzero(stain.valid))
 
 
-def _split(region: Bool, seeds: Seeds, neck: float) -> tuple[Labels, int]:
+def _split_and_draw(
+    found: _Found, seeds: Seeds, grown: Region, neck: float, reference: Reference | None
+) -> None:
     """Tell touching cells apart: each body with enough nucleus grows over the whole region."""
+    region = grown.mask
     components, _ = shapes.label(region)
     depth = shapes.distance(region)
     bodies = shapes.flood(region, -depth, body_markers(depth, components, neck))
     disc = np.pi * seeds.radius**2
-    # Only a field of many nuclei tells how large one is; a picture of one cell may hold nothing but lobes.
-    parts, _ = shapes.label(seeds.nuclei)
-    large = np.count_nonzero(np.bincount(parts[seeds.nuclei]) >= 0.3 * disc)
-    most = LARGEST * disc if large >= MANY else np.inf
+    if reference is None:
+        # Only a field of many nuclei tells how large one is; a picture of one cell may hold nothing but lobes.
+        parts, _ = shapes.label(seeds.nuclei)
+        large = np.count_nonzero(np.bincount(parts[seeds.nuclei]) >= 0.3 * disc)
+        found.many = bool(large >= MANY)
+    else:
+        found.many = reference.many
+    most = LARGEST * disc if found.many else np.inf
     bodies = merge_bodies(
         bodies, seeds.nuclei, CytoplasmRules().vacuole * disc, NucleusRules().part * disc, most
     )
     area = np.bincount(bodies.ravel(), weights=seeds.nuclei.ravel())
     area[0] = 0.0
-    enough = area >= SMALLEST * shapes.typical_area(area[1:])
+    found.body = shapes.typical_area(area[1:]) if reference is None else reference.body
+    enough = area >= SMALLEST * found.body
     enough[0] = False
     numbers = np.cumsum(enough) * enough
     markers = np.where(seeds.nuclei, numbers[bodies], 0).astype(np.int32)
-    return shapes.flood(region, -depth, markers), int(enough.sum())
+    bodies = shapes.flood(region, -depth, markers)
+    typical = None if reference is None else reference.depth
+    drawn = _draw(found.stain, seeds, grown, bodies, int(enough.sum()), typical)
+    found.labels, found.nuclei = drawn
 
 
 def _draw(
-    stain: Stain, seeds: Seeds, region: Region, bodies: Labels, n: int, rules: NucleusRules
+    stain: Stain, seeds: Seeds, region: Region, bodies: Labels, n: int, typical_depth: float | None
 ) -> tuple[Labels, Labels]:
     """Outline and nucleus of every body.
 
@@ -149,8 +267,8 @@ def _draw(
     and the threshold lies between the two, two rounds. Cells far paler than the typical nucleus are smudges and
     left out. A cell cut out on black is outlined already.
     """
-    cytoplasm = CytoplasmRules()
-    given = {
+    cytoplasm, rules = CytoplasmRules(), NucleusRules()
+    given: dict[str, Any] = {
         "radius": seeds.radius,
         "opening": max(1.0, cytoplasm.opening * seeds.radius),
         "vacuole": cytoplasm.vacuole * np.pi * seeds.radius**2,
@@ -160,4 +278,6 @@ def _draw(
     }
     own = ("edge", "closing", "smooth", "lobe", "contrast", "skin", "rim")
     given |= {name: getattr(rules, name) for name in own}
+    if typical_depth is not None:
+        given["typical_depth"] = typical_depth
     return _core.draw_cells(bodies, n, seeds.nuclei, region.reach, stain.depth, given)

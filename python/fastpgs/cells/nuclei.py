@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .. import _core
-from ..segmentation import segment
+from .. import _core, _problem
+from ..segmentation import solve
 from . import shapes
+from .reference import Pivots, Reference
 from .stain import OFFSET, Stain
 
 __all__ = ["NucleusRules", "Seeds", "find_nuclei"]
@@ -47,6 +48,8 @@ class Seeds(NamedTuple):
     nuclei: Bool
     background: float  # strength of the background
     radius: float  # typical radius of a nucleus, pixels
+    part: float  # typical area of a rough nucleus, pixels
+    pivots: Pivots
 
 
 def start_pivots(score: npt.NDArray[np.int16], valid: Bool, k: int) -> npt.NDArray[np.int64] | None:
@@ -59,19 +62,62 @@ def start_pivots(score: npt.NDArray[np.int16], valid: Bool, k: int) -> npt.NDArr
 
 
 def find_nuclei(
-    stain: Stain, rules: NucleusRules, *, k: int, seed: int, num_threads: int | None
+    stain: Stain,
+    rules: NucleusRules,
+    *,
+    k: int,
+    seed: int,
+    num_threads: int | None,
+    reference: Reference | None = None,
 ) -> Seeds | None:
-    """Rough nuclei of an image: the pixels of its nuclear pivots, cleaned. None where there are none."""
+    """Rough nuclei of an image: the pixels of its nuclear pivots, cleaned. None where there are none.
+
+    With a reference, its pivots and typical sizes are used instead of the image's own.
+    """
+    if reference is None:
+        found = _find_pivots(stain, rules, k, seed, num_threads)
+        if found is None:
+            return None
+        pivots, nuclear = found
+        rough = shapes.open_disc(nuclear, 1.0)
+        radius = _typical_radius(rough)
+    else:
+        pivots, radius = reference.pivots, reference.radius
+        rough = shapes.open_disc(pivots.nearest_is_nuclear(stain.features) & stain.valid, 1.0)
+    if radius == 0.0:
+        return None
+    disc = np.pi * radius**2
+    rough = shapes.fill_holes(shapes.open_disc(rough, max(1.0, rules.opening * radius)), rules.hole * disc)
+    parts, n = shapes.label(rough)
+    if n == 0:
+        return None
+    area = np.bincount(parts.ravel(), minlength=n + 1)
+    inscribed = np.zeros(n + 1)
+    np.maximum.at(inscribed, parts.ravel(), shapes.distance(rough).ravel())
+    part = shapes.typical_area(area[1:]) if reference is None else reference.part
+    keep = area >= rules.part * part
+    if not stain.surround:  # a cell on black has no platelets beside it, but perhaps coarse chromatin
+        keep &= inscribed >= rules.body * radius
+    keep[0] = False
+    if not keep.any():
+        return None
+    return Seeds(keep[parts], pivots.ground, radius, part, pivots)
+
+
+def _find_pivots(
+    stain: Stain, rules: NucleusRules, k: int, seed: int, num_threads: int | None
+) -> tuple[Pivots, Bool] | None:
+    """The pivots of an image, and the pixels of the nuclear ones; None where none is nuclear."""
     init = start_pivots(stain.score, stain.valid, k)
     if init is None:
         return None
     mask = None if stain.valid.all() else stain.valid
     try:
-        groups = segment(
-            stain.features, k, features="raw", init=init, mask=mask, seed=seed, num_threads=num_threads
-        )
+        problem = _problem.prepare(stain.features, k=k, features="raw", init=init, mask=mask, seed=seed)
+        fitted = solve(problem, num_threads, inertia=False)
     except ValueError:  # fewer colours than pivots: there is nothing to tell apart
         return None
+    groups = fitted.labels
     flat = groups.ravel()
     count = np.maximum(np.bincount(flat, minlength=k + 1), 1)
     score = np.bincount(flat, weights=stain.score.ravel(), minlength=k + 1) / count
@@ -96,26 +142,10 @@ def find_nuclei(
         nuclear = depth > max(rules.share * depth.max(), rules.lowest)
     if not nuclear.any():
         return None
-    rough = shapes.open_disc(nuclear[groups], 1.0)
-    radius = _typical_radius(rough)
-    if radius == 0.0:
-        return None
-    disc = np.pi * radius**2
-    rough = shapes.fill_holes(shapes.open_disc(rough, max(1.0, rules.opening * radius)), rules.hole * disc)
-    parts, n = shapes.label(rough)
-    if n == 0:
-        return None
-    area = np.bincount(parts.ravel(), minlength=n + 1)
-    inscribed = np.zeros(n + 1)
-    np.maximum.at(inscribed, parts.ravel(), shapes.distance(rough).ravel())
-    keep = area >= rules.part * shapes.typical_area(area[1:])
-    if not stain.surround:  # a cell on black has no platelets beside it, but perhaps coarse chromatin
-        keep &= inscribed >= rules.body * radius
-    keep[0] = False
-    if not keep.any():
-        return None
     empty = groups == int(green.argmin())
-    return Seeds(keep[parts], float(np.median(stain.strength[empty])), radius)
+    ground = float(np.median(stain.strength[empty]))
+    features = np.asarray(fitted.core.pivot_features, np.float64).reshape(k, 3)
+    return Pivots(features, nuclear[1:], ground), nuclear[groups]
 
 
 def _typical_radius(mask: Bool) -> float:

@@ -91,7 +91,11 @@ def as_levels(image: npt.ArrayLike) -> Levels:
 
 
 def stain_features(
-    image: npt.ArrayLike, mask: npt.NDArray[np.bool_] | None = None, *, single: bool = True
+    image: npt.ArrayLike,
+    mask: npt.NDArray[np.bool_] | None = None,
+    *,
+    single: bool = True,
+    white: npt.NDArray[np.float64] | None = None,
 ) -> Stain:
     """White-balance, smooth and turn an image into stain features.
 
@@ -104,6 +108,9 @@ def stain_features(
     single : bool
         A black surround is that of a single cell, cut out: nothing tells what is white, and all that is left is
         cell. Otherwise that of a round field of view, whose blurred rim is left out too.
+    white : (3,) float64 ndarray, optional
+        Background colour, where it is known of the whole that the image is a window of; no surround is looked
+        for then.
     """
     rgb = as_levels(image)
     if mask is not None:
@@ -112,13 +119,15 @@ def stain_features(
             raise ValueError(f"mask must have the image's shape {rgb.shape[:2]}, got {mask.shape}")
         if mask.dtype != np.bool_:
             raise ValueError(f"mask must be of bool, got {mask.dtype.name}; compare it with a value first")
-    surround = _core.black_surround(rgb, DARK)
+    surround = None if white is not None else _core.black_surround(rgb, DARK)
     valid: Bool | None = mask
     if surround is not None:
         inside = ~surround if single else shapes.erode_disc(~surround, RIM)
         valid = inside if mask is None else mask & inside
     cut_out = single and surround is not None
-    if cut_out or (valid is not None and not valid.any()):
+    if white is not None:
+        pass
+    elif cut_out or (valid is not None and not valid.any()):
         white = np.full(3, 255.0)
     else:
         white = _core.background(rgb, None if valid is None else np.ascontiguousarray(valid))
