@@ -40,7 +40,7 @@ def test_windows_agree_with_the_whole(image: npt.NDArray[np.uint8], reference: R
         for left in range(0, SIDE, tile):
             y, x = max(top - margin, 0), max(left - margin, 0)
             window = image[y : top + tile + margin, x : left + tile + margin]
-            found = centres(find_cells(window, reference=reference)) + (y, x)
+            found = centres(find_cells(window, reference=reference)) + np.array([y, x])
             own = [c for c in found if top <= c[0] < top + tile and left <= c[1] < left + tile]
             here = [c for c in expected if top <= c[0] < top + tile and left <= c[1] < left + tile]
             assert len(own) == len(here)
