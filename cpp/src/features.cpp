@@ -109,15 +109,9 @@ struct Decode16 {
     }
 };
 
-std::int64_t luma_of(std::int64_t r, std::int64_t g, std::int64_t b) {
-    return (13926 * r + 46885 * g + 4725 * b + 32768) >> 16;
-}
-
-double luma_of(double r, double g, double b) { return (0.2125 * r + 0.7154 * g) + 0.0721 * b; }
-
 template <class T>
 struct Wide {
-    using type = std::int64_t;
+    using type = std::uint32_t;
 };
 template <>
 struct Wide<float> {
@@ -250,14 +244,20 @@ void read_any(const ImageView& image, const FeatureSpace& space, At at, Out* con
     }
 }
 
-// z = W x in place; W is lower-triangular, so the last coordinate goes first.
+// z = W x in place; W is lower-triangular, so the last coordinate goes first. Features and weights are
+// finite, so zeros of W, which are most of a map that only scales, are left out.
 void apply_map(const FeatureSpace& space, std::size_t n, double* const* out) {
-    const std::size_t dims = space.dims;
-    for (std::size_t a = dims; a-- > 0;) {
-        const double* row = space.map + a * dims;
+    for (std::size_t a = space.dims; a-- > 0;) {
+        const double* row = space.map + a * space.dims;
+        std::size_t first = 0;
+        while (first < a && row[first] == 0.0) ++first;
+        if (first == a) {
+            for (std::size_t i = 0; i < n; ++i) out[a][i] *= row[a];
+            continue;
+        }
         for (std::size_t i = 0; i < n; ++i) {
-            double total = row[0] * out[0][i];
-            for (std::size_t b = 1; b <= a; ++b) total += row[b] * out[b][i];
+            double total = row[first] * out[first][i];
+            for (std::size_t b = first + 1; b <= a; ++b) total += row[b] * out[b][i];
             out[a][i] = total;
         }
     }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "fastpgs/features.hpp"
+#include "fastpgs/grey_image.hpp"
 #include "fastpgs/growing.hpp"
 #include "fastpgs/kernels.hpp"
 #include "fastpgs/parallel.hpp"
@@ -158,6 +159,11 @@ Result segment_wide(const Task& task) {
 }  // namespace
 
 Result segment(const ImageView& image, const MaskView& mask, const Params& params, std::int32_t* labels) {
+    const bool integer = image.type == PixelType::u8 || image.type == PixelType::u16;
+    if (params.features == Features::gray && image.channels == 3 && integer) {
+        const GreyImage grey(image, resolve_threads(params.threads));
+        return segment(grey.view(), mask, params, labels);
+    }
     const FeatureSpace space = feature_space(image, params);
     const int threads = resolve_threads(params.threads);
     const bool exact = space.integer && space.map == nullptr && params.update == Update::medoid;

@@ -339,7 +339,7 @@ class Tiles final : public Source<std::int32_t> {
 
 std::unique_ptr<Source<std::int32_t>> make_tiles(const Task& task) {
     const bool colour = task.image.channels == 3 && !task.space.positions && task.space.dims == 3;
-    const bool bytes = task.image.type == PixelType::u8 && colour && task.space.kind != Features::gray;
+    const bool bytes = task.image.type == PixelType::u8 && colour;
     const bool lab = task.space.kind == Features::lab && colour;
     const bool small = task.image.pixels() <= kManyPixels;
     if (!task.exact || task.space.map != nullptr || task.params.k > static_cast<int>(kTilePivots))

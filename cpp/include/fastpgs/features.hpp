@@ -43,6 +43,12 @@ void gather_features(const ImageView& image, const FeatureSpace& space, const st
 // Fixed-point CIELAB of one 8-bit colour.
 std::array<std::int32_t, 3> lab_of(std::uint8_t r, std::uint8_t g, std::uint8_t b);
 
+// Rec. 709 luma: of levels of 8 or 16 bits, rounded to a level; of reals.
+inline std::uint32_t luma_of(std::uint32_t r, std::uint32_t g, std::uint32_t b) {
+    return (13926U * r + 46885U * g + 4725U * b + 32768U) >> 16;
+}
+inline double luma_of(double r, double g, double b) { return (0.2125 * r + 0.7154 * g) + 0.0721 * b; }
+
 // Rec. 709 luma of a pixel in the image's own units, by which pivots are ordered; the sum of the channels
 // where there are not three.
 double luma(const ImageView& image, std::size_t pixel);
