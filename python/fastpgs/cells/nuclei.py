@@ -16,6 +16,7 @@ from .stain import OFFSET, Stain
 __all__ = ["NucleusRules", "Seeds", "find_nuclei"]
 
 Bool = npt.NDArray[np.bool_]
+Float = npt.NDArray[np.float64]
 
 
 class NucleusRules(NamedTuple):
@@ -29,6 +30,17 @@ class NucleusRules(NamedTuple):
     purple_red: float = 0.08  # and of v in g is purple
     pale: float = 0.4  # the share of a purple pivot
     lowest: float = 40.0  # and above this score: below it there is no nucleus in the image
+    stained: float = 0.4  # a pivot with more than this share of the greatest g is no glass
+    redder: float = 0.05  # a shift towards red (share of v in g) against paler pivots tells a second dye
+    violet: float = 0.52  # where u takes at least this share of g
+    likely: float = (
+        60.0  # and the score is above this; where none is, the light may have washed all colours out
+    )
+    faint: float = 30.0  # then a pivot above this counts
+    vivid_blue: float = 0.8  # with more than this share of u in g
+    vivid_red: float = 0.25  # and of v
+    grey: float = 0.12  # a pivot with a smaller share of v, and no redder than paler ones, is red cells
+    greyer: float = 0.1  # if the highest pivot's share of v is larger by this
     opening: float = 0.1  # bridges narrower than twice this are cut
     body: float = 0.25  # a part whose inscribed radius is smaller is a platelet or precipitate
     part: float = 0.05  # and so is a part smaller than this
@@ -128,13 +140,7 @@ def _find_pivots(
         (np.bincount(flat, weights=stain.features[..., i].ravel(), minlength=k + 1) / count - OFFSET) / green
         for i in (1, 2)
     )
-    # Red cells are salmon (little u) or grey-blue (little v), never purple: a pale nucleus beside very dark
-    # ones is told by that.
-    purple = (blue > rules.purple_blue) & (red > rules.purple_red)
-    share = np.where(purple, rules.pale, rules.share)
-    nuclear = score > np.maximum(share * score.max(), rules.lowest)
-    if score.max() < rules.sure:
-        nuclear &= purple
+    nuclear = _nuclear(score, green, blue, red, rules)
     if stain.surround and not nuclear.any():
         # On black no glass says what is white, so colours may mislead; but no red cells are there to be told
         # from, and depth is enough.
@@ -146,6 +152,29 @@ def _find_pivots(
     ground = float(np.median(stain.strength[empty]))
     features = np.asarray(fitted.core.pivot_features, np.float64).reshape(k, 3)
     return Pivots(features, nuclear[1:], ground), nuclear[groups]
+
+
+def _nuclear(score: Float, green: Float, blue: Float, red: Float, rules: NucleusRules) -> Bool:
+    """Which pivots are nuclear, by their score, ``g``, and the shares of ``u`` and ``v`` in it.
+
+    Red cells are salmon (little u) or grey-blue (little v), never purple: a pale nucleus beside very dark ones is
+    told by that. Where light or dye turn all the picture purple, hue is compared within it: the dye of red cells
+    keeps its hue however deep it is, nuclei are redder than what is paler.
+    """
+    purple = (blue > rules.purple_blue) & (red > rules.purple_red)
+    paler = (score < score[:, None]) & (green > rules.stained * green[np.isfinite(green)].max())
+    above = red - np.max(np.where(paler, red, -np.inf), axis=1, initial=-np.inf)
+    told = paler.any(axis=1)
+    redder = told & (above > rules.redder) & (blue > rules.violet) & (red > rules.purple_red)
+    redder &= score > rules.likely
+    grey = told & (above < rules.redder) & (red < min(rules.grey, red[score.argmax()] - rules.greyer))
+    vivid = (blue > rules.vivid_blue) & (red > rules.vivid_red) & (score.max() < rules.likely)
+    share = np.where(purple, rules.pale, rules.share)
+    nuclear = score > np.maximum(share * score.max(), np.where(vivid, rules.faint, rules.lowest))
+    if score.max() < rules.sure:
+        nuclear &= purple | redder
+    chosen: Bool = nuclear & ~grey
+    return chosen
 
 
 def _typical_radius(mask: Bool) -> float:
