@@ -12,7 +12,7 @@ from fastpgs.report.colours import p_colour
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Layer", "cell_layer", "colours", "feature_table"]
+__all__ = ["Layer", "cell_layer", "cluster_colours", "colours", "feature_table"]
 
 Layer = tuple[Any, dict[str, Any], str]
 
@@ -37,6 +37,20 @@ def colours(p_blast: npt.ArrayLike) -> Any:
     by_label: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
     for label, p in enumerate(np.asarray(p_blast, float).tolist(), start=1):
         by_label[label] = np.array([*p_colour(p), 255]) / 255
+    return DirectLabelColormap(color_dict=by_label)
+
+
+def cluster_colours(k: int) -> Any:
+    """A colour map of clusters 1 (darkest) to k (brightest): dark to bright, so that the order can be seen.
+
+    Label 0, beyond the threshold, is transparent; the brightest, mostly glass, nearly so.
+    """
+    from napari.utils.colormaps import DirectLabelColormap, ensure_colormap
+
+    scale = ensure_colormap("viridis").map(np.linspace(0.0, 1.0, k))
+    scale[-1, 3] = 0.25
+    by_label: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
+    by_label.update(enumerate(scale, start=1))
     return DirectLabelColormap(color_dict=by_label)
 
 

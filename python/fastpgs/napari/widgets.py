@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from magicgui import magic_factory
 
-from fastpgs.napari.layers import Layer, cell_layer
+from fastpgs.napari.layers import Layer, cell_layer, cluster_colours
 
 if TYPE_CHECKING:
     import napari.layers
@@ -57,7 +57,8 @@ def segment_image(
         # A small picture is done in less time than threads on a busy machine take to meet.
         num_threads=1 if pixels.shape[0] * pixels.shape[1] <= 1 << 20 else None,
     )
-    return labels, {"name": f"{image.name}: clusters", "opacity": 0.6}, "labels"
+    options = {"name": f"{image.name}: clusters", "opacity": 0.5, "colormap": cluster_colours(k)}
+    return labels, options, "labels"
 
 
 segment_widget = magic_factory(
@@ -111,7 +112,7 @@ def judge_cells(
 
 cells_widget = magic_factory(
     judge_cells,
-    call_button="Find cells",
+    call_button="Find cells (research use only)",
     judge={"label": "judge them (p_blast)"},
     model={"tooltip": "a model of the package or a model folder"},
 )
