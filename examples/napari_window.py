@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 
-import napari
 from qtpy.QtWidgets import QApplication
+
+import napari
 
 
 def main() -> None:

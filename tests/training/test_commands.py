@@ -1,12 +1,16 @@
 """The commands parse, call, and say what is wrong."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from fastpgs.cli import compare, crossval, data, export, model_summary, train
+from fastpgs.cli._console import print_json
+from fastpgs.synth import write_cnmc_tree
 
 MODULES = {
     "train": train,
@@ -87,3 +91,52 @@ def test_cards_name_no_folders(monkeypatch):
         ],
     )
     assert train._command() == "fastpgs train patients --out own --size=32"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    return write_cnmc_tree(
+        tmp_path_factory.mktemp("cnmc"), patients_per_class=3, cells_per_patient=2, size=96, prelim=False
+    ).root
+
+
+TINY = (
+    "--size",
+    "16",
+    "--width",
+    "4",
+    "--epochs",
+    "1",
+    "--batch-size",
+    "4",
+    "--device",
+    "cpu",
+    "--threads",
+    "1",
+)
+
+
+def test_json_and_quiet(app, tree, tmp_path):
+    small = ("--network", "unet_plr", "--folds", "3", "--scale", "0.2", "--source", "image", *TINY)
+    result = run(app, "crossval", tree, "--out", tmp_path / "cv", "--json", "--quiet", *small)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert [len(told["folds"]), told["leaky"]] == [3, False]
+    assert all(Path(name).exists() for name in told["files"])
+    assert result.stderr == ""
+    again = run(app, "crossval", tree, "--out", tmp_path / "cv", "--quiet", "--resume", *small)
+    assert (again.exit_code, again.output) == (0, "")
+
+    only = ("--only", "majority class", "--source", "image", "--folds", "3", *TINY)
+    result = run(app, "compare", tree, "--out", tmp_path / "cmp", "--json", "--quiet", *only)
+    assert result.exit_code == 0, result.output
+    assert [row["name"] for row in json.loads(result.stdout)["rows"]] == ["majority class"]
+
+    assert json.loads(run(app, "data", "check", tree, "--json").stdout)["images"] == 12
+    checked = run(app, "data", "check", tree, "--quiet")
+    assert (checked.exit_code, checked.output) == (0, "")
+
+
+def test_json_has_no_word_for_nan(capsys):
+    print_json({"a": float("nan"), "b": [np.float32(0.5), np.int64(2)], "c": None})
+    assert json.loads(capsys.readouterr().out) == {"a": None, "b": [0.5, 2], "c": None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -60,8 +61,18 @@ class Progress:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON on stdout."""
-    print(json.dumps(value, indent=2, allow_nan=False))
+    """Print a value as JSON on stdout; what is not a finite number, which JSON cannot say, as null."""
+    print(json.dumps(_finite(value), indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    if hasattr(value, "item"):  # a scalar of NumPy
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_result(result: Result, *, as_json: bool, quiet: bool) -> None:

@@ -47,10 +47,13 @@ def register(app: typer.Typer) -> None:
         device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
         cache: Annotated[Path | None, typer.Option(help="Folder for found cells.")] = None,
         resume: Annotated[bool, typer.Option(help="Take finished rows from the folder.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print rows as JSON.")] = False,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     ) -> None:
         """Compare classifiers on the same grouped folds, the paper's figures beside ours."""
         import torch
 
+        from fastpgs.cli._console import print_json
         from fastpgs.inference.preprocess import InputSpec
         from fastpgs.training.compare import CompareOptions, compare
         from fastpgs.training.datasets import read_dataset, thin_out
@@ -59,8 +62,8 @@ def register(app: typer.Typer) -> None:
 
         try:
             found = read_dataset(data, cast(Any, layout), blocks=blocks)
-            with Progress() as progress:
-                compare(
+            with Progress(quiet) as progress:
+                rows = compare(
                     found if limit == 0 else thin_out(found, limit),
                     out,
                     InputSpec(
@@ -98,8 +101,11 @@ def register(app: typer.Typer) -> None:
                 )
         except (ValueError, FileNotFoundError) as error:
             raise typer.BadParameter(str(error)) from error
-        if allow_leakage:
-            typer.secho(
-                "random split: groups lie on both sides, these figures are too good", fg="red", bold=True
-            )
-        typer.echo((out / f"{family}.md").read_text())
+        if as_json:
+            print_json({"leaky": allow_leakage, "rows": rows})
+        elif not quiet:
+            if allow_leakage:
+                typer.secho(
+                    "random split: groups lie on both sides, these figures are too good", fg="red", bold=True
+                )
+            typer.echo((out / f"{family}.md").read_text())

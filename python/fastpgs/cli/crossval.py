@@ -47,10 +47,13 @@ def register(app: typer.Typer) -> None:
         device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
         cache: Annotated[Path | None, typer.Option(help="Folder for found cells.")] = None,
         resume: Annotated[bool, typer.Option(help="Go on where a killed run was.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print figures as JSON.")] = False,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     ) -> None:
         """Cross-validate a network, groups kept whole: accuracy and loss at start and end of training, each fold."""
         import torch
 
+        from fastpgs.cli._console import print_json
         from fastpgs.inference.preprocess import InputSpec
         from fastpgs.training.crossval import cross_validate
         from fastpgs.training.datasets import read_dataset, thin_out
@@ -60,7 +63,7 @@ def register(app: typer.Typer) -> None:
         unet = network.startswith("unet") and "table2" not in network
         try:
             found = read_dataset(data, cast(Any, layout), blocks=blocks)
-            with Progress() as progress:
+            with Progress(quiet) as progress:
                 result = cross_validate(
                     found if limit == 0 else thin_out(found, limit),
                     out,
@@ -95,9 +98,15 @@ def register(app: typer.Typer) -> None:
                 )
         except (ValueError, FileNotFoundError) as error:
             raise typer.BadParameter(str(error)) from error
-        if allow_leakage:
-            typer.secho(
-                "random split: groups lie on both sides, these figures are too good", fg="red", bold=True
+        if as_json:
+            files = [str(path) for path in result.files]
+            print_json(
+                {"leaky": allow_leakage, "figures": result.figures, "folds": result.rows, "files": files}
             )
-        for path in result.files:
-            typer.echo(str(path))
+        elif not quiet:
+            if allow_leakage:
+                typer.secho(
+                    "random split: groups lie on both sides, these figures are too good", fg="red", bold=True
+                )
+            for path in result.files:
+                typer.echo(str(path))

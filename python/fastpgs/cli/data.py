@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -29,8 +28,10 @@ def register(app: typer.Typer) -> None:
         normal: Annotated[list[str] | None, typer.Option(help="Folder name of normals; repeatable.")] = None,
         part: Annotated[str | None, typer.Option(help="Of C-NMC: train, prelim or a fold's name.")] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     ) -> None:
         """Classes, patients or blocks, sizes, duplicates and unreadable files. Exit code 1 if anything is wrong."""
+        from fastpgs.cli._console import print_json
         from fastpgs.training.check import check_dataset
         from fastpgs.training.datasets import read_dataset
 
@@ -47,8 +48,8 @@ def register(app: typer.Typer) -> None:
             raise typer.BadParameter(str(error)) from error
         report = check_dataset(found)
         if as_json:
-            typer.echo(json.dumps(report.to_dict(), indent=2))
-        else:
+            print_json(report.to_dict())
+        elif not quiet:
             _print(report)
         if report.problems:
             raise typer.Exit(1)

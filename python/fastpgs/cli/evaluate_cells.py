@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,8 +43,10 @@ def register(app: typer.Typer) -> None:
         ] = None,
         threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all permitted.")] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     ) -> None:
         """Dice of nuclei and cells, wrong or missing cells, and time, beside goals and simple methods."""
+        from fastpgs.cli._console import print_json
         from fastpgs.evaluation.cells import evaluate_cells as evaluate
         from fastpgs.evaluation.cells import save_report
         from fastpgs.evaluation.counts import read_counts
@@ -59,8 +60,8 @@ def register(app: typer.Typer) -> None:
         report = evaluate(sets, seeds=seeds, num_threads=threads, probes=probes, counts=by_eye)
         overlays = save_report(report, sets, out)
         if as_json:
-            typer.echo(json.dumps(report.to_dict(), indent=2))
-        else:
+            print_json(report.to_dict())
+        elif not quiet:
             _print(report)
             typer.echo(f"{out / 'images.csv'}, {out / 'figures.json'} and {len(overlays)} overlays")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -24,6 +23,7 @@ def register(app: typer.Typer) -> None:
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     ) -> None:
         """Layers, shapes, parameter counts and connections of a network, with Eqs. 9-15 worked out."""
+        from fastpgs.cli._console import print_json
         from fastpgs.nets import build_network
         from fastpgs.nets.summary import summarise
 
@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error
         if as_json:
-            typer.echo(json.dumps(summary.to_dict(), indent=2))
+            print_json(summary.to_dict())
         else:
             _print(summary)
 

@@ -74,10 +74,13 @@ def register(app: typer.Typer) -> None:
         device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
         cache: Annotated[Path | None, typer.Option(help="Folder for found cells.")] = None,
         resume: Annotated[bool, typer.Option(help="Go on where a killed run was.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print figures as JSON.")] = False,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     ) -> None:
         """Train a network on the cells of labelled images; calibrate and evaluate it on groups never seen."""
         import torch
 
+        from fastpgs.cli._console import print_json
         from fastpgs.inference.preprocess import InputSpec
         from fastpgs.training.augment import Augment
         from fastpgs.training.datasets import read_dataset
@@ -100,7 +103,7 @@ def register(app: typer.Typer) -> None:
                 other = read_dataset(test, cast(Any, layout), blocks=blocks)
             elif test_part is not None:
                 other = read_dataset(data, "cnmc", part=test_part)
-            with Progress() as progress:
+            with Progress(quiet) as progress:
                 result = fit_model(
                     found,
                     out,
@@ -148,8 +151,11 @@ def register(app: typer.Typer) -> None:
                 )
         except (ValueError, FileNotFoundError) as error:
             raise typer.BadParameter(str(error)) from error
-        _print(result.report)
-        typer.echo(f"model: {out}")
+        if as_json:
+            print_json({"model": str(out), **result.report})
+        elif not quiet:
+            _print(result.report)
+            typer.echo(f"model: {out}")
 
 
 def _command() -> str:

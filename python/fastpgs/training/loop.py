@@ -131,9 +131,12 @@ def train_network(
     pictures = torch.from_numpy(np.ascontiguousarray(cells.inputs(spec).transpose(0, 3, 1, 2)))
     masks = torch.from_numpy(cells.masks).unsqueeze(1)
     cell_labels = labels[cells.sample]
-    steps = len(draw_cells(cells, labels, train, config, epoch=0)) // config.batch_size
+    drawn = len(draw_cells(cells, labels, train, config, epoch=0))
+    steps = drawn // config.batch_size
     if steps == 0:
-        raise ValueError(f"fewer training cells than one batch of {config.batch_size}")
+        raise ValueError(
+            f"batch_size must be at most the training cells of an epoch, got {config.batch_size} and {drawn} cells"
+        )
 
     history: list[dict[str, float]] = []
     best_weights: dict[str, Tensor] = {}

@@ -10,10 +10,10 @@ from rich.progress import Progress as RichProgress
 
 
 class Progress:
-    """Context manager to be passed as ``report``."""
+    """Context manager to be passed as ``report``; silent where `quiet`."""
 
-    def __init__(self) -> None:
-        self.console = Console(stderr=True)
+    def __init__(self, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, quiet=quiet)
         self.bars = RichProgress(
             TextColumn("{task.description:<22}"),
             BarColumn(),
@@ -21,7 +21,7 @@ class Progress:
             TextColumn("{task.fields[metrics]}"),
             TimeRemainingColumn(),
             console=self.console,
-            disable=not self.console.is_terminal,
+            disable=quiet or not self.console.is_terminal,
             transient=True,
         )
         self.task: Any = None
