@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/views.hpp"
 
 namespace fastpgs::bindings {
@@ -14,6 +15,26 @@ namespace py = pybind11;
 
 using LabelArray = py::array_t<std::int32_t, py::array::c_style>;
 using MaskArray = py::array_t<bool, py::array::c_style>;
+
+// Whether the thread that imported the module as Python's main one, which alone runs signal handlers, is this
+// one.
+bool on_main_thread();
+
+// Runs Python's handlers of signals that have come; true if one raised, which is then the error to report.
+inline bool signalled() {
+    const py::gil_scoped_acquire acquire;
+    return PyErr_CheckSignals() != 0;
+}
+
+// Python goes on while the core works; Ctrl-C ends the work where the core polls.
+class Released {
+  public:
+    Released() : listener_(on_main_thread() ? &signalled : nullptr) {}
+
+  private:
+    py::gil_scoped_release release_;
+    Listener listener_;
+};
 
 // A view of a C-contiguous array of shape (H, W) or (H, W, C). The array must outlive it.
 inline ImageView image_view(const py::array& array) {

@@ -50,7 +50,7 @@ MaskArray make_mask(const MaskArray& mask, Function&& function) {
     const shapes::Mask in = mask_of(mask);
     MaskArray out({in.rows, in.cols});
     std::uint8_t* data = bytes_of(out);
-    py::gil_scoped_release release;
+    const Released released;
     function(in, data);
     return out;
 }
@@ -61,7 +61,7 @@ std::tuple<LabelArray, std::int32_t> label(const MaskArray& mask) {
     std::int32_t* data = parts.mutable_data();
     std::int32_t n = 0;
     {
-        py::gil_scoped_release release;
+        const Released released;
         n = shapes::label(in, data);
     }
     return {parts, n};
@@ -74,7 +74,7 @@ std::tuple<DoubleArray, IndexArray> nearest(const MaskArray& mask) {
     double* distance = out.mutable_data();
     std::int64_t* at = index.mutable_data();
     {
-        py::gil_scoped_release release;
+        const Released released;
         std::vector<std::ptrdiff_t> found(static_cast<std::size_t>(in.size()));
         shapes::nearest(in, distance, found.data());
         std::copy(found.begin(), found.end(), at);
@@ -86,7 +86,7 @@ DoubleArray distance(const MaskArray& mask) {
     const shapes::Mask in = mask_of(mask);
     DoubleArray out({in.rows, in.cols});
     double* data = out.mutable_data();
-    py::gil_scoped_release release;
+    const Released released;
     shapes::distance(in, data);
     return out;
 }
@@ -99,7 +99,7 @@ LabelArray flood(const MaskArray& mask, const DoubleArray& levels, const LabelAr
     std::copy_n(markers.data(), in.size(), out.mutable_data());
     std::int32_t* data = out.mutable_data();
     const double* level = levels.data();
-    py::gil_scoped_release release;
+    const Released released;
     shapes::flood(in, level, data);
     return out;
 }
@@ -136,7 +136,7 @@ std::tuple<LabelArray, LabelArray> draw_cells(const LabelArray& bodies, std::int
     std::int32_t *cell = cells.mutable_data(), *nucleus = inner.mutable_data();
     const outlines::Field field{rough.rows, rough.cols,   bodies.data(),
                                 rough.data, reach.data(), depth.data()};
-    py::gil_scoped_release release;
+    const Released released;
     std::fill_n(cell, rough.size(), 0);
     std::fill_n(nucleus, rough.size(), 0);
     outlines::draw(field, n, rules, cell, nucleus);
@@ -155,7 +155,7 @@ py::object black_surround(const ByteArray& rgb, int dark) {
     std::uint8_t* data = bytes_of(mask);
     bool found = false;
     {
-        py::gil_scoped_release release;
+        const Released released;
         found = stain::black_surround(picture, dark, data);
     }
     return found ? py::object(mask) : py::none();
@@ -172,7 +172,7 @@ DoubleArray background(const ByteArray& rgb, const std::optional<MaskArray>& val
     }
     DoubleArray white(3);
     double* data = white.mutable_data();
-    py::gil_scoped_release release;
+    const Released released;
     stain::background(picture, used, data);
     return white;
 }
@@ -188,7 +188,7 @@ std::tuple<ByteArray, ShortArray, ShortArray, FloatArray> stain_planes(const Byt
     const stain::Planes out{features.mutable_data(), score.mutable_data(), depth.mutable_data(),
                             strength.mutable_data()};
     const double* balance = white.data();
-    py::gil_scoped_release release;
+    const Released released;
     stain::planes(picture, balance, offset, grey, out);
     return {features, score, depth, strength};
 }
@@ -200,7 +200,7 @@ std::vector<std::int64_t> spread_pivots(const ShortArray& score, const MaskArray
     for (std::ptrdiff_t i = 0; i < used.size(); ++i)
         if (score.data()[i] < -255 || score.data()[i] > 255)
             throw std::invalid_argument("scores must lie in [-255, 255]");
-    py::gil_scoped_release release;
+    const Released released;
     return stain::spread(score.data(), used.data, used.size(), k);
 }
 
@@ -210,7 +210,7 @@ LabelArray body_markers(const DoubleArray& distance, const LabelArray& region, d
     same_shape(distance, rows, cols, "distance");
     LabelArray out({rows, cols});
     std::int32_t* data = out.mutable_data();
-    py::gil_scoped_release release;
+    const Released released;
     bodies::markers(distance.data(), region.data(), rows, cols, neck, data);
     return out;
 }
@@ -222,7 +222,7 @@ LabelArray merge_bodies(const LabelArray& given, const MaskArray& nuclei, double
     LabelArray out({rough.rows, rough.cols});
     std::int32_t* data = out.mutable_data();
     std::copy_n(given.data(), rough.size(), data);
-    py::gil_scoped_release release;
+    const Released released;
     bodies::merge(data, rough.data, rough.rows, rough.cols, {vacuole, most, nearly_convex});
     return out;
 }
@@ -240,7 +240,7 @@ redness::Model model_of(const ByteArray& features, const MaskArray& near, const 
     }
     if (around.size() < 6 || far.size() < 6)
         throw std::invalid_argument("near and red must hold two pixels each");
-    py::gil_scoped_release release;
+    const Released released;
     return redness::fit(around, far, outlier);
 }
 
@@ -250,7 +250,7 @@ DoubleArray odds_by(const ByteArray& features, const redness::Model& model, doub
         throw std::invalid_argument("size must be odd, got " + std::to_string(size));
     DoubleArray out({picture.rows, picture.cols});
     double* data = out.mutable_data();
-    py::gil_scoped_release release;
+    const Released released;
     std::vector<double> odds(static_cast<std::size_t>(picture.size()));
     for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
         const std::uint8_t* colour = picture.rgb + 3 * i;

@@ -6,11 +6,10 @@
 #include <stdexcept>
 #include <string>
 
+#include "arrays.hpp"
 #include "fastpgs/conv3.hpp"
 
 namespace fastpgs::bindings {
-
-namespace py = pybind11;
 
 namespace {
 
@@ -68,7 +67,7 @@ Floats run(const Conv3& layer, const Floats& x, int padding, const std::optional
     maps.height = size_of(x, 1);
     maps.width = size_of(x, 2);
     maps.padding = static_cast<std::size_t>(padding);
-    const py::gil_scoped_release release;
+    const Released released;
     layer.run(maps);
     return y;
 }
@@ -86,7 +85,7 @@ Floats run_up(const Up2& layer, const Floats& x) {
     Floats y({x.shape(0), 2 * x.shape(1), 2 * x.shape(2), static_cast<py::ssize_t>(layer.c_out())});
     const float* from = x.data();
     float* to = y.mutable_data();
-    const py::gil_scoped_release release;
+    const Released released;
     layer.run(from, size_of(x, 0), size_of(x, 1), size_of(x, 2), to);
     return y;
 }
@@ -96,7 +95,7 @@ Floats run_pool(const Floats& x) {
     Floats y({x.shape(0), x.shape(1) / 2, x.shape(2) / 2, x.shape(3)});
     const float* from = x.data();
     float* to = y.mutable_data();
-    const py::gil_scoped_release release;
+    const Released released;
     pool2(from, size_of(x, 0), size_of(x, 1), size_of(x, 2), size_of(x, 3), to);
     return y;
 }

@@ -21,7 +21,7 @@ Result segment_one(const py::array& image, const py::object& mask, const Params&
     const MaskView used = mask_view(mask, view);
     labels = new_labels(view);
     std::int32_t* out = labels.mutable_data();
-    const py::gil_scoped_release release;
+    const Released released;
     return segment(view, used, params, out);
 }
 
@@ -39,7 +39,7 @@ py::tuple segment_many(const py::sequence& images, const py::sequence& masks, co
     }
     std::vector<Result> results;
     {
-        const py::gil_scoped_release release;
+        const Released released;
         results = segment_batch(jobs, params, threads);
     }
     return py::make_tuple(labels, results);
@@ -54,7 +54,7 @@ py::array_t<double> features(const py::array& image, const Params& params) {
     py::array_t<double> out({static_cast<py::ssize_t>(view.height), static_cast<py::ssize_t>(view.width),
                              static_cast<py::ssize_t>(space.dims)});
     double* data = out.mutable_data();
-    const py::gil_scoped_release release;
+    const Released released;
     read_features(view, space, 0, view.pixels(), planes.data());
     for (std::size_t i = 0; i < view.pixels(); ++i)
         for (std::size_t a = 0; a < space.dims; ++a) data[i * space.dims + a] = planes[a][i];
@@ -66,7 +66,7 @@ py::tuple feature_moments(const py::array& image, const py::object& mask, const 
     const MaskView used = mask_view(mask, view);
     Moments out;
     {
-        const py::gil_scoped_release release;
+        const Released released;
         out = moments(view, used, params);
     }
     return py::make_tuple(out.n, out.sums, out.products);

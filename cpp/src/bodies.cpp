@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "fastpgs/interrupt.hpp"
+
 namespace fastpgs::bodies {
 
 namespace {
@@ -127,10 +129,14 @@ void mean_of_line(const double* line, std::ptrdiff_t stride, std::ptrdiff_t leng
 void box_mean(const double* plane, std::ptrdiff_t rows, std::ptrdiff_t cols, int size, Beyond beyond,
               double* out) {
     std::vector<double> room, between(z(rows * cols));
-    for (std::ptrdiff_t c = 0; c < cols; ++c)
+    for (std::ptrdiff_t c = 0; c < cols; ++c) {
+        poll(z(c), 16);
         mean_of_line(plane + c, cols, rows, size, beyond, room, &between[z(c)]);
-    for (std::ptrdiff_t r = 0; r < rows; ++r)
+    }
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+        poll(z(r), 16);
         mean_of_line(&between[z(r * cols)], 1, cols, size, beyond, room, out + r * cols);
+    }
 }
 
 void markers(const double* distance, const std::int32_t* region, std::ptrdiff_t rows, std::ptrdiff_t cols,
@@ -157,6 +163,7 @@ void markers(const double* distance, const std::int32_t* region, std::ptrdiff_t 
     std::iota(body.begin(), body.end(), std::size_t{0});
     for (std::size_t i = 0; i < peaks.size();
          ++i) {  // from the highest peak down, each joins the best earlier one
+        poll();
         double best = neck;
         for (std::size_t j = 0; j < i; ++j) {
             if (peaks[j].part != peaks[i].part) continue;
@@ -191,6 +198,7 @@ void merge(std::int32_t* bodies, const std::uint8_t* nuclei, std::ptrdiff_t rows
         double best = 0.0;
         std::pair<std::int32_t, std::int32_t> chosen{0, 0};
         for (const auto& [a, b] : contacts(bodies, rows, cols)) {
+            poll();
             const double own = excess(bodies, nuclei, rows, cols, joined(a, b), a, b, rules);
             if (own > best) {
                 best = own;

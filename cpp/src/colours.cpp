@@ -1,13 +1,18 @@
 // The distinct colours of an 8-bit image as points.
+#include <algorithm>
 #include <numeric>
 #include <optional>
 
+#include "fastpgs/features.hpp"
 #include "fastpgs/groups.hpp"
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/palette.hpp"
 #include "point_source.hpp"
 
 namespace fastpgs {
 namespace {
+
+constexpr std::size_t kRead = std::size_t{1} << 18;  // colours read between two looks at signals
 
 template <class T>
 class Colours final : public PointSource<T> {
@@ -23,7 +28,12 @@ class Colours final : public PointSource<T> {
             static_cast<std::size_t>(std::accumulate(points_.weight.begin(), points_.weight.end(), 0.0));
         points_.exact = task.exact;
         points_.z.reset(task.space.dims, points_.n);
-        read_features(palette_.colours(), task.space, 0, points_.n, points_.z.data());
+        for (std::size_t begin = 0; begin < points_.n; begin += kRead) {
+            poll();
+            T* out[kMaxDims];
+            for (std::size_t a = 0; a < task.space.dims; ++a) out[a] = points_.z[a] + begin;
+            read_features(palette_.colours(), task.space, begin, std::min(begin + kRead, points_.n), out);
+        }
         if constexpr (std::is_same_v<T, double>) {
             if (!task.exact) set_grains(points_);
         }

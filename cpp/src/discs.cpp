@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/shapes.hpp"
 
 namespace fastpgs::shapes {
@@ -52,6 +53,7 @@ void erode_disc(Mask mask, double radius, std::uint8_t* out) {
     const std::vector<Run> half = half_widths(radius);
     const auto reach = static_cast<std::ptrdiff_t>(half.size()) - 1;
     for (std::ptrdiff_t r = 0; r < mask.rows; ++r) {
+        poll(static_cast<std::size_t>(r), 4);
         std::uint8_t* row = out + r * mask.cols;
         std::fill_n(row, mask.cols, std::uint8_t{1});
         for (std::ptrdiff_t y = std::max<std::ptrdiff_t>(r - reach, 0);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/shapes.hpp"
 
 namespace fastpgs::shapes {
@@ -21,18 +22,21 @@ void nearest(Mask mask, double* out, std::ptrdiff_t* index) {
     std::vector<std::int64_t> up(static_cast<std::size_t>(mask.size()));
     std::vector<std::int64_t> since(static_cast<std::size_t>(cols), none);
     for (std::ptrdiff_t i = 0; i < mask.size(); ++i) {
+        poll(static_cast<std::size_t>(i), std::size_t{1} << 16);
         auto& run = since[static_cast<std::size_t>(i % cols)];
         run = !mask.data[i] ? 0 : std::min(run + 1, none);
         up[static_cast<std::size_t>(i)] = run;
     }
     std::fill(since.begin(), since.end(), none);
     for (std::ptrdiff_t i = mask.size() - 1; i >= 0; --i) {
+        poll(static_cast<std::size_t>(i), std::size_t{1} << 16);
         auto& run = since[static_cast<std::size_t>(i % cols)];
         run = !mask.data[i] ? 0 : std::min(run + 1, none);
         if (run < up[static_cast<std::size_t>(i)]) up[static_cast<std::size_t>(i)] = -run;
     }
     std::vector<std::int64_t> site(static_cast<std::size_t>(cols)), from(static_cast<std::size_t>(cols));
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
+        poll(static_cast<std::size_t>(r), 4);
         const std::int64_t* g = up.data() + r * cols;
         const auto square = [&](std::int64_t x, std::int64_t s) { return (x - s) * (x - s) + g[s] * g[s]; };
         std::ptrdiff_t top = -1;

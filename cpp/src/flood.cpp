@@ -3,6 +3,7 @@
 // that both give the same labels.
 #include <algorithm>
 
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/shapes.hpp"
 
 namespace fastpgs::shapes {
@@ -62,6 +63,7 @@ void flood(Mask mask, const double* levels, std::int32_t* markers) {
     }
     std::int64_t age = 1;
     while (!heap.empty()) {
+        poll(static_cast<std::size_t>(age), 4096);
         const Pixel pixel = heap.pop();
         const std::ptrdiff_t r = pixel.index / mask.cols, c = pixel.index % mask.cols;
         const auto visit = [&](bool inside, std::ptrdiff_t index) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "fastpgs/features.hpp"
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/kernels.hpp"
 
 namespace fastpgs {
@@ -22,6 +23,7 @@ Groups<T>::Groups(const Points<T>& points, std::vector<std::uint32_t> starts)
     args.centre = centre;
     args.half = half;
     for (std::size_t g = 0; g < size(); ++g) {
+        poll(g, 4096);
         args.begin = begin(g);
         args.end = end(g);
         args.sums = sums_.data() + g * (dims_ + 1);
@@ -39,6 +41,7 @@ void Groups<T>::find_owners(const std::vector<T>& pivots, std::uint8_t* owners) 
     const std::size_t k = pivots.size() / dims_;
     const std::vector<double> p(pivots.begin(), pivots.end());
     for (std::size_t begin = 0; begin < size(); begin += kChunk) {
+        poll(begin, 32 * kChunk);
         const std::size_t n = std::min(kChunk, size() - begin);
         if (k > kVectorPivots) {
             for (std::size_t g = begin; g < begin + n; ++g) owners[g] = owner(p, g);

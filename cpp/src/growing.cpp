@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/kernels.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/points.hpp"
@@ -58,7 +59,8 @@ void mark_within(const ImageView& image, const MaskView& mask, const FeatureSpac
 void flood(std::size_t height, std::size_t width, std::size_t seed, int connectivity, std::uint8_t bit,
            std::uint8_t* open, std::uint8_t* reached) {
     std::vector<std::size_t> stack = {seed};
-    while (!stack.empty()) {
+    for (std::size_t step = 0; !stack.empty(); ++step) {
+        poll(step, 4096);
         const std::size_t pixel = stack.back();
         stack.pop_back();
         if ((open[pixel] & bit) == 0) continue;
@@ -168,8 +170,10 @@ void grow(const ImageView& image, const MaskView& mask, const FeatureSpace& spac
     }
     if (clusters == nullptr) return;
     const Bits& members = connected ? reached : within;
-    for (std::size_t j = 0; j < k; ++j)
+    for (std::size_t j = 0; j < k; ++j) {
+        poll();
         for (std::size_t i = 0; i < n; ++i) clusters[j * n + i] = members.at(j, i) ? 1 : 0;
+    }
 }
 
 template void grow(const ImageView&, const MaskView&, const FeatureSpace&, const Params&,

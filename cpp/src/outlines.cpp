@@ -5,6 +5,8 @@
 #include <limits>
 #include <numeric>
 
+#include "fastpgs/interrupt.hpp"
+
 namespace fastpgs::outlines {
 
 namespace {
@@ -207,6 +209,7 @@ std::int32_t draw(const Field& field, std::int32_t n, const Rules& rules, std::i
     std::vector<Drawn> drawn;
     for (std::int32_t own = 1; own <= n; ++own) {
         if (boxes[static_cast<std::size_t>(own)].bottom == 0) continue;
+        poll();
         Drawn next{boxes[static_cast<std::size_t>(own)], {}, {}, 0};
         if (outline(field, own, rules, next)) drawn.push_back(std::move(next));
     }

@@ -6,11 +6,13 @@
 #include <utility>
 
 #include "fastpgs/groups.hpp"
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/parallel.hpp"
 
 namespace fastpgs {
 namespace {
 
+constexpr std::size_t kPolled = std::size_t{1} << 20;         // pixels between two looks at signals
 constexpr std::size_t kPixelsPerTask = std::size_t{1} << 17;  // fewer are not worth a thread
 
 // Key of each level in its channel; a colour's key is the three together.
@@ -48,10 +50,12 @@ class Counters {
     // cells.
     template <class Visit>
     void visit_cells(Visit visit) const {
-        for (std::size_t cell = 0; cell < Palette::kCells; ++cell)
+        for (std::size_t cell = 0; cell < Palette::kCells; ++cell) {
+            poll(cell, 256);
             if (directory_[cell] != Palette::kNoBlock)
                 visit(cell, first_[directory_[cell]],
                       counters_.data() + (std::size_t{directory_[cell]} << 9));
+        }
     }
 
     bool overflowed() const { return !overflows_.empty(); }
@@ -125,6 +129,7 @@ class Merged {
     template <class Visit>
     void visit_cells(Visit visit) {  // visit(cell, first pixel, counts of its 512 places)
         for (std::size_t cell = 0; cell < Palette::kCells; ++cell) {
+            poll(cell, 256);
             bool any = false;
             std::size_t first = 0;
             for (const Counters& part : parts_) {
@@ -182,7 +187,12 @@ std::optional<Palette> Palette::count(const ImageView& image, const MaskView& ma
     for (std::size_t t = 0; t < tasks; ++t) parts.emplace_back(most_blocks);
     std::vector<std::uint8_t> fits(tasks, 0);
     parallel_for(tasks, threads, [&](std::size_t t) {
-        fits[t] = parts[t].count(data, mask, t * n / tasks, (t + 1) * n / tasks);
+        const std::size_t last = (t + 1) * n / tasks;
+        fits[t] = 1;
+        for (std::size_t begin = t * n / tasks; begin < last && fits[t] != 0; begin += kPolled) {
+            poll();
+            fits[t] = parts[t].count(data, mask, begin, std::min(begin + kPolled, last));
+        }
     });
     if (std::find(fits.begin(), fits.end(), 0) != fits.end()) return std::nullopt;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <exception>
 #include <fstream>
@@ -9,6 +10,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "fastpgs/interrupt.hpp"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -62,15 +65,16 @@ class Work {
     Work(std::size_t tasks, const std::function<void(std::size_t)>& body) : tasks_(tasks), body_(body) {}
 
     void run() noexcept {
+        const Watching watching(stop_);
+        ++entered_;
         for (std::size_t task = next_++; task < tasks_ && !failed_.load(std::memory_order_relaxed);
-             task = next_++) {
-            try {
+             task = next_++)
+            attempt([this, task] {
+                poll();
                 body_(task);
-            } catch (...) {
-                const std::lock_guard<std::mutex> lock(mutex_);
-                if (!failed_.exchange(true)) error_ = std::current_exception();
-            }
-        }
+            });
+        ++left_;
+        if (listens()) listen();
     }
 
     void rethrow() const {
@@ -78,8 +82,33 @@ class Work {
     }
 
   private:
+    template <class Step>
+    void attempt(Step step) noexcept {
+        try {
+            step();
+        } catch (...) {
+            const std::lock_guard<std::mutex> lock(mutex_);
+            if (!failed_.exchange(true)) error_ = std::current_exception();
+        }
+    }
+
+    // The calling thread has no task left. While others work on it goes on asking whether they are to stop:
+    // in the barrier it could not. Whoever enters later finds no task either.
+    void listen() noexcept {
+        const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
+        while (left_.load() != entered_.load() && !failed_.load(std::memory_order_relaxed)) {
+            attempt([] { poll(); });
+            if (std::chrono::steady_clock::now() < soon)
+                std::this_thread::yield();
+            else
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    }
+
     std::size_t tasks_;
     const std::function<void(std::size_t)>& body_;
+    const std::atomic<bool>* stop_ = stop_flag();
+    std::atomic<int> entered_{0}, left_{0};
     std::atomic<std::size_t> next_{0};
     std::atomic<bool> failed_{false};
     std::mutex mutex_;
@@ -128,7 +157,10 @@ void parallel_for(std::size_t tasks, int threads, const std::function<void(std::
     const int team =
         static_cast<int>(std::min<std::size_t>(tasks, static_cast<std::size_t>(std::max(1, threads))));
     if (team <= 1) {
-        for (std::size_t task = 0; task < tasks; ++task) body(task);
+        for (std::size_t task = 0; task < tasks; ++task) {
+            poll();
+            body(task);
+        }
         return;
     }
     Work work(tasks, body);

@@ -7,14 +7,16 @@
 #include <utility>
 
 #include "fastpgs/features.hpp"
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/kernels.hpp"
 #include "fastpgs/parallel.hpp"
 
 namespace fastpgs {
 namespace {
 
-constexpr std::size_t kBlock = 32 * kChunk;           // points of one task
-constexpr std::size_t kWorth = std::size_t{1} << 17;  // points that are worth a thread
+constexpr std::size_t kBlock = 32 * kChunk;            // points of one task
+constexpr std::size_t kWorth = std::size_t{1} << 17;   // points that are worth a thread
+constexpr std::size_t kPolled = std::size_t{1} << 12;  // groups between two looks at signals
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // A window of the planes: pointers to the coordinates of point `begin`.
@@ -96,6 +98,7 @@ class Alternation {
     Iterated run(Pivots<T>& pivots) {
         Iterated out;
         while (out.n_iter < params_.max_iter && !out.converged) {
+            poll();
             const std::vector<T> before = pivots.z;
             if (params_.update == Update::mean && params_.threshold)
                 sum_within(pivots.z, *params_.threshold);
@@ -150,6 +153,7 @@ class Alternation {
         std::fill(sums_.begin(), sums_.end(), 0.0);
         gathered_.start(dims_);
         for (std::size_t g = 0; g < groups_->size(); ++g) {
+            poll(g, kPolled);
             if (owners_[g] != kStraddles) {
                 groups_->add(g, sums_.data() + owners_[g] * (dims_ + 1));
                 continue;
@@ -219,6 +223,7 @@ class Alternation {
     void move_to_medoids(Pivots<T>& pivots) {
         if (groups_ == nullptr) find_least();
         for (std::size_t j = 0; j < k_; ++j) {
+            poll();
             if (sums_[j * (dims_ + 1)] == 0.0) continue;  // an emptied cluster keeps its pivot
             const std::size_t point = groups_ == nullptr ? medoid(j) : medoid_of_groups(j);
             pivots.point[j] = point;
@@ -272,6 +277,7 @@ class Alternation {
         double least = kInfinity;
         std::size_t looked = near_.size();
         while (looked > 0 && near_.front().first <= least) {
+            poll(looked, kPolled);
             const std::size_t g = near_.front().second;
             for (std::size_t i = groups_->begin(g); i < groups_->end(g); ++i)
                 if (is_member(g, i, j)) least = std::min(least, distance2(points_, i, mean));
@@ -426,6 +432,7 @@ std::size_t nearest_point(const Points<double>& points, const double* target, bo
     double least = kInfinity;
     std::vector<std::size_t> tied;
     for (std::size_t i = 0; i < points.n; ++i) {
+        poll(i, kBlock);
         const double d = distance2(points, i, target);
         if (d > least || (d == least && ordered && !tied.empty())) continue;
         if (d < least) tied.clear();

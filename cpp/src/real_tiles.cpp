@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/points.hpp"
 #include "fastpgs/real_kernels.hpp"
@@ -57,6 +58,7 @@ class RealTiles final : public Source<double> {
         const Params& params = task_.params;
         while (out.n_iter < params.max_iter && !out.converged) {
             const std::vector<double> before = pivots.z;
+            poll();
             if (params.update == Update::mean && params.threshold)
                 sum_within(pivots.z, *params.threshold);
             else
@@ -244,6 +246,7 @@ class RealTiles final : public Source<double> {
 
     void move_to_medoid(Pivots<double>& pivots, std::size_t j, Search& search) const {
         const double* sums = sums_.data() + j * (dims_ + 1);
+        poll();
         if (sums[0] == 0.0) return;  // an emptied cluster keeps its pivot
         double mean[kMaxDims];
         for (std::size_t a = 0; a < dims_; ++a) mean[a] = sums[1 + a] / sums[0];

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <type_traits>
 
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/kernels.hpp"
 #include "fastpgs/points.hpp"
 #include "fastpgs/random.hpp"
@@ -15,6 +16,7 @@ namespace fastpgs {
 namespace {
 
 constexpr std::size_t kCandidates = 4096;
+constexpr std::size_t kRead = std::size_t{1} << 18;  // pixels between two looks at signals
 
 std::size_t count_used(const ImageView& image, const MaskView& mask) {
     if (!mask) return image.pixels();
@@ -52,7 +54,12 @@ class Pool {
   public:
     Pool(const ImageView& image, const FeatureSpace& space, std::vector<std::int64_t> pixels)
         : pixels_(std::move(pixels)), z_(space.dims, pixels_.size()) {
-        gather_features(image, space, pixels_.data(), pixels_.size(), z_.data());
+        for (std::size_t begin = 0; begin < size(); begin += kRead) {
+            poll();
+            double* out[kMaxDims];
+            for (std::size_t a = 0; a < z_.dims(); ++a) out[a] = z_[a] + begin;
+            gather_features(image, space, pixels_.data() + begin, std::min(kRead, size() - begin), out);
+        }
     }
 
     std::size_t size() const { return pixels_.size(); }
@@ -68,8 +75,14 @@ class Pool {
     D closer(const std::vector<double>& before, const std::vector<double>& target,
              std::vector<double>& out) const {
         out.resize(size());
-        const double sum =
-            fastpgs::closer({z_.data(), size(), z_.dims(), target.data(), before.data(), out.data()});
+        double sum = 0.0;
+        for (std::size_t begin = 0; begin < size(); begin += kRead) {
+            poll();
+            const double* z[kMaxDims];
+            for (std::size_t a = 0; a < z_.dims(); ++a) z[a] = z_[a] + begin;
+            sum += fastpgs::closer({z, std::min(kRead, size() - begin), z_.dims(), target.data(),
+                                    before.data() + begin, out.data() + begin});
+        }
         // Integers of a pool of candidates add up to less than 2^53, in any order.
         if (std::is_integral_v<D> && size() <= kCandidates) return static_cast<D>(sum);
         D total = 0;
@@ -157,6 +170,7 @@ void visit_pixels(const ImageView& image, const MaskView& mask, const FeatureSpa
     Planes<double> z(space.dims, kRun);
     std::vector<double> x(space.dims);
     for (std::size_t begin = 0; begin < image.pixels(); begin += kRun) {
+        poll(begin, 16 * kRun);
         const std::size_t end = std::min(begin + kRun, image.pixels());
         read_features(image, space, begin, end, z.data());
         for (std::size_t i = 0; i < end - begin; ++i) {

@@ -8,6 +8,7 @@
 #include "fastpgs/features.hpp"
 #include "fastpgs/grey_image.hpp"
 #include "fastpgs/growing.hpp"
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/kernels.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/pivots.hpp"
@@ -68,6 +69,7 @@ class Segmentation {
         std::optional<Start<T>> best;
         const int starts = params_.init == Init::given ? 1 : params_.n_init;
         for (int start = 0; start < starts; ++start) {
+            poll();
             const std::vector<std::int64_t> raster =
                 params_.init == Init::given ? params_.given
                                             : seed_pivots(image_, mask_, space_, params_, exact_, start);
@@ -200,6 +202,7 @@ Moments moments(const ImageView& image, const MaskView& mask, const Params& para
     Planes<double> x(dims, kRun);
     std::vector<double> products(dims);
     for (std::size_t begin = 0; begin < image.pixels(); begin += kRun) {
+        poll();
         const std::size_t end = std::min(begin + kRun, image.pixels());
         read_features(image, space, begin, end, x.data());
         // Integers of at most 2^20 in runs of 2^12: sums are exact in doubles.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "fastpgs/interrupt.hpp"
+
 namespace fastpgs::shapes {
 
 namespace {
@@ -26,6 +28,7 @@ std::int32_t label(Mask mask, std::int32_t* parts) {
     // A union of two provisional labels keeps the lower one, so roots ascend in raster order.
     std::vector<std::int32_t> parent{0};
     for (std::ptrdiff_t r = 0; r < mask.rows; ++r) {
+        poll(static_cast<std::size_t>(r), 16);
         const std::uint8_t* row = mask.data + r * mask.cols;
         std::int32_t* own = parts + r * mask.cols;
         const std::int32_t* above = own - mask.cols;

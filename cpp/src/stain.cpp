@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/shapes.hpp"
 
 namespace fastpgs::stain {
@@ -129,6 +130,7 @@ void planes(Picture picture, const double white[3], int offset, bool grey, const
     };
     balance(0);
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
+        poll(z(r), 16);
         if (r + 1 < rows) balance(r + 1);
         for (std::ptrdiff_t channel = 0; channel < 3; ++channel)
             smooth_row(row_of(channel, std::max<std::ptrdiff_t>(r - 1, 0)), row_of(channel, r),
@@ -158,6 +160,7 @@ std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* 
     std::array<std::int64_t, 511> number{}, first{};
     std::int64_t total = 0;
     for (std::ptrdiff_t i = 0; i < size; ++i) {
+        poll(z(i), std::size_t{1} << 18);
         if (!valid[i]) continue;
         const auto bin = static_cast<std::size_t>(score[i] - LOW);
         if (number[bin]++ == 0) first[bin] = i;
@@ -166,9 +169,11 @@ std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* 
     if (total < k) return {};
     std::vector<std::int64_t> ordered;
     ordered.reserve(static_cast<std::size_t>(total));
-    for (std::size_t bin = 0; bin < number.size(); ++bin)
+    for (std::size_t bin = 0; bin < number.size(); ++bin) {
+        poll();
         ordered.insert(ordered.end(), static_cast<std::size_t>(number[bin]),
                        static_cast<std::int64_t>(bin) + LOW);
+    }
     const double low = percentile(ordered, 1.0), high = percentile(ordered, 99.0);
     std::vector<std::int64_t> at;
     std::vector<std::size_t> bins;

@@ -17,6 +17,7 @@
 #include <numeric>
 #include <optional>
 
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/source.hpp"
 #include "fastpgs/tile_kernels.hpp"
@@ -68,9 +69,13 @@ class Tiles final : public Source<std::int32_t> {
         Iterated out;
         const Params& params = task_.params;
         while (out.n_iter < params.max_iter && !out.converged) {
+            poll();
             assign_to(pivots.z, false);
             double most = 0.0;
-            for (std::size_t j = 0; j < k_; ++j) most = std::max(most, move_to_medoid(pivots, j));
+            for (std::size_t j = 0; j < k_; ++j) {
+                poll();
+                most = std::max(most, move_to_medoid(pivots, j));
+            }
             ++out.n_iter;
             out.converged = most <= params.tol2;
         }

@@ -1,5 +1,6 @@
 // Tests of the core alone, no Python: exactness by brute force, threads, exceptions, memory (under
 // sanitizers).
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "fastpgs/features.hpp"
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/kernels.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/random.hpp"
@@ -209,6 +211,54 @@ void test_callers_on_many_threads() {
     for (const auto& out : labels) CHECK(out == expected);
 }
 
+// Work that only an interrupt ends.
+bool ends(int threads, std::size_t tasks) {
+    try {
+        parallel_for(tasks, threads, [](std::size_t) {
+            for (;;) poll();
+        });
+    } catch (const Interrupted&) {
+        return true;
+    }
+    return false;
+}
+
+void test_work_ends_when_the_listener_wants_it() {
+    poll();  // nobody listens
+    for (const int threads : {1, 2, 7}) {
+        const Listener listener([] { return true; });
+        CHECK(ends(threads, 20));
+    }
+    {  // the calling thread has nothing to do, and still hears
+        const Listener listener([] { return true; });
+        bool ended = false;
+        try {
+            const std::thread::id caller = std::this_thread::get_id();
+            std::atomic<int> begun{0};
+            parallel_for(2, 2, [&](std::size_t) {
+                ++begun;
+                while (begun < 2 || std::this_thread::get_id() != caller) poll();
+            });
+        } catch (const Interrupted&) {
+            ended = true;
+        }
+        CHECK(ended);
+    }
+    {
+        const Listener listener([] { return false; });
+        int sum = 0;
+        parallel_for(3, 1, [&sum](std::size_t task) { sum += static_cast<int>(task); });
+        CHECK(sum == 3);
+        const Image image = random_image(60, 70, 3, 5, 1);
+        std::vector<std::int32_t> labels(image.view.pixels()), expected(image.view.pixels());
+        segment(image.view, {}, Params{}, labels.data());
+        const Listener none(nullptr);
+        segment(image.view, {}, Params{}, expected.data());
+        CHECK(labels == expected);
+    }
+    poll();  // nobody listens any more
+}
+
 void test_random_numbers() {
     SplitMix64 rng(1234567);  // the published sequence of this seed
     CHECK(rng.next() == 6457827717110365317ULL);
@@ -228,6 +278,7 @@ int main() {
         {"lab is exact where it must be", test_lab_is_exact_where_it_must_be},
         {"exceptions leave parallel regions", test_exceptions_leave_parallel_regions},
         {"callers on many threads", test_callers_on_many_threads},
+        {"work ends when the listener wants it", test_work_ends_when_the_listener_wants_it},
         {"random numbers", test_random_numbers},
     };
     int failed = 0, passed = 0;
