@@ -104,6 +104,14 @@ LabelArray flood(const MaskArray& mask, const DoubleArray& levels, const LabelAr
     return out;
 }
 
+MaskArray cut_tongues(const MaskArray& mask, const MaskArray& kept, double core, double length, double neck) {
+    const shapes::Mask in = mask_of(mask);
+    same_shape(kept, in.rows, in.cols, "kept");
+    return make_mask(mask, [&](shapes::Mask whole, std::uint8_t* out) {
+        shapes::cut_tongues(whole, bytes_of(kept), {core, length, neck}, out);
+    });
+}
+
 outlines::Rules rules_of(const py::dict& given) {
     outlines::Rules rules;
     const auto number = [&](const char* name) { return given[name].cast<double>(); };
@@ -118,6 +126,7 @@ outlines::Rules rules_of(const py::dict& given) {
     rules.opening = number("opening");
     rules.vacuole = number("vacuole");
     rules.solid = number("solid");
+    rules.tongue = {number("tongue_core"), number("tongue_length"), number("tongue_neck")};
     rules.faintest = number("faintest");
     if (given.contains("typical_depth")) rules.typical_depth = number("typical_depth");
     rules.reaches = given["reaches"].cast<std::vector<double>>();
@@ -327,6 +336,8 @@ void bind_cells(py::module_& module) {
     module.def(
         "solidity", [](const MaskArray& mask) { return shapes::solidity(mask_of(mask)); },
         "mask"_a.noconvert());
+    module.def("cut_tongues", &cut_tongues, "mask"_a.noconvert(), "kept"_a.noconvert(), "core"_a, "length"_a,
+               "neck"_a);
     module.def("draw_cells", &draw_cells, "bodies"_a.noconvert(), "n"_a, "nuclei"_a.noconvert(),
                "reach"_a.noconvert(), "depth"_a.noconvert(), "rules"_a);
     module.def("body_markers", &body_markers, "distance"_a.noconvert(), "region"_a.noconvert(), "neck"_a);

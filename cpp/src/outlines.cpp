@@ -151,6 +151,13 @@ bool outline(const Field& field, std::int32_t own, const Rules& rules, Drawn& dr
     compact({body.data(), box.rows(), box.cols()}, rough.data(), reach, rules, cell);
     drawn.cell.resize(z(size));
     shapes::fill_holes({cell.data(), box.rows(), box.cols()}, rules.vacuole, drawn.cell.data());
+    if (rules.solid > 0) {
+        cell = drawn.cell;
+        shapes::cut_tongues({cell.data(), box.rows(), box.cols()}, rough.data(), rules.tongue,
+                            drawn.cell.data());
+        cell = drawn.cell;
+        shapes::touching({cell.data(), box.rows(), box.cols()}, rough.data(), drawn.cell.data());
+    }
     Bytes& beside = cell;
     for (std::size_t i = 0; i < z(size); ++i) {
         drawn.cell[i] = drawn.cell[i] && (body[i] || free[i]);

@@ -10,6 +10,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 from skimage import segmentation
 
+from fastpgs import _core
 from fastpgs.cells import shapes
 
 
@@ -137,3 +138,32 @@ def test_shapes_must_agree():
         shapes.touching(np.ones((3, 4), bool), np.ones((4, 3), bool))
     with pytest.raises(ValueError, match="non-empty array of two dimensions"):
         shapes.label(np.ones((0, 4), bool))
+
+
+@given(masks(), st.integers(0, 2**32 - 1), st.floats(0.2, 0.9), st.floats(0, 1), st.floats(0, 2))
+def test_tongues_are_long_outgrowths_with_a_narrow_contact(mask, seed, core, length, neck):
+    kept = np.random.default_rng(seed).random(mask.shape) < 0.01
+    inscribed = shapes.distance(mask)[mask].max(initial=0.0)
+    opened = shapes.open_disc(mask, core * inscribed)
+    away = shapes.distance(~opened)
+    parts, n = ndimage.label(mask & ~opened)
+    expected = mask.copy()
+    for i in range(1, n + 1):
+        part = parts == i
+        longest, contact = away[part].max(), np.count_nonzero(away[part] <= 1.0)
+        if longest > length * inscribed and longest > neck * contact and not (part & kept).any():
+            expected &= ~part
+    np.testing.assert_array_equal(_core.cut_tongues(mask, kept, core, length, neck), expected)
+
+
+def test_a_disc_loses_its_tongue_and_a_pear_nothing():
+    row, col = np.mgrid[:80, :80]
+    cell = (row - 40) ** 2 + (col - 30) ** 2 <= 20**2
+    tongue = (abs(row - 40) <= 3) & (col >= 30) & (col < 68)
+    nothing = np.zeros_like(cell)
+    cut = _core.cut_tongues(cell | tongue, nothing, 0.65, 0.35, 0.9)
+    assert np.count_nonzero(cut & ~cell) <= 12  # but for the corners where it holds
+    assert (cut | ~cell).all()
+    np.testing.assert_array_equal(_core.cut_tongues(cell | tongue, tongue, 0.65, 0.35, 0.9), cell | tongue)
+    pear = cell | ((row - 40) ** 2 + (col - 52) ** 2 <= 11**2)
+    np.testing.assert_array_equal(_core.cut_tongues(pear, nothing, 0.65, 0.35, 0.9), pear)

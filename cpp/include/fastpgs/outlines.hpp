@@ -12,6 +12,7 @@ struct Rules {
     double edge, closing, smooth, lobe, contrast, skin, rim;  // of a nucleus
     double opening, vacuole;                                  // of a cell: pixels, and pixels of area
     double solid;                                             // solidity from which on an outline is compact
+    shapes::TongueRules tongue;                               // of a cell that is not outlined already
     double faintest;                                          // of the typical depth of a nucleus
     double typical_depth = -1;                                // negative: that of the field's own nuclei
     std::vector<double> reaches;

@@ -46,6 +46,15 @@ void erode_disc(Mask mask, double radius, std::uint8_t* out);
 void open_disc(Mask mask, double radius, std::uint8_t* out);
 void close_disc(Mask mask, double radius, std::uint8_t* out);
 
+// What an opening with a disc of `core` inscribed radii takes from a shape are its outgrowths. One longer
+// than `length` inscribed radii, and than `neck` times the pixels by which it holds, is a tongue.
+struct TongueRules {
+    double core = 0, length = 0, neck = 0;
+};
+
+// The mask without its tongues; those that hold a pixel of `kept` stay.
+void cut_tongues(Mask mask, const std::uint8_t* kept, const TongueRules& rules, std::uint8_t* out);
+
 // Area of the convex hull of the pixels, each a unit square.
 double hull_area(Mask mask);
 

@@ -39,6 +39,9 @@ class CytoplasmRules(NamedTuple):
     blob: float = 0.2  # red cells are wider than twice this
     red: float = 0.12  # rims of cells narrower than twice this are no red cells
     opening: float = 0.1  # outgrowths narrower than twice this are cut
+    tongue_core: float = 0.65  # an opening with a disc of so many inscribed radii of the cell leaves its core
+    tongue_length: float = 0.35  # outgrowths of the core longer than this, in inscribed radii,
+    tongue_neck: float = 0.9  # and than this many times the contact by which they hold, are neighbours
     hole: float = 0.01  # larger holes, in typical nuclear areas, may be gaps between cells
     vacuole: float = 0.1  # larger holes of a single cell are no vacuoles
     pale: float = 0.75  # red cells paler than this share of the cytoplasm need no telling apart

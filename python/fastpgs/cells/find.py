@@ -261,11 +261,11 @@ def _draw(
 ) -> tuple[Labels, Labels]:
     """Outline and nucleus of every body.
 
-    A cell's outline lies as far from its nucleus as it stays nearly convex; holes up to a vacuole's size are its
-    own. Its nucleus is grown once more, within a threshold of its own: the nucleus's pivot is the median depth of
-    its members, its rival the median of the cell's cytoplasm (of what lies around where a cell has hardly any),
-    and the threshold lies between the two, two rounds. Cells far paler than the typical nucleus are smudges and
-    left out. A cell cut out on black is outlined already.
+    A cell's outline lies as far from its nucleus as it stays nearly convex, without what sticks out of it by a
+    narrow contact; holes up to a vacuole's size are its own. Its nucleus is grown once more, within a threshold of
+    its own: the nucleus's pivot is the median depth of its members, its rival the median of the cell's cytoplasm
+    (of what lies around where a cell has hardly any), and the threshold lies between the two, two rounds. Cells
+    far paler than the typical nucleus are smudges and left out. A cell cut out on black is outlined already.
     """
     cytoplasm, rules = CytoplasmRules(), NucleusRules()
     given: dict[str, Any] = {
@@ -278,6 +278,7 @@ def _draw(
     }
     own = ("edge", "closing", "smooth", "lobe", "contrast", "skin", "rim")
     given |= {name: getattr(rules, name) for name in own}
+    given |= {name: getattr(cytoplasm, name) for name in ("tongue_core", "tongue_length", "tongue_neck")}
     if typical_depth is not None:
         given["typical_depth"] = typical_depth
     return _core.draw_cells(bodies, n, seeds.nuclei, region.reach, stain.depth, given)
