@@ -12,6 +12,7 @@
 #include "arrays.hpp"
 #include "fastpgs/bodies.hpp"
 #include "fastpgs/outlines.hpp"
+#include "fastpgs/reach.hpp"
 #include "fastpgs/redness.hpp"
 #include "fastpgs/shapes.hpp"
 #include "fastpgs/stain.hpp"
@@ -236,6 +237,64 @@ LabelArray merge_bodies(const LabelArray& given, const MaskArray& nuclei, double
     return out;
 }
 
+std::tuple<LabelArray, std::int32_t, double> split_bodies(const MaskArray& region, const MaskArray& nuclei,
+                                                          const py::dict& given, double typical) {
+    const shapes::Mask where = mask_of(region), rough = mask_of(nuclei);
+    same_shape(nuclei, where.rows, where.cols, "nuclei");
+    const auto number = [&](const char* name) { return given[name].cast<double>(); };
+    const bodies::SplitRules rules{number("neck"),
+                                   number("least"),
+                                   {number("vacuole"), number("most"), number("nearly_convex")},
+                                   number("smallest")};
+    LabelArray out({where.rows, where.cols});
+    std::int32_t* data = out.mutable_data();
+    std::int32_t n = 0;
+    {
+        const Released released;
+        n = bodies::split(where, rough, rules, typical, data);
+    }
+    return {out, n, typical};
+}
+
+std::tuple<DoubleArray, LabelArray, std::vector<double>, std::vector<double>> nuclear_reach(
+    const MaskArray& nuclei) {
+    const shapes::Mask rough = mask_of(nuclei);
+    if (shapes::count(rough) == 0) throw std::invalid_argument("nuclei must hold a pixel");
+    DoubleArray distance({rough.rows, rough.cols});
+    LabelArray own({rough.rows, rough.cols});
+    double* away = distance.mutable_data();
+    std::int32_t* part = own.mutable_data();
+    reach::Radii radii;
+    {
+        const Released released;
+        radii = reach::measure(rough, away, part);
+    }
+    return {distance, own, radii.part, radii.whole};
+}
+
+// Of each group 0..n: pixels, and the sums of the score and of the three features.
+IndexArray group_sums(const LabelArray& groups, std::int32_t n, const ShortArray& score,
+                      const ByteArray& features) {
+    const stain::Picture picture = picture_of(features);
+    same_shape(groups, picture.rows, picture.cols, "groups");
+    same_shape(score, picture.rows, picture.cols, "score");
+    std::vector<std::int64_t> sums(static_cast<std::size_t>(5 * (n + 1)), 0);
+    for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
+        const std::int32_t group = groups.data()[i];
+        if (group < 0 || group > n)
+            throw std::invalid_argument("groups must lie in [0, " + std::to_string(n) + "], got " +
+                                        std::to_string(group));
+        std::int64_t* own = sums.data() + 5 * group;
+        const std::uint8_t* colour = picture.rgb + 3 * i;
+        ++own[0];
+        own[1] += score.data()[i];
+        for (int c = 0; c < 3; ++c) own[2 + c] += colour[c];
+    }
+    IndexArray out({static_cast<py::ssize_t>(n) + 1, py::ssize_t{5}});
+    std::copy(sums.begin(), sums.end(), out.mutable_data());
+    return out;
+}
+
 redness::Model model_of(const ByteArray& features, const MaskArray& near, const MaskArray& red,
                         double outlier) {
     const stain::Picture picture = picture_of(features);
@@ -343,6 +402,11 @@ void bind_cells(py::module_& module) {
     module.def("body_markers", &body_markers, "distance"_a.noconvert(), "region"_a.noconvert(), "neck"_a);
     module.def("merge_bodies", &merge_bodies, "bodies"_a.noconvert(), "nuclei"_a.noconvert(), "vacuole"_a,
                "most"_a, "nearly_convex"_a);
+    module.def("split_bodies", &split_bodies, "region"_a.noconvert(), "nuclei"_a.noconvert(), "rules"_a,
+               "typical"_a);
+    module.def("nuclear_reach", &nuclear_reach, "nuclei"_a.noconvert());
+    module.def("group_sums", &group_sums, "groups"_a.noconvert(), "n"_a, "score"_a.noconvert(),
+               "features"_a.noconvert());
     module.def("colour_odds", &colour_odds, "features"_a.noconvert(), "near"_a.noconvert(),
                "red"_a.noconvert(), "outlier"_a, "most"_a, "size"_a);
     module.def("colour_model", &colour_model, "features"_a.noconvert(), "near"_a.noconvert(),

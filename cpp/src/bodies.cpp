@@ -14,6 +14,7 @@ namespace {
 
 using shapes::Box;
 using shapes::Bytes;
+using shapes::Mask;
 
 constexpr double LOWEST = 0.25;  // of the highest peak of its part: lower ones are the outline's unrest
 
@@ -101,26 +102,56 @@ double excess(const std::int32_t* bodies, const std::uint8_t* nuclei, std::ptrdi
     return shapes::solidity(whole) - needed;
 }
 
-void mean_of_line(const double* line, std::ptrdiff_t stride, std::ptrdiff_t length, int size, Beyond beyond,
-                  std::vector<double>& room, double* out) {
+// Where the line's position `i`, which may lie beyond its ends, is found: a line shorter than the margin is
+// mirrored again and again. -1: nowhere, it counts as 0.
+std::ptrdiff_t place(std::ptrdiff_t i, std::ptrdiff_t length, Beyond beyond) {
+    if (i >= 0 && i < length) return i;
+    if (beyond == Beyond::zero) return -1;
+    const std::ptrdiff_t period = 2 * length, at = ((i % period) + period) % period;
+    return at < length ? at : period - 1 - at;
+}
+
+void mean_of_row(const double* line, std::ptrdiff_t length, int size, Beyond beyond,
+                 std::vector<double>& room, double* out) {
     const std::ptrdiff_t half = size / 2;
-    room.assign(z(length + 2 * half), 0.0);
-    for (std::ptrdiff_t i = 0; i < length; ++i) room[z(half + i)] = line[i * stride];
-    if (beyond == Beyond::mirror)
-        for (std::ptrdiff_t i = 0; i < half; ++i) {
-            // A line shorter than the margin is mirrored again and again.
-            const std::ptrdiff_t period = 2 * length;
-            const std::ptrdiff_t before = (i % period + period) % period, after = (length + i) % period;
-            const auto fold = [&](std::ptrdiff_t at) { return at < length ? at : period - 1 - at; };
-            room[z(half - 1 - i)] = line[fold(before) * stride];
-            room[z(half + length + i)] = line[fold(after) * stride];
-        }
+    room.resize(z(length + 2 * half));
+    std::copy_n(line, length, room.begin() + half);
+    for (std::ptrdiff_t i = 0; i < half; ++i) {
+        const std::ptrdiff_t before = place(-1 - i, length, beyond),
+                             after = place(length + i, length, beyond);
+        room[z(half - 1 - i)] = before < 0 ? 0.0 : line[before];
+        room[z(half + length + i)] = after < 0 ? 0.0 : line[after];
+    }
     double sum = 0.0;
     for (int i = 0; i < size; ++i) sum += room[static_cast<std::size_t>(i)];
     out[0] = sum / size;
     for (std::ptrdiff_t i = 1; i < length; ++i) {
         sum += room[z(i + size - 1)] - room[z(i - 1)];
-        out[i * stride] = sum / size;
+        out[i] = sum / size;
+    }
+}
+
+// The same down all columns at once.
+void mean_of_columns(const double* plane, std::ptrdiff_t rows, std::ptrdiff_t cols, int size, Beyond beyond,
+                     double* out) {
+    const std::ptrdiff_t half = size / 2;
+    const std::vector<double> zeros(z(cols), 0.0);
+    const auto row = [&](std::ptrdiff_t r) {
+        const std::ptrdiff_t at = place(r, rows, beyond);
+        return at < 0 ? zeros.data() : plane + at * cols;
+    };
+    std::vector<double> sum(z(cols), 0.0);
+    for (std::ptrdiff_t i = -half; i <= half; ++i) {
+        const double* own = row(i);
+        for (std::ptrdiff_t c = 0; c < cols; ++c) sum[z(c)] += own[c];
+    }
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+        poll(z(r), 16);
+        if (r > 0) {
+            const double *next = row(r + half), *last = row(r - half - 1);
+            for (std::ptrdiff_t c = 0; c < cols; ++c) sum[z(c)] += next[c] - last[c];
+        }
+        for (std::ptrdiff_t c = 0; c < cols; ++c) out[r * cols + c] = sum[z(c)] / size;
     }
 }
 
@@ -129,13 +160,10 @@ void mean_of_line(const double* line, std::ptrdiff_t stride, std::ptrdiff_t leng
 void box_mean(const double* plane, std::ptrdiff_t rows, std::ptrdiff_t cols, int size, Beyond beyond,
               double* out) {
     std::vector<double> room, between(z(rows * cols));
-    for (std::ptrdiff_t c = 0; c < cols; ++c) {
-        poll(z(c), 16);
-        mean_of_line(plane + c, cols, rows, size, beyond, room, &between[z(c)]);
-    }
+    mean_of_columns(plane, rows, cols, size, beyond, between.data());
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
         poll(z(r), 16);
-        mean_of_line(&between[z(r * cols)], 1, cols, size, beyond, room, out + r * cols);
+        mean_of_row(&between[z(r * cols)], cols, size, beyond, room, out + r * cols);
     }
 }
 
@@ -210,6 +238,59 @@ void merge(std::int32_t* bodies, const std::uint8_t* nuclei, std::ptrdiff_t rows
             if (bodies[i] == chosen.second) bodies[i] = chosen.first;
         box[static_cast<std::size_t>(chosen.first)] = joined(chosen.first, chosen.second);
     }
+}
+
+namespace {
+
+// Pixels of nucleus in each of the bodies 0..n; body 0 has none.
+std::vector<std::int64_t> nuclear_areas(const std::int32_t* bodies, Mask nuclei) {
+    std::vector<std::int64_t> area(1, 0);
+    for (std::ptrdiff_t i = 0; i < nuclei.size(); ++i) {
+        const auto own = static_cast<std::size_t>(bodies[i]);
+        if (own >= area.size()) area.resize(own + 1, 0);
+        area[own] += nuclei.data[i] != 0;
+    }
+    area[0] = 0;
+    return area;
+}
+
+// The area-weighted median: half of all area lies in smaller parts.
+double typical(std::vector<std::int64_t> areas) {
+    std::sort(areas.begin(), areas.end());
+    const std::int64_t total = std::accumulate(areas.begin(), areas.end(), std::int64_t{0});
+    std::int64_t sum = 0;
+    for (const std::int64_t area : areas)
+        if (static_cast<double>(sum += area) >= static_cast<double>(total) / 2.0 && total > 0)
+            return static_cast<double>(area);
+    return 0.0;
+}
+
+}  // namespace
+
+std::int32_t split(Mask region, Mask nuclei, const SplitRules& rules, double& typical_body,
+                   std::int32_t* bodies) {
+    const std::ptrdiff_t rows = region.rows, cols = region.cols, size = region.size();
+    std::vector<std::int32_t> parts(z(size));
+    shapes::label(region, parts.data());
+    std::vector<double> levels(z(size));
+    shapes::distance(region, levels.data());
+    markers(levels.data(), parts.data(), rows, cols, rules.neck, bodies);
+    for (double& level : levels) level = -level;
+    shapes::flood(region, levels.data(), bodies);
+    auto area = nuclear_areas(bodies, nuclei);
+    for (std::ptrdiff_t i = 0; i < size; ++i)
+        if (static_cast<double>(area[static_cast<std::size_t>(bodies[i])]) < rules.least) bodies[i] = 0;
+    merge(bodies, nuclei.data, rows, cols, rules.merging);
+    area = nuclear_areas(bodies, nuclei);
+    if (typical_body < 0) typical_body = typical(area);
+    std::int32_t n = 0;
+    std::vector<std::int32_t> number(area.size(), 0);
+    for (std::size_t i = 1; i < area.size(); ++i)
+        if (static_cast<double>(area[i]) >= rules.smallest * typical_body) number[i] = ++n;
+    for (std::ptrdiff_t i = 0; i < size; ++i)
+        bodies[i] = nuclei.data[i] ? number[static_cast<std::size_t>(bodies[i])] : 0;
+    shapes::flood(region, levels.data(), bodies);
+    return n;
 }
 
 }  // namespace fastpgs::bodies

@@ -1,7 +1,7 @@
-// Watershed by flooding (Beucher & Meyer 1993). Among equal levels the older pixel goes first, and where age
-// is equal too, which happens among markers only, a binary heap decides: the same one as in scikit-image, so
-// that both give the same labels.
+// Watershed by flooding (Beucher & Meyer 1993). Among equal levels the older pixel goes first; markers are
+// the oldest, in raster order. A component with one label is that label's, whatever the levels.
 #include <algorithm>
+#include <queue>
 
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/shapes.hpp"
@@ -14,68 +14,65 @@ struct Pixel {
     double level;
     std::int64_t age;
     std::ptrdiff_t index;
-    bool before(const Pixel& other) const {
-        return level != other.level ? level < other.level : age < other.age;
+    bool operator<(const Pixel& other) const {  // the queue's top is the greatest
+        return level != other.level ? level > other.level : age > other.age;
     }
 };
 
-class Heap {
-  public:
-    bool empty() const { return items.empty(); }
+constexpr std::int32_t SEVERAL = -1;
 
-    void push(const Pixel& pixel) {
-        items.push_back(pixel);
-        for (std::size_t child = items.size() - 1; child > 0;) {
-            const std::size_t parent = (child + 1) / 2 - 1;
-            if (!items[child].before(items[parent])) break;
-            std::swap(items[child], items[parent]);
-            child = parent;
-        }
+// Gives the components with at most one label to it; returns the parts, and their label or SEVERAL.
+std::vector<std::int32_t> fill_single(Mask mask, std::int32_t* markers, std::vector<std::int32_t>& parts) {
+    parts.resize(static_cast<std::size_t>(mask.size()));
+    const std::int32_t n = label(mask, parts.data());
+    std::vector<std::int32_t> only(static_cast<std::size_t>(n) + 1, 0);
+    for (std::ptrdiff_t i = 0; i < mask.size(); ++i) {
+        if (!mask.data[i] || !markers[i]) continue;
+        std::int32_t& own = only[static_cast<std::size_t>(parts[static_cast<std::size_t>(i)])];
+        own = own == 0 || own == markers[i] ? markers[i] : SEVERAL;
     }
-
-    Pixel pop() {
-        const Pixel first = items.front();
-        items.front() = items.back();
-        items.pop_back();
-        for (std::size_t i = 0;;) {
-            std::size_t smallest = i;
-            const std::size_t l = 2 * i + 1, r = 2 * i + 2;
-            if (l < items.size() && items[l].before(items[i])) smallest = l;
-            if (r < items.size() && items[r].before(items[smallest])) smallest = r;
-            if (smallest == i) break;
-            std::swap(items[i], items[smallest]);
-            i = smallest;
-        }
-        return first;
+    only[0] = 0;
+    for (std::ptrdiff_t i = 0; i < mask.size(); ++i) {
+        const std::int32_t own = only[static_cast<std::size_t>(parts[static_cast<std::size_t>(i)])];
+        if (own != SEVERAL) markers[i] = own;
     }
-
-  private:
-    std::vector<Pixel> items;
-};
+    return only;
+}
 
 }  // namespace
 
 void flood(Mask mask, const double* levels, std::int32_t* markers) {
-    Heap heap;
+    std::vector<std::int32_t> parts;
+    const std::vector<std::int32_t> only = fill_single(mask, markers, parts);
+    const std::ptrdiff_t rows = mask.rows, cols = mask.cols;
+    std::priority_queue<Pixel> queue;
+    std::int64_t age = 0;
+    std::size_t taken = 0;
+    const auto dry = [&](bool inside, std::ptrdiff_t i) { return inside && mask.data[i] && !markers[i]; };
+    const auto each_side = [&](std::ptrdiff_t i, auto&& visit) {
+        const std::ptrdiff_t r = i / cols, c = i % cols;
+        visit(r > 0, i - cols);
+        visit(c > 0, i - 1);
+        visit(c + 1 < cols, i + 1);
+        visit(r + 1 < rows, i + cols);
+    };
     for (std::ptrdiff_t i = 0; i < mask.size(); ++i) {
-        if (!mask.data[i]) markers[i] = 0;
-        if (markers[i]) heap.push({levels[i], 0, i});
+        if (!markers[i] || only[static_cast<std::size_t>(parts[static_cast<std::size_t>(i)])] != SEVERAL)
+            continue;
+        bool open = false;
+        each_side(i, [&](bool inside, std::ptrdiff_t side) { open = open || dry(inside, side); });
+        if (open) queue.push({levels[i], age++, i});
     }
-    std::int64_t age = 1;
-    while (!heap.empty()) {
-        poll(static_cast<std::size_t>(age), 4096);
-        const Pixel pixel = heap.pop();
-        const std::ptrdiff_t r = pixel.index / mask.cols, c = pixel.index % mask.cols;
-        const auto visit = [&](bool inside, std::ptrdiff_t index) {
-            if (!inside || !mask.data[index] || markers[index]) return;
-            markers[index] = markers[pixel.index];
+    while (!queue.empty()) {
+        poll(taken++, 4096);
+        const Pixel pixel = queue.top();
+        queue.pop();
+        each_side(pixel.index, [&](bool inside, std::ptrdiff_t side) {
+            if (!dry(inside, side)) return;
+            markers[side] = markers[pixel.index];
             // Water that has risen to a level does not fall behind it.
-            heap.push({std::max(levels[index], pixel.level), ++age, index});
-        };
-        visit(r > 0, pixel.index - mask.cols);
-        visit(c > 0, pixel.index - 1);
-        visit(c + 1 < mask.cols, pixel.index + 1);
-        visit(r + 1 < mask.rows, pixel.index + mask.cols);
+            queue.push({std::max(levels[side], pixel.level), age++, side});
+        });
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "fastpgs/bodies.hpp"
 #include "fastpgs/outlines.hpp"
+#include "fastpgs/reach.hpp"
 #include "fastpgs/redness.hpp"
 #include "fastpgs/shapes.hpp"
 #include "fastpgs/stain.hpp"
@@ -125,6 +126,16 @@ void pipeline(const Case& given, std::mt19937& random) {
     bodies::markers(levels.data(), parts.data(), given.rows, given.cols, 0.9, peaks.data());
     for (std::size_t i = 0; i < size; ++i) CHECK(peaks[i] == 0 || parts[i] > 0);
     bodies::box_mean(levels.data(), given.rows, given.cols, 5, bodies::Beyond::mirror, reach.data());
+    double typical = -1;
+    const std::int32_t split =
+        bodies::split(given.mask(), given.mask(), {0.9, 2.0, {3.0, 50.0, 0.92}, 0.15}, typical, body.data());
+    for (std::size_t i = 0; i < size; ++i)
+        CHECK((body[i] >= 0 && body[i] <= split && (given.bytes[i] || !body[i])));
+    if (shapes::count(given.mask()) > 0) {
+        const fastpgs::reach::Radii radii = fastpgs::reach::measure(given.mask(), levels.data(), body.data());
+        for (std::size_t i = 0; i < size; ++i) CHECK((levels[i] == 0) == (given.bytes[i] != 0));
+        for (std::size_t i = 1; i < radii.part.size(); ++i) CHECK(radii.whole[i] > 0);
+    }
     std::vector<std::uint8_t> rgb(3 * size), features(3 * size);
     for (auto& level : rgb) level = static_cast<std::uint8_t>(random());
     std::vector<std::int16_t> score(size), depth(size);

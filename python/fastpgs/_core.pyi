@@ -109,6 +109,21 @@ def merge_bodies(
     most: float,
     nearly_convex: float,
 ) -> npt.NDArray[np.int32]: ...
+def split_bodies(
+    region: npt.NDArray[np.bool_],
+    nuclei: npt.NDArray[np.bool_],
+    rules: dict[str, float],
+    typical: float,
+) -> tuple[npt.NDArray[np.int32], int, float]: ...
+def nuclear_reach(
+    nuclei: npt.NDArray[np.bool_],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], list[float], list[float]]: ...
+def group_sums(
+    groups: npt.NDArray[np.int32],
+    n: int,
+    score: npt.NDArray[np.int16],
+    features: npt.NDArray[np.uint8],
+) -> npt.NDArray[np.int64]: ...
 def colour_odds(
     features: npt.NDArray[np.uint8],
     near: npt.NDArray[np.bool_],

@@ -9,6 +9,7 @@ from test_shapes import masks
 
 from fastpgs import _core
 from fastpgs.cells import shapes
+from fastpgs.cells.split import split_bodies
 
 
 def lowest_between(plane, a, b):
@@ -83,6 +84,80 @@ def test_bodies_whose_union_is_solid_are_one(mask, seed, vacuole, most):
     nuclei = ndimage.binary_dilation(markers > 0, iterations=2) & mask
     got = _core.merge_bodies(bodies, nuclei, vacuole, most, 0.92)
     np.testing.assert_array_equal(got, merge_in_numpy(bodies, nuclei, vacuole, most, 0.92))
+
+
+def split_in_numpy(region, nuclei, neck, vacuole, least, most, smallest, typical):
+    parts, _ = shapes.label(region)
+    depth = shapes.distance(region)
+    bodies = shapes.flood(region, -depth, _core.body_markers(depth, parts, neck))
+    area = np.bincount(bodies.ravel(), weights=nuclei.ravel())
+    area[0] = 0.0
+    bodies = np.where((area >= least)[bodies], bodies, 0).astype(np.int32)
+    bodies = _core.merge_bodies(bodies, nuclei, vacuole, most, 0.92)
+    area = np.bincount(bodies.ravel(), weights=nuclei.ravel())
+    area[0] = 0.0
+    if typical is None:
+        typical = shapes.typical_area(area[1:])
+    enough = area >= smallest * typical
+    enough[0] = False
+    numbers = np.cumsum(enough) * enough
+    markers = np.where(nuclei, numbers[bodies], 0).astype(np.int32)
+    return shapes.flood(region, -depth, markers), int(enough.sum()), typical
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks(side=30), st.integers(0, 2**32 - 1), st.floats(0.5, 1), st.floats(0, 9), st.booleans())
+def test_a_region_is_split_into_its_bodies(region, seed, neck, least, given_size):
+    rng = np.random.default_rng(seed)
+    nuclei = ndimage.binary_dilation((rng.random(region.shape) < 0.03) & region)
+    options = {"neck": neck, "vacuole": 4.0, "least": least, "most": 60.0, "smallest": 0.3}
+    options["typical"] = 12.0 if given_size else None
+    bodies, n, typical = split_bodies(region, nuclei, **options)
+    expected, count, size = split_in_numpy(region, nuclei, **options)
+    np.testing.assert_array_equal(bodies, expected)
+    assert (n, typical) == (count, size)
+
+
+def reach_in_numpy(nuclei):
+    parts, n = shapes.label(nuclei)
+    radius = np.sqrt(np.bincount(parts.ravel(), minlength=n + 1) / np.pi)
+    radius[0] = 0.0
+    away, at = shapes.nearest(~nuclei)
+    own = parts.ravel()[at]
+    groups, m = shapes.label(away <= 1.5 * radius[own])
+    group = np.zeros(n + 1, np.intp)
+    group[parts[nuclei]] = groups[nuclei]
+    area = np.bincount(groups[nuclei], minlength=m + 1)
+    largest = np.zeros(m + 1)
+    np.maximum.at(largest, group[1:], radius[1:])
+    whole = np.minimum(np.sqrt(area / np.pi), 2.0 * largest)[group]
+    return away, own, radius, whole
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks(side=40), st.integers(0, 2**32 - 1))
+def test_how_far_nuclei_reach(mask, seed):
+    mask = mask & (np.random.default_rng(seed).random(mask.shape) < 0.5)
+    if not mask.any():
+        with pytest.raises(ValueError, match="nuclei must hold a pixel"):
+            _core.nuclear_reach(mask)
+        return
+    away, own, radius, whole = _core.nuclear_reach(mask)
+    for got, expected in zip((away, own, radius, whole), reach_in_numpy(mask), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_sums_of_groups():
+    rng = np.random.default_rng(2)
+    groups = rng.integers(0, 4, (31, 17), dtype=np.int32)
+    score = rng.integers(-255, 256, groups.shape, dtype=np.int16)
+    features = rng.integers(0, 256, (*groups.shape, 3), dtype=np.uint8)
+    sums = _core.group_sums(groups, 5, score, features)
+    planes = [np.ones(groups.shape), score, *np.moveaxis(features, 2, 0)]
+    for column, plane in zip(sums.T, planes, strict=True):
+        np.testing.assert_array_equal(column, np.bincount(groups.ravel(), plane.ravel(), minlength=6))
+    with pytest.raises(ValueError, match=r"groups must lie in \[0, 2\], got 3"):
+        _core.group_sums(groups, 2, score, features)
 
 
 def odds_in_numpy(features, near, red, outlier, most, size):

@@ -415,6 +415,28 @@ def test_denoised_crops_are_cut_from_the_denoised_field(masked):
         InputSpec(denoise="wavelets")
 
 
+def test_only_light_unlike_the_training_is_made_typical():
+    from fastpgs.inference.preprocess import finish, fit_light, gains, seen_levels
+
+    levels = np.random.default_rng(3).uniform((230, 245, 225), (245, 255, 240), (200, 3))
+    spec = InputSpec(size=32, balance="typical", light=fit_light(levels))
+    assert InputSpec.from_dict(spec.to_dict()) == spec
+    assert (gains(levels, spec) == 1).all(axis=1).mean() > 0.9
+    typical = np.median(levels, axis=0)
+    cold = typical * (0.9, 1.0, 1.05)
+    dim = typical * 0.7
+    odd = np.stack([typical, cold, dim, typical * 0.1, typical * (0.4, 1.0, 1.0)])
+    seen = seen_levels(odd, spec)
+    np.testing.assert_array_equal(seen[0], typical)
+    np.testing.assert_allclose(seen[1:3], np.stack([typical] * 2), rtol=0.01)
+    np.testing.assert_array_equal(seen[3:], odd[3:])  # nothing to go by, and beyond recognition
+    crop = np.full((1, 8, 8, 3), np.rint(dim * 0.5), np.uint8)
+    np.testing.assert_allclose(finish(crop, None, dim[None], spec)[0, 0, 0], typical * 0.5, atol=2)
+    np.testing.assert_array_equal(finish(crop, None, dim[None], InputSpec(balance="none")), crop)
+    with pytest.raises(ValueError, match="light needs three rows of three values"):
+        InputSpec(light=((1.0, 1.0, 255.0),))
+
+
 def test_white_balance_makes_the_background_white(tmp_path):
     from fastpgs.inference.preprocess import WHITE, finish
 

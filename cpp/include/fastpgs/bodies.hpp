@@ -22,6 +22,19 @@ struct MergeRules {
 void merge(std::int32_t* bodies, const std::uint8_t* nuclei, std::ptrdiff_t rows, std::ptrdiff_t cols,
            const MergeRules& rules);
 
+struct SplitRules {
+    double neck;
+    double least;  // pixels of nucleus: bodies with fewer are left out before they are rejoined,
+    MergeRules merging;
+    double smallest;  // and those with less than this share of the typical body's after
+};
+
+// Tells touching cells apart: bodies with enough nucleus, from which the whole region is flooded.
+// Numbers 1..n into `bodies`; returns n. `typical_body`: pixels of nucleus of a typical body, measured if
+// negative.
+std::int32_t split(shapes::Mask region, shapes::Mask nuclei, const SplitRules& rules, double& typical_body,
+                   std::int32_t* bodies);
+
 // Mean over size x size pixels (odd), what lies beyond the frame taken as 0 or mirrored (edge pixel twice).
 // Sums run along lines as scipy.ndimage.uniform_filter's do, so that both round alike.
 enum class Beyond { zero, mirror };

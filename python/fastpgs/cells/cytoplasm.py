@@ -65,26 +65,15 @@ def _nuclear_radius(nuclei: Bool, near: bool = False) -> tuple[Float, Float, Flo
     ``near`` looks for lobes among the next neighbours and theirs only: in a window of a crowded slide, chains of
     neighbours end where the window does.
     """
-    parts, n = shapes.label(nuclei)
-    radius = np.sqrt(np.bincount(parts.ravel(), minlength=n + 1) / np.pi)
-    radius[0] = 0.0
-    away, at = shapes.nearest(~nuclei)
-    own = parts.ravel()[at]
-    # Lobes of one nucleus lie within one and a half of their radii.
+    away, own, part, lobed = _core.nuclear_reach(np.ascontiguousarray(nuclei))
+    radius = np.array(part)
+    whole = np.array(lobed)
     if near:
-        whole = _whole_of_neighbours(own, away <= 1.5 * radius[own], radius)
-        return away, radius[own], whole[own]
-    groups, m = shapes.label(away <= 1.5 * radius[own])
-    group = np.zeros(n + 1, np.intp)
-    group[parts[nuclei]] = groups[nuclei]
-    area = np.bincount(groups[nuclei], minlength=m + 1)
-    largest = np.zeros(m + 1)
-    np.maximum.at(largest, group[1:], radius[1:])
-    # Many touching cells are no lobes: no nucleus is larger than four lobes of equal size.
-    whole = np.minimum(np.sqrt(area / np.pi), 2.0 * largest)
-    return away, radius[own], whole[group[own]]
+        whole = _whole_of_neighbours(own, away <= LOBES * radius[own], radius)
+    return away, radius[own], whole[own]
 
 
+LOBES = 1.5  # lobes of one nucleus lie within this many of their radii
 HOPS = 2  # neighbours of neighbours
 
 

@@ -13,7 +13,7 @@ from . import shapes
 from .cytoplasm import CytoplasmRules, Region, find_cytoplasm
 from .nuclei import NucleusRules, Seeds, find_nuclei
 from .reference import Reference
-from .split import body_markers, merge_bodies
+from .split import split_bodies
 from .stain import Stain, stain_features
 from .table import Cells, measure
 
@@ -227,10 +227,6 @@ def _split_and_draw(
     found: _Found, seeds: Seeds, grown: Region, neck: float, reference: Reference | None
 ) -> None:
     """Tell touching cells apart: each body with enough nucleus grows over the whole region."""
-    region = grown.mask
-    components, _ = shapes.label(region)
-    depth = shapes.distance(region)
-    bodies = shapes.flood(region, -depth, body_markers(depth, components, neck))
     disc = np.pi * seeds.radius**2
     if reference is None:
         # Only a field of many nuclei tells how large one is; a picture of one cell may hold nothing but lobes.
@@ -239,20 +235,18 @@ def _split_and_draw(
         found.many = bool(large >= MANY)
     else:
         found.many = reference.many
-    most = LARGEST * disc if found.many else np.inf
-    bodies = merge_bodies(
-        bodies, seeds.nuclei, CytoplasmRules().vacuole * disc, NucleusRules().part * disc, most
+    bodies, n, found.body = split_bodies(
+        grown.mask,
+        seeds.nuclei,
+        neck=neck,
+        vacuole=CytoplasmRules().vacuole * disc,
+        least=NucleusRules().part * disc,
+        most=LARGEST * disc if found.many else np.inf,
+        smallest=SMALLEST,
+        typical=None if reference is None else reference.body,
     )
-    area = np.bincount(bodies.ravel(), weights=seeds.nuclei.ravel())
-    area[0] = 0.0
-    found.body = shapes.typical_area(area[1:]) if reference is None else reference.body
-    enough = area >= SMALLEST * found.body
-    enough[0] = False
-    numbers = np.cumsum(enough) * enough
-    markers = np.where(seeds.nuclei, numbers[bodies], 0).astype(np.int32)
-    bodies = shapes.flood(region, -depth, markers)
     typical = None if reference is None else reference.depth
-    drawn = _draw(found.stain, seeds, grown, bodies, int(enough.sum()), typical)
+    drawn = _draw(found.stain, seeds, grown, bodies, n, typical)
     found.labels, found.nuclei = drawn
 
 

@@ -45,7 +45,7 @@ class NucleusRules(NamedTuple):
     body: float = 0.25  # a part whose inscribed radius is smaller is a platelet or precipitate
     part: float = 0.05  # and so is a part smaller than this
     hole: float = 0.01  # larger holes are gaps between cells or lobes
-    edge: float = 0.55  # where the edge of a nucleus lies between cytoplasm (0) and nucleus (1)
+    edge: float = 0.535  # where the edge of a nucleus lies between cytoplasm (0) and nucleus (1)
     closing: float = 0.04  # notches of the chromatin's texture are closed
     smooth: float = 0.06  # opening of the single nucleus
     lobe: float = 0.1  # a lobe holds at least this share of the largest lobe
@@ -130,12 +130,21 @@ def _find_pivots(
     except ValueError:  # fewer colours than pivots: there is nothing to tell apart
         return None
     groups = fitted.labels
+<<<<<<< HEAD
     count = np.maximum(_totals(groups, None, k), 1)
     score = _totals(groups, stain.score, k) / count
     green = _totals(groups, stain.features[..., 0], k) / count
     score[0], green[0] = -np.inf, np.inf
     green = np.maximum(green, 1.0)
     blue, red = ((_totals(groups, stain.features[..., i], k) / count - OFFSET) / green for i in (1, 2))
+=======
+    sums = _core.group_sums(groups, k, stain.score, stain.features)
+    count = np.maximum(sums[:, 0], 1)
+    score, green = sums[:, 1] / count, sums[:, 2] / count
+    score[0], green[0] = -np.inf, np.inf
+    green = np.maximum(green, 1.0)
+    blue, red = ((sums[:, i] / count - OFFSET) / green for i in (3, 4))
+>>>>>>> 6e03c74 (Splitting, reach of nuclei and sums of pivots in the core; discs on rows of bits; floods of one label at once)
     nuclear = _nuclear(score, green, blue, red, rules)
     if stain.surround and not nuclear.any():
         # On black no glass says what is white, so colours may mislead; but no red cells are there to be told

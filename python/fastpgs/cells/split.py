@@ -11,57 +11,68 @@ import numpy.typing as npt
 
 from .. import _core
 
-__all__ = ["body_markers", "merge_bodies"]
-
-Float = npt.NDArray[np.float64]
+__all__ = ["split_bodies"]
 
 NEARLY_CONVEX = 0.92  # solidity: two touching discs reach 0.88
 
 
-def body_markers(distance: Float, region: npt.NDArray[np.int32], neck: float) -> npt.NDArray[np.int32]:
-    """Markers of the convex bodies in the components of ``region``.
+def split_bodies(
+    region: npt.NDArray[np.bool_],
+    nuclei: npt.NDArray[np.bool_],
+    *,
+    neck: float,
+    vacuole: float,
+    least: float,
+    most: float,
+    smallest: float,
+    typical: float | None = None,
+) -> tuple[npt.NDArray[np.int32], int, float]:
+    """Tell touching cells apart: each body with enough nucleus grows over the whole region.
+
+    The region is flooded from the peaks of the distance to its outside. Bodies without nucleus are left out, and
+    two whose union is nearly convex are one cell. How nearly depends on how much of the union is nucleus: two
+    touching nuclei with hardly any cytoplasm are two cells unless their union is as good as convex; lobes in a
+    common cytoplasm are one cell even if its outline is ragged. The nuclei of what is left then flood the region.
 
     Parameters
     ----------
-    distance : (H, W) float64 ndarray
-        Distance to the outside of the region, in pixels.
-    region : (H, W) int32 ndarray
-        Connected components.
+    region : (H, W) bool ndarray
+        Cells, not yet told apart.
+    nuclei : (H, W) bool ndarray
+        Nuclei.
     neck : float
         Two peaks are two bodies if the distance drops between them below ``neck`` times the lower peak.
+    vacuole : float
+        Holes of at most this many pixels count as part of a union.
+    least : float
+        Bodies with fewer pixels of nucleus are left out at first,
+    smallest : float
+        and those with less than this share of the typical body's afterwards.
+    most : float
+        With more pixels of nucleus than this a union is one cell only if it is as good as convex.
+    typical : float, optional
+        Pixels of nucleus of a typical body; the area-weighted median of all by default.
 
     Returns
     -------
-    (H, W) int32 ndarray
-        0, or the number of a body at its peaks; peaks of one body share their number.
-    """
-    return _core.body_markers(distance, region, neck)
-
-
-def merge_bodies(
-    bodies: npt.NDArray[np.int32], nuclei: npt.NDArray[np.bool_], vacuole: float, least: float, most: float
-) -> npt.NDArray[np.int32]:
-    """Rejoin bodies that are one cell: two whose union is nearly convex.
-
-    How nearly depends on how much of the union is nucleus. Two touching nuclei with hardly any cytoplasm are
-    two cells unless their union is as good as convex; lobes in a common cytoplasm are one cell even if its
-    outline is ragged.
-
-    Parameters
-    ----------
     bodies : (H, W) int32 ndarray
-        Bodies, 0 = none.
-    nuclei : (H, W) bool ndarray
-        Nuclei.
-    vacuole : float
-        Holes of at most this many pixels count as part of the union.
-    least : float
-        Bodies with fewer pixels of nucleus are left out (0 in the result).
-    most : float
-        With more pixels of nucleus than this a union is one cell only if it is as good as convex.
+        1..n, 0 = none.
+    n : int
+        Number of bodies.
+    typical : float
+        As given or measured.
     """
-    area = np.bincount(bodies.ravel(), weights=nuclei.ravel())
-    area[0] = 0.0
-    nucleated = area >= least
-    merged = np.where(nucleated[bodies], bodies, 0).astype(np.int32)
-    return _core.merge_bodies(merged, nuclei, vacuole, most, NEARLY_CONVEX)
+    rules = {
+        "neck": neck,
+        "vacuole": vacuole,
+        "least": least,
+        "most": most,
+        "nearly_convex": NEARLY_CONVEX,
+        "smallest": smallest,
+    }
+    return _core.split_bodies(
+        np.ascontiguousarray(region),
+        np.ascontiguousarray(nuclei),
+        rules,
+        -1.0 if typical is None else typical,
+    )

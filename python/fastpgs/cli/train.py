@@ -31,7 +31,9 @@ def register(app: typer.Typer) -> None:
         width: Annotated[int, typer.Option(help="Of U-Nets: maps of the first level; the paper: 32.")] = 32,
         size: Annotated[int, typer.Option(help="Side of a crop, pixels, divisible by 8.")] = 48,
         colour: Annotated[str, typer.Option(help="rgb or grey.")] = "rgb",
-        balance: Annotated[str, typer.Option(help="White balance of the field: none or white.")] = "none",
+        balance: Annotated[
+            str, typer.Option(help="White balance: none, white, or typical (odd light alone).")
+        ] = "none",
         denoise: Annotated[str, typer.Option(help="Of crops: none, or median over 3 x 3 pixels.")] = "none",
         masked: Annotated[bool, typer.Option(help="Blank all but the cell.")] = False,
         source: Annotated[str, typer.Option(help="cells, or image: the raw picture's middle.")] = "cells",

@@ -231,7 +231,8 @@ class BlastClassifier:
         if self._novelty is None or len(crops) == 0:
             return float("nan")
         level = preprocess.background(preprocess.to_rgb8(image))
-        vector = describe_field(np.asarray(embeddings, np.float64), crops, level, cells.table["area"])
+        seen = preprocess.seen_levels(level[None], self.config.input)[0]
+        vector = describe_field(np.asarray(embeddings, np.float64), crops, seen, cells.table["area"])
         return float(self._novelty.score(vector)[0])
 
     def doubt(self, image: NDArray[Any], p_blast: float, n_cells: int, novelty: float) -> str:

@@ -21,6 +21,7 @@ UInt8 = NDArray[np.uint8]
 # White balance brings the background to this level, which leaves room above it for glare.
 WHITE = 240
 DARKEST_WHITE = 32
+STRONGEST = 1.6  # a light that asks for a larger gain than this, or for less than its inverse, is not mended
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -37,8 +38,12 @@ class InputSpec:
         Crops of PGS cells, or the middle of the raw image as a single crop.
     masked : bool
         Blank everything that is not the cell.
-    balance : {"none", "white"}
-        ``"white"`` scales each channel so that the field's background becomes white.
+    balance : {"none", "white", "typical"}
+        ``"white"`` scales each channel so that the field's background becomes white. ``"typical"`` leaves fields
+        alone whose background is one of the training's, and scales others so that it becomes the typical one.
+    light : tuple of three tuples of three floats
+        Lowest, typical and highest background of the training fields, as red / green, blue / green, and green
+        level; fitted, where ``balance`` is ``"typical"``.
     denoise : {"none", "median"}
         ``"median"`` takes each channel's median over 3 x 3 pixels.
     scale : float
@@ -54,6 +59,7 @@ class InputSpec:
     source: str = "cells"
     masked: bool = False
     balance: str = "white"
+    light: tuple[tuple[float, ...], ...] = ()
     denoise: str = "none"
     scale: float = 1.0
     cells: dict[str, Any] = field(default_factory=dict)
@@ -65,10 +71,12 @@ class InputSpec:
             raise ValueError(f"size must be a positive multiple of 8, got {self.size}")
         _one_of("colour", self.colour, ("rgb", "grey"))
         _one_of("source", self.source, ("cells", "image"))
-        _one_of("balance", self.balance, ("none", "white"))
+        _one_of("balance", self.balance, ("none", "white", "typical"))
         _one_of("denoise", self.denoise, ("none", "median"))
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"scale must be a finite number > 0, got {self.scale}")
+        if self.light and (len(self.light) != 3 or any(len(row) != 3 for row in self.light)):
+            raise ValueError(f"light needs three rows of three values, got {self.light}")
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, self.channels):
                 raise ValueError(f"{name} needs 1 or {self.channels} values, got {len(values)}")
@@ -80,7 +88,8 @@ class InputSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return plain | {"light": [list(row) for row in self.light]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> InputSpec:
@@ -89,6 +98,8 @@ class InputSpec:
         if unknown:
             raise ValueError(f"unknown input options: {sorted(unknown)}")
         given: dict[str, Any] = {k: tuple(v) if k in ("mean", "std") else v for k, v in values.items()}
+        if "light" in given:
+            given["light"] = tuple(tuple(float(v) for v in row) for row in given["light"])
         return cls(**given)
 
 
@@ -196,8 +207,8 @@ def finish(crops: UInt8, masks: UInt8 | None, levels: NDArray[np.float64], spec:
         from scipy.ndimage import median_filter
 
         crops = median_filter(crops, size=(1, 3, 3, 1), mode="nearest")
-    if spec.balance == "white":
-        gain = np.where(levels.min(axis=1, keepdims=True) < DARKEST_WHITE, 1.0, WHITE / np.maximum(levels, 1))
+    gain = gains(levels, spec)
+    if (gain != 1.0).any():
         crops = np.clip(np.rint(crops * gain[:, None, None, :].astype(np.float32)), 0, 255).astype(np.uint8)
     if spec.masked:
         if masks is None:
@@ -206,6 +217,49 @@ def finish(crops: UInt8, masks: UInt8 | None, levels: NDArray[np.float64], spec:
     if spec.colour == "grey":
         crops = np.rint(crops @ LUMA).astype(np.uint8)
     return np.ascontiguousarray(crops)
+
+
+def describe_light(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Backgrounds (n, 3) as red / green, blue / green, and green level."""
+    green = np.maximum(levels[:, 1], 1.0)
+    return np.stack([levels[:, 0] / green, levels[:, 2] / green, levels[:, 1]], axis=1)
+
+
+def fit_light(levels: NDArray[np.float64], tail: float = 0.01) -> tuple[tuple[float, ...], ...]:
+    """`InputSpec.light` of training fields with the backgrounds `levels` (n, 3); `tail` on either side is left out.
+
+    Exposure clips most backgrounds at white, so a green level a tenth below the typical one is not odd yet.
+    """
+    rows = np.quantile(describe_light(levels), [tail, 0.5, 1.0 - tail], axis=0)
+    rows[0, 2] = min(rows[0, 2], 0.9 * rows[1, 2])
+    return tuple(tuple(round(float(v), 4) for v in row) for row in rows)
+
+
+def gains(levels: NDArray[np.float64], spec: InputSpec) -> NDArray[np.float64]:
+    """Factor on each channel (n, 3) of fields with the backgrounds `levels` (n, 3), as `spec.balance` asks.
+
+    Fields too dark to have a background are left as they are, and so are, where ``"typical"``, those that would
+    have to be changed beyond recognition.
+    """
+    out = np.ones(np.shape(levels))
+    bright = levels.min(axis=1) >= DARKEST_WHITE
+    if spec.balance == "white":
+        out[bright] = WHITE / levels[bright]
+    elif spec.balance == "typical" and spec.light:
+        low, typical, high = np.array(spec.light)
+        found = describe_light(levels)
+        wanted = typical[2] * np.array([typical[0], 1.0, typical[1]]) / np.maximum(levels, 1.0)
+        mend = bright & ((found < low) | (found > high)).any(axis=1)
+        mend &= (wanted < STRONGEST).all(axis=1) & (wanted > 1.0 / STRONGEST).all(axis=1)
+        out[mend] = wanted[mend]
+    return out
+
+
+def seen_levels(levels: NDArray[np.float64], spec: InputSpec) -> NDArray[np.float64]:
+    """Backgrounds (n, 3) as the network sees them: mended where ``spec.balance`` is ``"typical"``."""
+    if spec.balance != "typical":
+        return levels
+    return np.asarray(np.minimum(levels * gains(levels, spec), 255.0), dtype=np.float64)
 
 
 def check_crops(crops: NDArray[Any], spec: InputSpec) -> UInt8:

@@ -50,6 +50,7 @@ def write_card(config: ModelConfig, report: dict[str, Any]) -> str:
         config.trained["command"],
         "```",
         "",
+        *([config.trained["note"], ""] if config.trained.get("note") else []),
         # Epochs log their own time, so that of a run that was stopped and resumed is whole.
         f"{sum(row['seconds'] for run in report['history'] for row in run) / 60:.0f} minutes for the epochs of all "
         f"networks on {report['machine']}, {report['threads']} torch thread(s), other work running beside it.",
@@ -182,12 +183,13 @@ def _tables(report: dict[str, Any]) -> list[str]:
             f"{some['images']} held-out fields, as many of each class, each judged by the network that had not seen "
             "its fold, changed before cells were looked for.",
             "",
-            "| change | balanced accuracy | ROC AUC | fields without cells | flagged as unlike |",
-            "|---|---|---|---|---|",
+            "| change | balanced accuracy, p = 0.5 | of calls | ROC AUC | fields without cells | flagged as unlike |",
+            "|---|---|---|---|---|---|",
         ]
         for name, row in report["robustness"].items():
             lines.append(
-                f"| {name} | {row['balanced_accuracy']:.3f} | {row['roc_auc']:.4f} | {row['without_cells']} | "
+                f"| {name} | {row['balanced_accuracy']:.3f} | {row['calls']:.3f} | {row['roc_auc']:.4f} | "
+                f"{row['without_cells']} | "
                 f"{row['novel']:.1%} |"
             )
         lines.append("")

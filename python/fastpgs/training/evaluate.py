@@ -14,7 +14,7 @@ from fastpgs import metrics
 from fastpgs.inference import pooling
 from fastpgs.inference.calibration import Calibration, Thresholds, fit_calibration, fit_thresholds
 from fastpgs.inference.novelty import Novelty, describe_field
-from fastpgs.inference.preprocess import InputSpec, background, cut, find
+from fastpgs.inference.preprocess import InputSpec, background, cut, find, seen_levels
 from fastpgs.training.cellset import CellSet, read_image
 from fastpgs.training.datasets import Dataset
 from fastpgs.training.loop import predict
@@ -211,18 +211,20 @@ def figures(
 
 
 def field_vectors(
-    embeddings: Floats, crops: NDArray[np.uint8], cells: CellSet, members: Ints, images: Ints
+    embeddings: Floats,
+    crops: NDArray[np.uint8],
+    cells: CellSet,
+    members: Ints,
+    images: Ints,
+    spec: InputSpec,
 ) -> Floats:
     """Novelty vectors (m, D) of images; row i of `embeddings` and `crops` is cell ``members[i]``."""
     sample = cells.sample[members]
+    levels = seen_levels(cells.level[members], spec)
     rows = []
     for image in images:
         own = np.flatnonzero(sample == image)
-        rows.append(
-            describe_field(
-                embeddings[own], crops[own], cells.level[members[own[0]]], cells.area[members[own]]
-            )
-        )
+        rows.append(describe_field(embeddings[own], crops[own], levels[own[0]], cells.area[members[own]]))
     return np.array(rows)
 
 
@@ -264,7 +266,8 @@ def robustness(
                 score = pooling.pool(fitted.calibration(logits), fitted.pooling, fitted.focus)
                 row["p"] = float(fitted.field_calibration(score))
                 if novelty is not None:
-                    vector = describe_field(embeddings, crops, background(image), cells.table["area"])
+                    level = seen_levels(background(image)[None], spec)[0]
+                    vector = describe_field(embeddings, crops, level, cells.table["area"])
                     row["novelty"] = float(novelty.score(vector)[0])
             rows.append(row)
         out[name] = rows

@@ -307,7 +307,7 @@ def _run_fold(
     members = np.flatnonzero(np.isin(cells.sample, fold.test) & (cells.view == 0))
     logits, embeddings, crops = _predict(trained, cells, members, fold_spec, device)
     images = np.unique(cells.sample[members])
-    vectors = evaluate.field_vectors(embeddings, crops, cells, members, images)
+    vectors = evaluate.field_vectors(embeddings, crops, cells, members, images, fold_spec)
     held = HeldOut(
         cells.sample[members], logits, images, np.full(len(images), number), novelty.score(vectors)
     )
@@ -367,7 +367,7 @@ def _fit_novelty(trained: Trained, cells: CellSet, spec: InputSpec, images: Ints
     members = validation_cells(cells, images)
     _, embeddings, crops = _predict(trained, cells, members, spec, device)
     seen = np.unique(cells.sample[members])
-    return fit_novelty(evaluate.field_vectors(embeddings, crops, cells, members, seen))
+    return fit_novelty(evaluate.field_vectors(embeddings, crops, cells, members, seen, spec))
 
 
 def _check_apart(data: Dataset, test: Dataset) -> None:
@@ -466,11 +466,17 @@ def _robustness(
             "balanced_accuracy": scores["balanced_accuracy"],
             "roc_auc": scores["roc_auc"],
             "ece": scores["ece"],
+            "calls": _right_calls(truth, fitted.field_thresholds.call([r["p"] for r in found])),
             "without_cells": int(sum(r["cells"] == 0 for r in found)),
             "novel": float(np.mean([r["novelty"] > fitted.novelty_threshold for r in found])),
             "images": len(found),
         }
     return table
+
+
+def _right_calls(truth: Ints, calls: NDArray[np.str_]) -> float:
+    """Balanced accuracy of calls; an uncertain one, as without cells, is not right."""
+    return float(np.mean(calls[truth == 1] == "blast") + np.mean(calls[truth == 0] == "normal")) / 2.0
 
 
 def _tell_change(tell: Report, fold: int, change: str) -> None:

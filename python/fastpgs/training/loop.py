@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fastpgs import metrics
-from fastpgs.inference.preprocess import InputSpec, normalise
+from fastpgs.inference.preprocess import InputSpec, fit_light, normalise
 from fastpgs.nets import build_network
 from fastpgs.nets.registry import has_mask
 from fastpgs.training.augment import Augment, augment
@@ -224,9 +224,13 @@ def predict(
 
 
 def fit_normalisation(cells: CellSet, train: Ints, spec: InputSpec, sample: int = 2000) -> InputSpec:
-    """`spec` with the mean and standard deviation of the training images' crops, each channel."""
+    """`spec` with the mean and standard deviation of the training images' crops, each channel, and their light."""
     from dataclasses import replace
 
+    if spec.balance == "typical":
+        whole = np.isin(cells.sample, train) & (cells.view == 0)
+        fields = np.unique(cells.sample[whole], return_index=True)[1]
+        spec = replace(spec, light=fit_light(cells.level[whole][fields]))
     members = np.flatnonzero(np.isin(cells.sample, train))
     members = members[:: max(1, len(members) // sample)]
     values = cells.take(members).inputs(spec)[:, MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.float64) / 255
