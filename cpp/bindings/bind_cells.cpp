@@ -11,6 +11,7 @@
 
 #include "arrays.hpp"
 #include "fastpgs/bodies.hpp"
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/outlines.hpp"
 #include "fastpgs/reach.hpp"
 #include "fastpgs/redness.hpp"
@@ -279,16 +280,21 @@ IndexArray group_sums(const LabelArray& groups, std::int32_t n, const ShortArray
     same_shape(groups, picture.rows, picture.cols, "groups");
     same_shape(score, picture.rows, picture.cols, "score");
     std::vector<std::int64_t> sums(static_cast<std::size_t>(5 * (n + 1)), 0);
-    for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
-        const std::int32_t group = groups.data()[i];
-        if (group < 0 || group > n)
-            throw std::invalid_argument("groups must lie in [0, " + std::to_string(n) + "], got " +
-                                        std::to_string(group));
-        std::int64_t* own = sums.data() + 5 * group;
-        const std::uint8_t* colour = picture.rgb + 3 * i;
-        ++own[0];
-        own[1] += score.data()[i];
-        for (int c = 0; c < 3; ++c) own[2 + c] += colour[c];
+    const std::int32_t* group = groups.data();
+    const std::int16_t* scores = score.data();
+    {
+        const Released released;
+        for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
+            poll(static_cast<std::size_t>(i), std::size_t{1} << 16);
+            if (group[i] < 0 || group[i] > n)
+                throw std::invalid_argument("groups must lie in [0, " + std::to_string(n) + "], got " +
+                                            std::to_string(group[i]));
+            std::int64_t* own = sums.data() + 5 * group[i];
+            const std::uint8_t* colour = picture.rgb + 3 * i;
+            ++own[0];
+            own[1] += scores[i];
+            for (int c = 0; c < 3; ++c) own[2 + c] += colour[c];
+        }
     }
     IndexArray out({static_cast<py::ssize_t>(n) + 1, py::ssize_t{5}});
     std::copy(sums.begin(), sums.end(), out.mutable_data());

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -130,21 +130,12 @@ def _find_pivots(
     except ValueError:  # fewer colours than pivots: there is nothing to tell apart
         return None
     groups = fitted.labels
-<<<<<<< HEAD
-    count = np.maximum(_totals(groups, None, k), 1)
-    score = _totals(groups, stain.score, k) / count
-    green = _totals(groups, stain.features[..., 0], k) / count
-    score[0], green[0] = -np.inf, np.inf
-    green = np.maximum(green, 1.0)
-    blue, red = ((_totals(groups, stain.features[..., i], k) / count - OFFSET) / green for i in (1, 2))
-=======
     sums = _core.group_sums(groups, k, stain.score, stain.features)
     count = np.maximum(sums[:, 0], 1)
     score, green = sums[:, 1] / count, sums[:, 2] / count
     score[0], green[0] = -np.inf, np.inf
     green = np.maximum(green, 1.0)
     blue, red = ((sums[:, i] / count - OFFSET) / green for i in (3, 4))
->>>>>>> 6e03c74 (Splitting, reach of nuclei and sums of pivots in the core; discs on rows of bits; floods of one label at once)
     nuclear = _nuclear(score, green, blue, red, rules)
     if stain.surround and not nuclear.any():
         # On black no glass says what is white, so colours may mislead; but no red cells are there to be told
@@ -180,16 +171,6 @@ def _nuclear(score: Float, green: Float, blue: Float, red: Float, rules: Nucleus
         nuclear &= purple | redder
     chosen: Bool = nuclear & ~grey
     return chosen
-
-
-def _totals(groups: npt.NDArray[np.int32], levels: npt.NDArray[Any] | None, k: int) -> npt.NDArray[Any]:
-    """Sum of the integer levels of each group, or its pixels; by bands, so that Ctrl-C is heard in between."""
-    total = np.zeros(k + 1)
-    rows = max(1, (1 << 20) // groups.shape[1])
-    for top in range(0, len(groups), rows):
-        weights = None if levels is None else levels[top : top + rows].ravel()
-        total += np.bincount(groups[top : top + rows].ravel(), weights=weights, minlength=k + 1)
-    return total
 
 
 def _typical_radius(mask: Bool) -> float:
