@@ -159,6 +159,31 @@ class Merged {
     std::array<std::uint64_t, Palette::kPlaces> sum_{};
 };
 
+// Pixels of each grey level. Neighbours are alike: a counter each in turn, so that none waits for the one
+// before.
+std::array<std::uint64_t, 256> count_levels(const std::uint8_t* data, const MaskView& mask, std::size_t n) {
+    constexpr std::size_t kTurns = 8, kRun = std::size_t{1} << 30;  // a run fits counters of 32 bits
+    std::array<std::uint64_t, 256> total{};
+    for (std::size_t begin = 0; begin < n; begin += kRun) {
+        const std::size_t end = std::min(n, begin + kRun);
+        std::array<std::array<std::uint32_t, 256>, kTurns> counts{};
+        std::size_t i = begin;
+        if (mask) {
+            for (; i < end; ++i) counts[i % kTurns][data[i]] += mask[i] ? 1U : 0U;
+        } else {
+            for (; i + kTurns <= end; i += kTurns) {
+                std::uint64_t word = 0;
+                std::memcpy(&word, data + i, kTurns);
+                for (std::size_t turn = 0; turn < kTurns; ++turn) ++counts[turn][word >> (8 * turn) & 255U];
+            }
+            for (; i < end; ++i) ++counts[0][data[i]];
+        }
+        for (const auto& part : counts)
+            for (std::size_t v = 0; v < 256; ++v) total[v] += part[v];
+    }
+    return total;
+}
+
 std::size_t tasks_for(std::size_t pixels, int threads) {
     return static_cast<std::size_t>(team(pixels, kPixelsPerTask, threads));
 }
@@ -171,14 +196,11 @@ std::optional<Palette> Palette::count(const ImageView& image, const MaskView& ma
     const auto* data = image.as<std::uint8_t>();
     Palette out(image, mask);
     if (image.channels == 1) {
-        std::array<std::array<std::uint64_t, 256>, 4> counts{};
-        for (std::size_t i = 0; i < n; ++i)
-            if (mask[i]) ++counts[i % 4][data[i]];
+        const std::array<std::uint64_t, 256> counts = count_levels(data, mask, n);
         for (std::size_t v = 0; v < 256; ++v) {
-            const std::uint64_t count = counts[0][v] + counts[1][v] + counts[2][v] + counts[3][v];
-            if (count == 0) continue;
+            if (counts[v] == 0) continue;
             out.colours_.push_back(static_cast<std::uint8_t>(v));
-            out.counts_.push_back(static_cast<double>(count));
+            out.counts_.push_back(static_cast<double>(counts[v]));
         }
         return out;
     }
@@ -293,8 +315,10 @@ void Palette::write_labels(const std::vector<std::uint8_t>& colour_labels, int t
     const auto* data = image_.as<std::uint8_t>();
     const std::size_t n = image_.pixels(), tasks = tasks_for(n, threads);
     parallel_for(tasks, threads, [&](std::size_t t) {
-        for (std::size_t i = t * n / tasks; i < (t + 1) * n / tasks; ++i)
-            labels[i] = mask_[i] ? table[data[i]] : 0;
+        const std::size_t begin = t * n / tasks, end = (t + 1) * n / tasks;
+        for (std::size_t i = begin; i < end; ++i) labels[i] = table[data[i]];
+        if (!mask_) return;
+        for (std::size_t i = begin; i < end; ++i) labels[i] = mask_[i] ? labels[i] : 0;
     });
 }
 
