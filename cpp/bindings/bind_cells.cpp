@@ -12,6 +12,7 @@
 #include "arrays.hpp"
 #include "fastpgs/bodies.hpp"
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/measures.hpp"
 #include "fastpgs/outlines.hpp"
 #include "fastpgs/reach.hpp"
 #include "fastpgs/redness.hpp"
@@ -301,6 +302,39 @@ IndexArray group_sums(const LabelArray& groups, std::int32_t n, const ShortArray
     return out;
 }
 
+// Whole numbers and sums of products of each cell 1..n, in the order of measures::Cell.
+std::tuple<IndexArray, DoubleArray> cell_sums(const LabelArray& labels, const LabelArray& nuclei,
+                                              const ByteArray& rgb, std::int32_t n) {
+    const stain::Picture picture = picture_of(rgb);
+    same_shape(labels, picture.rows, picture.cols, "labels");
+    same_shape(nuclei, picture.rows, picture.cols, "nuclei");
+    std::vector<measures::Cell> cells;
+    {
+        const std::int32_t *own = labels.data(), *inner = nuclei.data();
+        const Released released;
+        for (std::ptrdiff_t i = 0; i < picture.size(); ++i)
+            if (own[i] > n)
+                throw std::invalid_argument("labels must be at most " + std::to_string(n) + ", got " +
+                                            std::to_string(own[i]));
+        cells = measures::measure(own, inner, picture.rgb, picture.rows, picture.cols, n);
+    }
+    const auto count = static_cast<py::ssize_t>(cells.size());
+    IndexArray whole({count, py::ssize_t{16}});
+    DoubleArray products({count, py::ssize_t{5}});
+    std::int64_t* to = whole.mutable_data();
+    double* product = products.mutable_data();
+    for (const measures::Cell& c : cells) {
+        for (const std::int64_t value :
+             {c.top, c.left, c.bottom, c.right, c.area, c.nucleus_area, c.rows, c.cols, c.colour[0],
+              c.colour[1], c.colour[2], c.nucleus_colour[0], c.nucleus_colour[1], c.nucleus_colour[2],
+              c.green_steps, c.green_neighbours})
+            *to++ = value;
+        for (const double value : {c.rows_rows, c.cols_cols, c.rows_cols, c.perimeter, c.green_green})
+            *product++ = value;
+    }
+    return {whole, products};
+}
+
 redness::Model model_of(const ByteArray& features, const MaskArray& near, const MaskArray& red,
                         double outlier) {
     const stain::Picture picture = picture_of(features);
@@ -413,6 +447,8 @@ void bind_cells(py::module_& module) {
     module.def("nuclear_reach", &nuclear_reach, "nuclei"_a.noconvert());
     module.def("group_sums", &group_sums, "groups"_a.noconvert(), "n"_a, "score"_a.noconvert(),
                "features"_a.noconvert());
+    module.def("cell_sums", &cell_sums, "labels"_a.noconvert(), "nuclei"_a.noconvert(), "rgb"_a.noconvert(),
+               "n"_a);
     module.def("colour_odds", &colour_odds, "features"_a.noconvert(), "near"_a.noconvert(),
                "red"_a.noconvert(), "outlier"_a, "most"_a, "size"_a);
     module.def("colour_model", &colour_model, "features"_a.noconvert(), "near"_a.noconvert(),

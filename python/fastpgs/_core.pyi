@@ -124,6 +124,9 @@ def group_sums(
     score: npt.NDArray[np.int16],
     features: npt.NDArray[np.uint8],
 ) -> npt.NDArray[np.int64]: ...
+def cell_sums(
+    labels: npt.NDArray[np.int32], nuclei: npt.NDArray[np.int32], rgb: npt.NDArray[np.uint8], n: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]: ...
 def colour_odds(
     features: npt.NDArray[np.uint8],
     near: npt.NDArray[np.bool_],

@@ -1,4 +1,4 @@
-"""Measurements, against scikit-image."""
+"""Measurements, against scikit-image and NumPy."""
 
 from __future__ import annotations
 
@@ -30,6 +30,26 @@ def test_like_regionprops() -> None:
     table = measure(truth.image, truth.cells, truth.nuclei).table
     for name, column in reference.regionprops_table(truth.cells, truth.image, properties=SHARED).items():
         np.testing.assert_allclose(table[name], column, rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+def test_colours_and_chromatin_of_nuclei() -> None:
+    truth = smear((200, 220), n_blasts=3, n_normals=3, seed=4)
+    table = measure(truth.image, truth.cells, truth.nuclei).table
+    green = truth.image[..., 1].astype(float)
+    for i, label in enumerate(table["label"]):
+        own = truth.nuclei == label
+        np.testing.assert_allclose(
+            [table[f"nucleus_mean-{c}"][i] for c in range(3)], truth.image[own].mean(axis=0)
+        )
+        np.testing.assert_allclose(table["nucleus_std"][i], green[own].std(), rtol=1e-12)
+        steps = [np.abs(np.diff(green, axis=a))[np.diff(own.astype(int), axis=a) == 0] for a in (0, 1)]
+        pairs = [
+            own[:-1][np.diff(own.astype(int), axis=0) == 0],
+            own[:, :-1][np.diff(own.astype(int), axis=1) == 0],
+        ]
+        inside = np.concatenate([step[pair] for step, pair in zip(steps, pairs, strict=True)])
+        np.testing.assert_allclose(table["nucleus_roughness"][i], inside.mean(), rtol=1e-12)
+    assert table["area"].sum() == np.count_nonzero(truth.cells)
 
 
 def test_columns_of_a_known_cell() -> None:
