@@ -46,6 +46,9 @@ def test_calibration_error_by_hand():
     p = [0.05] * 4 + [0.95] * 2
     assert metrics.expected_calibration_error(y, p) == pytest.approx((4 * 0.45 + 2 * 0.05) / 6)
     assert metrics.expected_calibration_error([0, 1], [0.0, 1.0]) == 0
+    # Twice the weight is the same as twice the items.
+    weighted = metrics.expected_calibration_error(y, p, weights=np.r_[2, np.ones(len(y) - 1)])
+    assert weighted == pytest.approx(metrics.expected_calibration_error(np.r_[y[0], y], np.r_[p[0], p]))
 
 
 @pytest.mark.parametrize(

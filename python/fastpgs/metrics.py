@@ -96,16 +96,21 @@ def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
     return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, bins: int = 10) -> float:
+def expected_calibration_error(
+    labels: ArrayLike, probabilities: ArrayLike, bins: int = 10, weights: ArrayLike | None = None
+) -> float:
     """Mean distance between stated probability and observed frequency over equal-width bins, by bin size.
+
+    With `weights`, one an item, means and sizes are weighted: so is asked what it would be where blasts are
+    more or less frequent.
 
     Source: Naeini et al. 2015 (DOI 10.1609/aaai.v29i1.9602), for the probability of blast.
     """
     truth, p = _labels(labels), np.asarray(probabilities, dtype=np.float64)
     which = np.clip((p * bins).astype(np.int64), 0, bins - 1)
-    size = np.bincount(which, minlength=bins)
-    gap = np.abs(np.bincount(which, truth, bins) - np.bincount(which, p, bins))
-    return float(gap[size > 0].sum() / p.size)
+    w = np.ones(p.size) if weights is None else np.asarray(weights, dtype=np.float64)
+    gap = np.abs(np.bincount(which, w * truth, bins) - np.bincount(which, w * p, bins))
+    return float(gap.sum() / w.sum())
 
 
 def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:

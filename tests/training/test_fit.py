@@ -11,9 +11,10 @@ from fastpgs.inference import pooling
 from fastpgs.inference.model import load_model
 from fastpgs.inference.preprocess import InputSpec
 from fastpgs.metrics import roc_auc
+from fastpgs.training.baselines import move_prior
 from fastpgs.training.cellset import collect_cells
 from fastpgs.training.datasets import read_dataset
-from fastpgs.training.evaluate import HeldOut, cross_fitted, fit_all
+from fastpgs.training.evaluate import HeldOut, cross_fitted, fit_all, pool_images
 from fastpgs.training.fit import FitOptions, fit_model
 from fastpgs.training.loop import TrainConfig
 from fastpgs.training.perturb import PERTURBATIONS, random_view, stain_shift
@@ -56,7 +57,7 @@ def fitted(tree, tmp_path_factory):
         out,
         SPEC,
         CONFIG,
-        FitOptions(folds=2, views=1, robustness=2),
+        FitOptions(folds=2, views=1, robustness=2, prior=0.5),
         command="fastpgs train fields --out tiny",
         cache=tmp_path_factory.mktemp("cache"),
         report=told.append,
@@ -173,6 +174,33 @@ def test_everything_is_fitted_sensibly():
     assert fitted.pooling in pooling.NAMES
     assert fitted.field_thresholds.normal <= fitted.field_thresholds.blast
     assert np.mean(held.novelty > fitted.novelty_threshold) == pytest.approx(0.01, abs=0.005)
+
+
+def test_probabilities_are_for_the_share_of_blasts_asked_for():
+    held, labels = held_out(600)
+    truth = labels[held.images] == 1
+    for prior in (0.2, 0.5):
+        fitted = fit_all(held, labels, sensitivity=0.98, specificity=0.95, method="mean_logit", prior=prior)
+        for p, kind in (
+            (fitted.calibration(held.logits).reshape(600, 5).mean(axis=1), truth),
+            (
+                fitted.field_calibration(
+                    pool_images(fitted.calibration(held.logits), held.sample, held.images, "mean_logit")
+                ),
+                truth,
+            ),
+        ):
+            assert prior * p[kind].mean() + (1 - prior) * p[~kind].mean() == pytest.approx(prior, abs=0.01)
+    for wrong in (0.0, 1.0, -0.1):
+        with pytest.raises(ValueError, match=f"prior must lie between 0 and 1, got {wrong}"):
+            fit_all(held, labels, sensitivity=0.98, specificity=0.95, prior=wrong)
+
+
+def test_a_baseline_moves_to_another_share_of_blasts():
+    # Of 84 blasts and 16 normals that look alike p is 0.84; where they are as many, it is a half.
+    np.testing.assert_allclose(move_prior(np.array([0.0, 0.84, 1.0]), 0.84, 0.5), [0.0, 0.5, 1.0])
+    p = np.array([0.1, 0.6])
+    np.testing.assert_allclose(move_prior(move_prior(p, 0.8, 0.3), 0.3, 0.8), p)
 
 
 def test_attention_is_fitted_to_what_decides_a_field():

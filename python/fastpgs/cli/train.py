@@ -67,6 +67,13 @@ def register(app: typer.Typer) -> None:
             float, typer.Option(help="Blasts not to be called normal, for the thresholds.")
         ] = 0.98,
         specificity: Annotated[float, typer.Option(help="Normals not to be called blast.")] = 0.95,
+        prior: Annotated[
+            float | None,
+            typer.Option(
+                help="Share of blasts among the fields to be judged, between 0 and 1: what probabilities are "
+                "calibrated for. As in the training images by default."
+            ),
+        ] = None,
         robustness: Annotated[int, typer.Option(help="Held-out images a class tried under each change.")] = 0,
         allow_leakage: Annotated[
             bool, typer.Option(help="Split at random. The figures will be too good.")
@@ -140,6 +147,7 @@ def register(app: typer.Typer) -> None:
                         views=views,
                         sensitivity=sensitivity,
                         specificity=specificity,
+                        prior=prior,
                         robustness=robustness,
                         allow_leakage=allow_leakage,
                         seed=seed,

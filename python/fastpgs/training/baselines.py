@@ -24,9 +24,18 @@ BASELINES = ("majority class", "cell area alone", "colour histogram + random for
 
 
 def field_baselines(
-    data: Dataset, cells: CellSet, images: Ints, folds: list[Fold], *, seed: int = 0
+    data: Dataset,
+    cells: CellSet,
+    images: Ints,
+    folds: list[Fold],
+    *,
+    seed: int = 0,
+    prior: float | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Figures of the three baselines on held-out `images`."""
+    """Figures of the three baselines on held-out `images`.
+
+    With a `prior` their probabilities are moved from the training images' share of blasts to that one.
+    """
     labels = np.array([s.label for s in data.samples])
     histograms = colour_histograms(data)
     areas = mean_areas(cells, len(data))
@@ -38,7 +47,16 @@ def field_baselines(
         p["colour histogram + random forest"][fold.test] = histogram_forest(
             histograms[fold.train], labels[fold.train], histograms[fold.test], seed
         )
+        if prior is not None:
+            for values in p.values():
+                values[fold.test] = move_prior(values[fold.test], float(labels[fold.train].mean()), prior)
     return {name: metrics.scores(labels[images], values[images]) for name, values in p.items()}
+
+
+def move_prior(p: Floats, old: float, new: float) -> Floats:
+    """Probabilities that hold where a share `old` are blasts, for a share `new` (Saerens et al. 2002, Eq. 4)."""
+    blast, normal = p * (new / old), (1 - p) * ((1 - new) / (1 - old))
+    return blast / (blast + normal)
 
 
 def mean_areas(cells: CellSet, n_images: int) -> Floats:

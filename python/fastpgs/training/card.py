@@ -40,6 +40,7 @@ def write_card(config: ModelConfig, report: dict[str, Any]) -> str:
         f"* Thresholds of a field: blast from {config.field_thresholds.blast:.3f}, normal below "
         f"{config.field_thresholds.normal:.3f}, uncertain between (chosen for sensitivity "
         f"{config.field_thresholds.sensitivity:g} and specificity {config.field_thresholds.specificity:g}).",
+        f"* Probabilities are for fields of which {_share(fit, report)} are blasts.",
         f"* A field farther than {config.novelty_threshold:.2f} from the training images is uncertain."
         if config.novelty_threshold is not None
         else "* No test of novelty.",
@@ -85,6 +86,12 @@ def write_card(config: ModelConfig, report: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _share(fit: dict[str, Any], report: dict[str, Any]) -> str:
+    if fit.get("prior") is None:
+        return "as many as in the training images"
+    return f"{fit['prior']:.0%} (chosen; at that share the expected calibration error is {report['ece_at_prior']:.4f})"
 
 
 def _scale(scale: float) -> str:

@@ -66,8 +66,27 @@ class Fitted:
     novelty_threshold: float
 
 
+def prior_weights(truth: Ints, prior: float | None) -> Floats:
+    """Weights (mean 1) under which a share `prior` of `truth` are blasts; all 1 where it is None."""
+    weights = np.ones(len(truth))
+    if prior is None:
+        return weights
+    if not 0 < prior < 1:
+        raise ValueError(f"prior must lie between 0 and 1, got {prior}")
+    share = float(np.mean(truth == 1))
+    if share in (0.0, 1.0):
+        raise ValueError(f"a prior needs both classes, got {share:.0%} blasts")
+    return np.where(truth == 1, prior / share, (1 - prior) / (1 - share))
+
+
 def fit_all(
-    held: HeldOut, labels: Ints, *, sensitivity: float, specificity: float, method: str = "auto"
+    held: HeldOut,
+    labels: Ints,
+    *,
+    sensitivity: float,
+    specificity: float,
+    method: str = "auto",
+    prior: float | None = None,
 ) -> Fitted:
     """Calibrate cells, choose the pooling, calibrate fields, choose thresholds.
 
@@ -79,15 +98,23 @@ def fit_all(
         Promises of the thresholds, see `fit_thresholds`.
     method : str
         A pooling, or "auto": the one under which held-out fields are most likely.
+    prior : float, optional
+        Share of blasts among the fields that probabilities are meant for; that of `held` by default.
     """
     cell_labels = labels[held.sample]
+    truth = labels[held.images]
+    importance = prior_weights(truth, prior)
     # Every image weighs the same, however many cells it has.
-    weights = 1 / np.bincount(held.sample)[held.sample]
+    own = np.zeros(len(labels))
+    own[held.images] = importance
+    weights = own[held.sample] / np.bincount(held.sample)[held.sample]
     calibration = fit_calibration(held.logits, cell_labels, weights * len(held.images) / weights.sum())
     p = calibration(held.logits)
-    truth = labels[held.images]
     best = min(
-        (fit_pooling(p, held, truth, name) for name in (pooling.NAMES if method == "auto" else [method])),
+        (
+            fit_pooling(p, held, truth, name, importance)
+            for name in (pooling.NAMES if method == "auto" else [method])
+        ),
         key=lambda candidate: candidate.loss,
     )
     return Fitted(
@@ -112,7 +139,7 @@ class Pooling:
     loss: float
 
 
-def fit_pooling(p: Floats, held: HeldOut, truth: Ints, method: str) -> Pooling:
+def fit_pooling(p: Floats, held: HeldOut, truth: Ints, method: str, weights: Floats | None = None) -> Pooling:
     """Fit the pooling `method` to held-out cells, by the likelihood of their fields' labels.
 
     Parameters
@@ -123,13 +150,16 @@ def fit_pooling(p: Floats, held: HeldOut, truth: Ints, method: str) -> Pooling:
     truth : int array, shape (m,)
         Labels of ``held.images``.
     method : str
+    weights : float64, shape (m,), optional
+        Of the images.
     """
     candidates = []
     for focus in FOCUSES if method == pooling.ATTENTION else [0.0]:
         scores = pool_images(p, held.sample, held.images, method, focus)
-        calibration = fit_calibration(scores, truth)
+        calibration = fit_calibration(scores, truth, weights)
         probability = calibration(scores)
-        loss = float(-np.mean(np.log(np.clip(np.where(truth == 1, probability, 1 - probability), 1e-9, 1))))
+        likelihood = np.clip(np.where(truth == 1, probability, 1 - probability), 1e-9, 1)
+        loss = float(-np.average(np.log(likelihood), weights=weights))
         candidates.append(Pooling(method, focus, calibration, probability, loss))
     return min(candidates, key=lambda candidate: candidate.loss)
 

@@ -69,6 +69,7 @@ class FitOptions:
     sensitivity: float = 0.98
     specificity: float = 0.95
     pooling: str = "auto"
+    prior: float | None = None  # share of blasts that probabilities are meant for; None: that of the images
     robustness: int = 0  # images of each class tried under each perturbation
     allow_leakage: bool = False
     seed: int = 0
@@ -151,6 +152,7 @@ def fit_model(
         "sensitivity": options.sensitivity,
         "specificity": options.specificity,
         "method": options.pooling,
+        "prior": options.prior,
     }
     fitted = evaluate.fit_all(held, labels, **chosen)
     p, calls, alarms = evaluate.cross_fitted(held, labels, **chosen)
@@ -199,11 +201,14 @@ def fit_model(
             }
             for label, kind in ((1, "blast"), (0, "normal"))
         },
+        "ece_at_prior": metrics.expected_calibration_error(
+            truth, p, weights=evaluate.prior_weights(truth, options.prior)
+        ),
         "novelty_alarms": float(np.mean(alarms)),
         "groups": failures.errors_by_group(data, held, p),
         "pooling": _pooling_table(held, labels, chosen),
         "baselines": baselines.field_baselines(
-            data, cells, held.images, folds[: len(runs)], seed=options.seed
+            data, cells, held.images, folds[: len(runs)], seed=options.seed, prior=options.prior
         ),
         "robustness": _robustness(data, runs, labels, fitted, options, device, tell, work),
         "history": [r.trained.history for r in runs] + ([trained.history] if options.final else []),
@@ -460,7 +465,8 @@ def _robustness(
     for name, found in rows.items():
         truth = np.array([r["label"] for r in found])
         # A field in which no cell is found gets the share of blasts among all fields: no knowledge.
-        p = np.nan_to_num(np.array([r["p"] for r in found]), nan=float(np.mean(labels)))
+        share = float(np.mean(labels)) if options.prior is None else options.prior
+        p = np.nan_to_num(np.array([r["p"] for r in found]), nan=share)
         scores = metrics.scores(truth, p)
         table[name] = {
             "balanced_accuracy": scores["balanced_accuracy"],
