@@ -27,10 +27,11 @@ class Pivots(NamedTuple):
     nuclear: Bool  # (k,)
     ground: float  # median strength of the background
 
-    def nearest_is_nuclear(self, features: npt.NDArray[np.uint8]) -> Bool:
+    def nearest_is_nuclear(self, features: npt.NDArray[np.uint8], lenient: float = 1.0) -> Bool:
         """Eq. 4 for the pixels (H, W, 3) of a window: whether the nearest pivot is a nuclear one.
 
-        All numbers are integers below 2^24, so single precision is exact.
+        With ``lenient`` above 1 a nuclear pivot may be farther by that factor, in squared distance. All numbers
+        are integers below 2^24, so single precision is exact.
         """
         squares = np.square(self.features).sum(axis=1)
         weights, bias = (-2.0 * self.features).astype(np.float32), squares.astype(np.float32)[:, None]
@@ -38,8 +39,12 @@ class Pivots(NamedTuple):
         rows = max(1, (1 << 17) // max(1, features.shape[1]))
         for top in range(0, len(features), rows):
             part = features[top : top + rows]
-            distance = weights @ part.reshape(-1, 3).T.astype(np.float32) + bias
-            nuclear = distance[self.nuclear].min(axis=0) < distance[~self.nuclear].min(axis=0, initial=np.inf)
+            values = part.reshape(-1, 3).T.astype(np.float32)
+            distance = weights @ values + bias
+            if lenient != 1.0:  # squared distances are these and the pixel's own square
+                distance += np.square(values).sum(axis=0)
+            others = distance[~self.nuclear].min(axis=0, initial=np.inf)
+            nuclear = distance[self.nuclear].min(axis=0) < lenient * others
             out[top : top + rows] = nuclear.reshape(part.shape[:2])
         return out
 

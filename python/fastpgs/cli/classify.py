@@ -22,6 +22,8 @@ Examples:
   find smears -name '*.jpg' | fastpgs classify - --out out --resume
 
   fastpgs classify smears/ --out out --shard 3/16 --resume
+
+  fastpgs classify slide.ome.tiff --out out
 """
 
 
@@ -83,6 +85,13 @@ def register(app: typer.Typer) -> None:
         max_pixels: Annotated[
             int, typer.Option(min=1, help="Refuse pictures with more pixels.")
         ] = 100_000_000,
+        tile: Annotated[
+            int, typer.Option(min=256, help="Side of the tiles in which whole slides are judged, pixels.")
+        ] = 2048,
+        pixel_size: Annotated[
+            float | None,
+            typer.Option(help="Micrometres a pixel of the slides, where their files are wrong or silent."),
+        ] = None,
         profile: Annotated[bool, typer.Option("--profile", help="Print how busy each stage was.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
@@ -128,6 +137,8 @@ def register(app: typer.Typer) -> None:
                 batch_size=batch_size,
                 workers=workers,
                 max_pixels=max_pixels,
+                tile=tile,
+                pixel_size=pixel_size,
                 progress=progress,
             )
         print_result(result, as_json=as_json, quiet=quiet)

@@ -19,7 +19,7 @@ from fastpgs.inference.parts import RunFolder
 from fastpgs.inference.profile import Profile
 from fastpgs.inference.provenance import describe_model, versions
 from fastpgs.inference.results import FieldResult, Result, cell_table, count, image_table
-from fastpgs.inference.stream import BLOCK, Item, StreamOptions, stream
+from fastpgs.inference.stream import BLOCK, Item, SlideOptions, StreamOptions, stream
 from fastpgs.inference.threads import available_cpus
 from fastpgs.io.images import DEFAULT_MAX_PIXELS
 from fastpgs.io.inputs import InputLister
@@ -28,6 +28,11 @@ __all__ = ["FORMATS", "Interrupted", "classify"]
 
 FORMATS = ("csv", "labels", "overlays", "geojson", "coco")
 """What can be written beside the two parquet tables."""
+
+TILE = 2048
+"""Pixels of a side of a slide's tiles: two of them at a time fit into a gigabyte."""
+
+SMALLEST_TILE = 256
 
 Inputs = str | os.PathLike[str] | npt.NDArray[Any] | Iterable[Any]
 Progress = Callable[[int, int | None, FieldResult | None], None]
@@ -62,6 +67,8 @@ def classify(
     batch_size: int | None = ...,
     workers: int | None = ...,
     max_pixels: int = ...,
+    tile: int = ...,
+    pixel_size: float | None = ...,
 ) -> Iterator[FieldResult]: ...
 
 
@@ -84,6 +91,8 @@ def classify(
     batch_size: int | None = ...,
     workers: int | None = ...,
     max_pixels: int = ...,
+    tile: int = ...,
+    pixel_size: float | None = ...,
     progress: Progress | None = ...,
 ) -> Result: ...
 
@@ -106,6 +115,8 @@ def classify(
     batch_size: int | None = None,
     workers: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    tile: int = TILE,
+    pixel_size: float | None = None,
     progress: Progress | None = None,
 ) -> Result | Iterator[FieldResult]:
     """Find the white cells of smear images and judge them.
@@ -146,7 +157,12 @@ def classify(
     workers : int, optional
         Threads that find cells; default: one a processor.
     max_pixels : int
-        Pictures with more pixels are refused.
+        Pictures with more pixels are refused; whole slides have no limit.
+    tile : int
+        Side of the tiles in which whole slides (`fastpgs.slides`) are judged, pixels. The cells do not depend on
+        it, the memory does.
+    pixel_size : float, optional
+        Micrometres a pixel of the slides, where their files are wrong or silent.
     progress : callable, optional
         Called with (inputs done, inputs in all or None, last result or None).
 
@@ -166,6 +182,7 @@ def classify(
         On Ctrl-C with ``out``, after saving. A `KeyboardInterrupt`.
     """
     _check(out, lazy, formats, resume, restart, shard, batch_size, workers, max_pixels)
+    slides = _slide_options(tile, pixel_size)
     if isinstance(model, (str, os.PathLike)):
         from fastpgs.inference.model import load_model
 
@@ -180,10 +197,10 @@ def classify(
         judges=(workers or available_cpus()) if str(model.device).startswith("cpu") else 1,
     )
     if lazy:
-        return stream(_items(inputs), model, replace(options, labels=True), Profile())
+        return judge(_items(inputs), model, replace(options, labels=True), slides, Profile())
     if out is None:
-        return _in_memory(inputs, model, options, progress)
-    job = _Job(Path(out), model, options, frozenset(formats), report, shard, progress)
+        return _in_memory(inputs, model, options, slides, progress)
+    job = _Job(Path(out), model, options, slides, frozenset(formats), report, shard, progress)
     return job.run(list(_items(inputs, exclude=out)), resume=resume, restart=restart)
 
 
@@ -214,6 +231,36 @@ def _check(
             raise ValueError(f"{name} must be at least 1, got {value}")
 
 
+def _slide_options(tile: int, pixel_size: float | None) -> SlideOptions:
+    if isinstance(tile, bool) or tile < SMALLEST_TILE:
+        raise ValueError(f"tile must be at least {SMALLEST_TILE} pixels, got {tile}")
+    if pixel_size is not None and not (np.isfinite(pixel_size) and pixel_size > 0):
+        raise ValueError(f"pixel_size must be a finite number of micrometres > 0, got {pixel_size!r}")
+    return SlideOptions(tile, pixel_size)
+
+
+def judge(
+    items: Iterable[Item], model: Any, options: StreamOptions, slides: SlideOptions, profile: Profile
+) -> Iterator[FieldResult]:
+    """Judge items lazily, in order: pictures in a stream, slides one after the other."""
+
+    def big(item: Item) -> bool:
+        if item.path is None:
+            return False
+        from fastpgs.slides.reader import is_slide
+
+        return is_slide(item.path, options.max_pixels)
+
+    for are_slides, group in groupby(items, key=big):
+        if not are_slides:
+            yield from stream(group, model, options, profile)
+            continue
+        from fastpgs.slides.run import judge_slide
+
+        for item in group:
+            yield judge_slide(item, model, options, slides, profile)
+
+
 def _items(inputs: Inputs, exclude: Any = None) -> Iterator[Item]:
     """Number the inputs: names expanded, arrays as they are."""
     if isinstance(inputs, (str, os.PathLike)) or (isinstance(inputs, np.ndarray) and inputs.ndim < 4):
@@ -230,10 +277,12 @@ def _items(inputs: Inputs, exclude: Any = None) -> Iterator[Item]:
             index += 1
 
 
-def _in_memory(inputs: Inputs, model: Any, options: StreamOptions, progress: Progress | None) -> Result:
+def _in_memory(
+    inputs: Inputs, model: Any, options: StreamOptions, slides: SlideOptions, progress: Progress | None
+) -> Result:
     profile = Profile()
     fields = []
-    for one in stream(_items(inputs), model, options, profile):
+    for one in judge(_items(inputs), model, options, slides, profile):
         one.pixels = None
         fields.append(one)
         if progress is not None:
@@ -261,6 +310,7 @@ class _Job:
         out: Path,
         model: Any,
         options: StreamOptions,
+        slides: SlideOptions,
         formats: frozenset[str],
         report: bool,
         shard: tuple[int, int] | None,
@@ -295,6 +345,9 @@ class _Job:
                 **{name: name in formats for name in ("labels", "overlays")},
             },
         }
+        if slides.pixel_size is not None:
+            self.made_with["options"]["pixel_size"] = slides.pixel_size
+        self.slides = replace(slides, outlines=bool(formats & {"geojson", "coco"}))
         if shard is not None:
             self.made_with["options"]["shard"] = f"{shard[0]}/{shard[1]}"
 
@@ -319,7 +372,10 @@ class _Job:
         folder.drop_from(blocks[-1][0].block + 1 if blocks else 0)
         kept = len(items) - sum(map(len, todo))
         tally = _Tally(kept, len(items), self.progress)
-        results = stream((item for block in todo for item in block), self.model, self.options, self.profile)
+        slides = replace(self.slides, folder=folder.parts / "slides", products=folder.path)
+        results = judge(
+            (item for block in todo for item in block), self.model, self.options, slides, self.profile
+        )
         with _Writer(folder, self.formats, self.profile) as writer:
             rows: list[FieldResult] = []
             try:

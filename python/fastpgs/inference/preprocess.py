@@ -48,6 +48,8 @@ class InputSpec:
         ``"median"`` takes each channel's median over 3 x 3 pixels.
     scale : float
         Crop pixels an image pixel, one fixed factor for all cells: size is a feature and is kept.
+    pixel_size : float, optional
+        Micrometres a pixel of the training images, where that is known: slides are looked at in this size.
     cells : dict
         Options of `fastpgs.find_cells`.
     mean, std : tuple of float
@@ -62,6 +64,7 @@ class InputSpec:
     light: tuple[tuple[float, ...], ...] = ()
     denoise: str = "none"
     scale: float = 1.0
+    pixel_size: float | None = None
     cells: dict[str, Any] = field(default_factory=dict)
     mean: tuple[float, ...] = (0.7,)
     std: tuple[float, ...] = (0.25,)
@@ -77,6 +80,8 @@ class InputSpec:
             raise ValueError(f"scale must be a finite number > 0, got {self.scale}")
         if self.light and (len(self.light) != 3 or any(len(row) != 3 for row in self.light)):
             raise ValueError(f"light needs three rows of three values, got {self.light}")
+        if self.pixel_size is not None and not (np.isfinite(self.pixel_size) and self.pixel_size > 0):
+            raise ValueError(f"pixel_size must be a finite number of micrometres > 0, got {self.pixel_size}")
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, self.channels):
                 raise ValueError(f"{name} needs 1 or {self.channels} values, got {len(values)}")
@@ -150,8 +155,18 @@ def find(image: NDArray[Any], spec: InputSpec, num_threads: int | None = None) -
     return find_cells(rgb, num_threads=num_threads, **spec.cells)
 
 
-def cut(image: NDArray[Any], cells: Cells, spec: InputSpec) -> UInt8:
+def cut(
+    image: NDArray[Any], cells: Cells, spec: InputSpec, level: NDArray[np.float64] | None = None
+) -> UInt8:
     """Crops of cells as the network wants them.
+
+    Parameters
+    ----------
+    image : ndarray, shape (H, W) or (H, W, C)
+    cells : Cells
+    spec : InputSpec
+    level : float64, shape (3,), optional
+        `background` of the slide that the image is a window of; default: the image's own.
 
     Returns
     -------
@@ -159,7 +174,8 @@ def cut(image: NDArray[Any], cells: Cells, spec: InputSpec) -> UInt8:
         Beyond the picture there is background.
     """
     rgb = to_rgb8(image)
-    level = background(rgb)
+    if level is None:
+        level = background(rgb)
     # A filter looks beyond the crop's edge, where training has a margin too.
     margin = 0 if spec.denoise == "none" else 1
     crops = cut_raw(rgb, cells, spec, level, margin)

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,7 +30,7 @@ from fastpgs.inference.results import CellRows, FieldResult
 from fastpgs.inference.threads import available_cpus
 from fastpgs.io.images import DEFAULT_MAX_PIXELS, ImageReadError, byte_limit, decode, read_file
 
-__all__ = ["BLOCK", "MIN_SIDE", "Item", "Model", "StreamOptions", "stream"]
+__all__ = ["BLOCK", "MIN_SIDE", "Item", "Model", "SlideOptions", "StreamOptions", "stream"]
 
 BLOCK = 64
 """Inputs a block: the unit of batching, of saving and of sharding."""
@@ -132,6 +133,31 @@ class StreamOptions:
     labels: bool = False
     pixels: bool = False
     thumbnail: Callable[[npt.NDArray[Any]], bytes] | None = None
+
+
+@dataclass(frozen=True)
+class SlideOptions:
+    """How whole slides are judged, each by itself; see `fastpgs.slides`.
+
+    Attributes
+    ----------
+    tile : int
+        Side of a tile in pixels of the model's size. The cells do not depend on it; memory does.
+    pixel_size : float or None
+        Micrometres a pixel of level 0, where files are wrong or silent.
+    folder : Path or None
+        Where tiles are saved, a folder a slide; None: nowhere that lasts.
+    products : Path or None
+        Where heat maps and labels go.
+    outlines : bool
+        Trace polygons.
+    """
+
+    tile: int
+    pixel_size: float | None = None
+    folder: Path | None = None
+    products: Path | None = None
+    outlines: bool = False
 
 
 @dataclass

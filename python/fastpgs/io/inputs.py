@@ -1,7 +1,7 @@
 """From what a user names (files, folders, patterns, lists) to the list of inputs of a run."""
 
 # Names are kept as given ("./a.png"), which pathlib would rewrite.
-# ruff: noqa: PTH100, PTH112, PTH117, PTH118, PTH122, PTH207
+# ruff: noqa: PTH100, PTH112, PTH113, PTH117, PTH118, PTH122, PTH207
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ __all__ = ["IMAGE_SUFFIXES", "Input", "InputLister", "find_inputs", "read_list",
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff"}
     | {".gif", ".webp", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm"}
+    | {".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide"}
 )
-"""Endings by which a folder's files count as images; a file that is named itself may end in anything."""
+"""Endings by which a folder's files count as images; a file that is named itself may end in anything.
+
+Folders that end in ``.zarr`` and hold an OME-Zarr image count as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ def _expand(given: str, banned: str | None) -> Iterator[Input]:
     name = display_name(given)
     if "\0" in given:
         yield Input(name, None, "not a possible file name: embedded null byte")
+    elif _is_zarr(given):
+        yield Input(name, given)
     elif os.path.isdir(given):
         files, barred = _walk(given, banned)
         for file in files:
@@ -102,13 +107,22 @@ def _expand(given: str, banned: str | None) -> Iterator[Input]:
             yield Input(name, None, "no image file in this folder")
     elif not os.path.lexists(given) and glob.has_magic(given):
         matches = sorted(glob.glob(given, recursive=True), key=natural_key)
-        files = [match for match in matches if not os.path.isdir(match)]
+        files = [match for match in matches if not os.path.isdir(match) or _is_zarr(match)]
         for file in files:
             yield Input(display_name(file), file)
         if not files:
             yield Input(name, None, "no file matches this pattern")
     else:
         yield Input(name, given)
+
+
+def _is_zarr(path: str) -> bool:
+    """Whether a folder is one OME-Zarr image, not a folder of images."""
+    return (
+        path.rstrip("/" + os.sep).lower().endswith(".zarr")
+        and os.path.isdir(path)
+        and any(os.path.isfile(os.path.join(path, name)) for name in ("zarr.json", ".zattrs"))
+    )
 
 
 def _walk(folder: str, banned: str | None) -> tuple[list[str], list[tuple[str, str]]]:
@@ -130,7 +144,9 @@ def _walk(folder: str, banned: str | None) -> tuple[list[str], list[tuple[str, s
             folders.clear()
             continue
         entered.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        slides = [name for name in folders if _is_zarr(os.path.join(root, name))]
+        found += [os.path.join(root, name) for name in slides]
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in slides]
         found += [
             os.path.join(root, name)
             for name in files

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from fastpgs.inference.formats import file_stem
 from fastpgs.inference.results import CALLS, NOTICE
 from fastpgs.io.atomic import write_atomic
 from fastpgs.report.colours import CALL_COLOURS, css, p_colour
@@ -37,6 +38,7 @@ MAX_FAILURES = 500
 MAX_OUTLINES = 300  # of one picture
 MAX_PICTURE_BYTES = 8_000_000  # of encoded pictures with their outlines
 MAX_FOLDERS = 24
+MAX_SLIDES = 24
 
 Parts = Sequence[tuple["RunFolder", int]]
 
@@ -110,6 +112,7 @@ def write_report(path: Path, run: dict[str, Any], images: pa.Table, parts: Parts
         histograms=_histograms(judged, parts),
         folders=_folders(judged),
         cards=cards,
+        slides=_slides(judged, parts),
         n_judged=len(judged),
         listed=listed,
         failures=unjudged[:MAX_FAILURES],
@@ -221,6 +224,19 @@ def _card(row: dict[str, Any], image: dict[str, Any], data: bytes, cells: list[d
         cells=shown,
         hidden=len(cells) - len(shown),
     )
+
+
+def _slides(judged: list[dict[str, Any]], parts: Parts) -> list[dict[str, Any]]:
+    """Heat maps of the slides among the inputs, which the run has written beside its tables."""
+    homes = list(dict.fromkeys(folder.path / "heatmaps" for folder, _ in parts))
+    homes = [home for home in homes if home.is_dir()]
+    found: list[dict[str, Any]] = []
+    for row in judged if homes else []:
+        name = f"{file_stem(row['image'])}.png"
+        file = next((home / name for home in homes if (home / name).is_file()), None)
+        if file is not None and len(found) < MAX_SLIDES:
+            found.append({**row, "png": base64.b64encode(file.read_bytes()).decode("ascii")})
+    return found
 
 
 def _histograms(judged: list[dict[str, Any]], parts: Parts) -> list[Any]:

@@ -1,0 +1,252 @@
+"""One tile: its cells found, cropped and judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastpgs.cells import Cells, Reference, find_cells, shapes, stain
+from fastpgs.inference.preprocess import cut
+
+from .plan import Plan, Tile
+from .reader import Window
+from .scaled import ScaledSlide
+
+__all__ = ["TileCells", "find_in_tile", "judge_tile"]
+
+Pixels = npt.NDArray[np.uint8]
+Bool = npt.NDArray[np.bool_]
+
+COARSE = 4
+"""Pixels a pixel of the first look. The smallest nucleus that counts holds one of them wholly, in any position."""
+
+LENIENT = 1.5  # a coarse pixel may be this much nearer to another pivot, in squared distance
+SPARSE = 0.6  # of a tile's pixels: if less is about nuclei, only that is searched
+
+
+@dataclass
+class TileCells:
+    """The cells that a tile owns; n of them.
+
+    Attributes
+    ----------
+    box : (n, 4) int32 ndarray
+        Half-open row, col, row, col in pixels of the slide at the model's pixel size; so are all numbers here.
+    area, nucleus_area : (n,) int64 ndarray
+    centroid : (n, 2) float64 ndarray
+    masks, nuclei : list of n bool ndarrays
+        Whole cell and nucleus within the box.
+    crops : (n, S, S[, 3]) uint8 ndarray
+    p_blast : (n,) float32 ndarray
+    searched : int
+        Pixels that were searched for cells.
+    """
+
+    box: npt.NDArray[np.int32]
+    area: npt.NDArray[np.int64]
+    nucleus_area: npt.NDArray[np.int64]
+    centroid: npt.NDArray[np.float64]
+    masks: list[Bool]
+    nuclei: list[Bool]
+    crops: npt.NDArray[np.uint8]
+    p_blast: npt.NDArray[np.float32]
+    searched: int = 0
+
+    def __len__(self) -> int:
+        return len(self.box)
+
+    @classmethod
+    def join(cls, parts: list[TileCells], crop_shape: tuple[int, ...]) -> TileCells:
+        """Several as one."""
+
+        def whole(name: str, *shape: int, dtype: Any) -> npt.NDArray[Any]:
+            return np.concatenate([np.zeros((0, *shape), dtype), *(getattr(part, name) for part in parts)])
+
+        return cls(
+            box=whole("box", 4, dtype=np.int32),
+            area=whole("area", dtype=np.int64),
+            nucleus_area=whole("nucleus_area", dtype=np.int64),
+            centroid=whole("centroid", 2, dtype=np.float64),
+            masks=[mask for part in parts for mask in part.masks],
+            nuclei=[mask for part in parts for mask in part.nuclei],
+            crops=whole("crops", *crop_shape, dtype=np.uint8),
+            p_blast=whole("p_blast", dtype=np.float32),
+            searched=sum(part.searched for part in parts),
+        )
+
+
+def judge_tile(slide: ScaledSlide, plan: Plan, tile: Tile, model: Any, threads: int | None = 1) -> TileCells:
+    """Find the cells of a tile and judge them."""
+    cells = find_in_tile(slide, plan, tile, model.config.input)
+    if len(cells):
+        cells.p_blast = np.asarray(model.scores(cells.crops, threads, masks=False).p, np.float32)
+    return cells
+
+
+def find_in_tile(slide: ScaledSlide, plan: Plan, tile: Tile, spec: Any, *, skip: bool = True) -> TileCells:
+    """Find the cells that a tile owns, and cut their crops.
+
+    Parameters
+    ----------
+    slide : ScaledSlide
+    plan : Plan
+    tile : Tile
+    spec : InputSpec
+        How crops are made.
+    skip : bool
+        Search only about what looks like a nucleus from afar. False searches everything; the cells are the same.
+    """
+    reference = plan.reference
+    crop = (spec.size, spec.size) if spec.channels == 1 else (spec.size, spec.size, spec.channels)
+    if reference is None:
+        return TileCells.join([], crop)
+    whole = _grown(tile.window, reference.margin, slide.shape)
+    pixels: Pixels | None = None
+    near: npt.NDArray[np.int32] | None = None
+    windows: list[tuple[int, Window]] = [(0, whole)]
+    if skip:
+        if slide.reduces(COARSE):
+            view = slide.read(whole, COARSE)
+        else:
+            pixels = slide.read(whole)
+            view = _averaged(pixels)
+        near, boxes = _islands(view, reference, tile, whole, slide.shape)
+        if not boxes:
+            return TileCells.join([], crop)
+        if sum(_size(box) for _, box in boxes) < SPARSE * _size(whole):
+            windows = boxes
+    found = []
+    for island, window in windows:
+        if pixels is None:
+            picture = slide.read(window)
+        else:
+            y, x = whole[0], whole[1]
+            picture = pixels[window[0] - y : window[2] - y, window[1] - x : window[3] - x]
+        found.append(_search(picture, window, reference, plan, tile, spec, near, island, whole))
+    return TileCells.join(found, crop)
+
+
+def _search(
+    picture: Pixels,
+    window: Window,
+    reference: Reference,
+    plan: Plan,
+    tile: Tile,
+    spec: Any,
+    near: npt.NDArray[np.int32] | None,
+    island: int,
+    whole: Window,
+) -> TileCells:
+    """The cells of a window that the tile owns and, where the window is about an island, that the island does."""
+    options = {name: value for name, value in spec.cells.items() if name not in ("pixel_size", "seed", "k")}
+    cells = find_cells(picture, reference=reference, **options)
+    table = cells.table
+    row, col = table["centroid-0"] + window[0], table["centroid-1"] + window[1]
+    mine = np.array([tile.owns(*at) for at in zip(row, col, strict=True)], bool)
+    if island and near is not None:
+        for i in np.flatnonzero(mine).tolist():
+            at_row, at_col = _first_of_nucleus(cells, i, window, whole)
+            mine[i] = near[at_row, at_col] == island
+    own = Cells(cells.labels, cells.nuclei, {name: values[mine] for name, values in table.items()})
+    boxes = np.stack([own.table[f"bbox-{i}"] for i in range(4)], axis=1).astype(np.int32)
+    cutouts = [(slice(a, c), slice(b, d)) for a, b, c, d in boxes]
+    offset = np.array([window[0], window[1]] * 2, np.int32)
+    return TileCells(
+        box=boxes + offset,
+        area=np.asarray(own.table["area"], np.int64),
+        nucleus_area=np.asarray(own.table["nucleus_area"], np.int64),
+        centroid=np.stack([row[mine], col[mine]], axis=1),
+        masks=[cells.labels[at] == i for at, i in zip(cutouts, own.table["label"], strict=True)],
+        nuclei=[cells.nuclei[at] == i for at, i in zip(cutouts, own.table["label"], strict=True)],
+        crops=cut(picture, own, spec, np.asarray(plan.level)),
+        p_blast=np.zeros(len(boxes), np.float32),
+        searched=picture.shape[0] * picture.shape[1],
+    )
+
+
+def _first_of_nucleus(cells: Cells, i: int, window: Window, whole: Window) -> tuple[int, int]:
+    """Where, from afar, the first pixel of a cell's nucleus lies: in all windows that show the cell the same."""
+    a, b, c, d = (int(cells.table[f"bbox-{k}"][i]) for k in range(4))
+    rows, cols = np.nonzero(cells.nuclei[a:c, b:d] == cells.table["label"][i])
+    return (
+        int(rows[0] + a + window[0] - whole[0]) // COARSE,
+        int(cols[0] + b + window[1] - whole[1]) // COARSE,
+    )
+
+
+def _islands(
+    view: Pixels, reference: Reference, tile: Tile, whole: Window, shape: tuple[int, int]
+) -> tuple[npt.NDArray[np.int32], list[tuple[int, Window]]]:
+    """Islands of what looks like nuclei from afar.
+
+    Returns
+    -------
+    near : int32 ndarray
+        For each pixel of the view the number of the nearest island, from 1; 0 where there is none at all.
+    windows : list of (int, Window)
+        Islands that may hold a cell of the tile, each with a margin.
+    """
+    features = stain.stain_features(view, white=reference.white).features
+    pivots = reference.pivots
+    lenient = pivots.nearest_is_nuclear(features, LENIENT)
+    if not lenient.any():
+        return np.zeros(lenient.shape, np.int32), []
+    # Nuclei that may touch are one island.
+    away, at = shapes.nearest(~lenient)
+    islands, n = shapes.label(away <= max(1.0, reference.radius / COARSE))
+    near = islands.ravel()[at.ravel()].reshape(islands.shape)
+    from scipy.ndimage import find_objects
+
+    windows = []
+    for i, (rows, cols) in enumerate(find_objects(islands, n), start=1):
+        box = (
+            whole[0] + COARSE * rows.start,
+            whole[1] + COARSE * cols.start,
+            whole[0] + COARSE * rows.stop,
+            whole[1] + COARSE * cols.stop,
+        )
+        reach = _grown(box, int(reference.cell), shape)
+        top, left, bottom, right = tile.window
+        if reach[0] < bottom and top < reach[2] and reach[1] < right and left < reach[3]:
+            windows.append((i, _within(_grown(box, reference.margin, shape), whole)))
+    return near.astype(np.int32), windows
+
+
+def _averaged(pixels: Pixels) -> Pixels:
+    """Every `COARSE` x `COARSE` pixels averaged."""
+    rows, cols = pixels.shape[:2]
+    pixels = np.pad(pixels, ((0, -rows % COARSE), (0, -cols % COARSE), (0, 0)), mode="edge")
+    sums = np.zeros((pixels.shape[0] // COARSE, pixels.shape[1], 3), np.uint16)
+    for i in range(COARSE):
+        sums += pixels[i::COARSE]
+    total = np.full((sums.shape[0], sums.shape[1] // COARSE, 3), COARSE * COARSE // 2, np.uint16)
+    for j in range(COARSE):
+        total += sums[:, j::COARSE]
+    return (total // (COARSE * COARSE)).astype(np.uint8)
+
+
+def _grown(window: Window, margin: int, shape: tuple[int, int]) -> Window:
+    """A window with a margin, on the grid of the first look, within the slide."""
+    top, left, bottom, right = window
+    return (
+        max((top - margin) // COARSE * COARSE, 0),
+        max((left - margin) // COARSE * COARSE, 0),
+        min(-(-(bottom + margin) // COARSE) * COARSE, shape[0]),
+        min(-(-(right + margin) // COARSE) * COARSE, shape[1]),
+    )
+
+
+def _within(window: Window, whole: Window) -> Window:
+    return (
+        max(window[0], whole[0]),
+        max(window[1], whole[1]),
+        min(window[2], whole[2]),
+        min(window[3], whole[3]),
+    )
+
+
+def _size(window: Window) -> int:
+    return (window[2] - window[0]) * (window[3] - window[1])
