@@ -74,7 +74,7 @@ def _draw_bar(picture: Any, micrometres: float) -> None:
     most = picture.width / 6.0 * micrometres
     power = 10.0 ** math.floor(math.log10(most))
     length = max(step * power for step in (1.0, 2.0, 5.0) if step * power <= most)
-    text = f"{length / 1000:g} mm" if length >= 1000 else f"{length:g} µm"
+    text = f"{length / 1000:g} mm"
     pixels = length / micrometres
     draw = ImageDraw.Draw(picture)
     x, y = 14, picture.height - 16

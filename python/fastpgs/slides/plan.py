@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastpgs.cells import Reference, fit_reference
+from fastpgs.inference.preprocess import background
 
 from .reader import Slide, SlideError, Window
 from .scaled import ScaledSlide, slide_pixel_size
@@ -18,8 +19,9 @@ from .tissue import Tissue, find_tissue
 
 __all__ = ["Plan", "Tile", "make_plan", "sample_of"]
 
-SAMPLES = 16  # windows of the sample
-SAMPLE_SIDE = 384  # pixels
+SAMPLES = 100  # windows of the sample
+SAMPLE_SIDE = 128  # pixels: so small that a nucleus is a few hundredths of its window, even on a thin smear
+GUTTER = 4  # pixels of glass between windows, so that cells that they cut do not meet
 SHARE = 0.5  # of the most purple block's excess: others are nuclei too
 MOST_PURPLE = 2.0  # per cent of the blocks that are taken for the most purple ones
 
@@ -140,8 +142,6 @@ def make_plan(
     reference = fit_reference(sample, **given) if tissue.mask.any() else None
     if reference is not None and 2 * reference.margin > max(scaled.shape) and 2 * reference.margin > 4096:
         raise SlideError(f"nuclei of {2 * reference.radius:.0f} pixels: expected far smaller ones")
-    from fastpgs.inference.preprocess import background
-
     plan = Plan(
         shape=scaled.shape,
         native_shape=slide.levels[0].shape,
@@ -175,7 +175,12 @@ def sample_of(slide: ScaledSlide, tissue: Tissue) -> npt.NDArray[np.uint8]:
             windows.append((y, x))
         if len(windows) == SAMPLES:
             break
-    pictures = [slide.read((y, x, y + height, x + width)) for y, x in sorted(windows)]
-    side = math.isqrt(len(pictures) - 1) + 1
-    lines = [np.concatenate(pictures[i : i + side], axis=1) for i in range(0, len(pictures) - side + 1, side)]
-    return np.concatenate(lines, axis=0)
+    side = math.isqrt(len(windows))  # windows that fill no square are left out
+    pictures = [slide.read((y, x, y + height, x + width)) for y, x in sorted(windows[: side * side])]
+    if side == 1:
+        return pictures[0]
+    sheet = np.empty((side, height + GUTTER, side, width + GUTTER, 3), np.uint8)
+    sheet[:] = np.rint(background(np.concatenate(pictures)))
+    for i, picture in enumerate(pictures):
+        sheet[i // side, :height, i % side, :width] = picture
+    return sheet.reshape(side * (height + GUTTER), side * (width + GUTTER), 3)

@@ -232,6 +232,9 @@ class _TiffSlide(_ArraySlide):
             raise SlideError(
                 f"not a TIFF file that can be read: {' '.join(str(error).split())[:200]}"
             ) from error
+        if not len(self._tiff.pages):
+            self._tiff.close()
+            raise SlideError("not a TIFF file that can be read: it holds no picture")
         try:
             series = self._tiff.series[0]
             arrays = [zarr.open(series.aszarr(level=i), mode="r") for i in range(len(series.levels))]

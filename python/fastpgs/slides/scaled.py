@@ -10,6 +10,9 @@ from .reader import ONE_OVER_MAGNIFICATION, Pixels, Slide, SlideError, Window
 
 __all__ = ["ScaledSlide", "slide_pixel_size"]
 
+FINENESS = 256
+"""Factors are multiples of one over this. Pillow takes windows in single precision, which is exact for those."""
+
 SAME = 0.05  # sizes that differ by less than this share need no resampling
 COARSEST = 2.0  # pixels this many times coarser than wanted show no chromatin
 
@@ -52,7 +55,7 @@ class ScaledSlide:
                 f" expected at most {COARSEST:g} times"
             )
         self.slide = slide
-        self.factor = 1.0 if abs(factor - 1.0) < SAME else factor
+        self.factor = 1.0 if abs(factor - 1.0) < SAME else round(factor * FINENESS) / FINENESS
         rows, cols = slide.levels[0].shape
         self.shape = (max(1, math.floor(rows / self.factor)), max(1, math.floor(cols / self.factor)))
 
@@ -82,7 +85,8 @@ class ScaledSlide:
         Returns
         -------
         uint8 ndarray, shape (ceil(rows / scale), ceil(columns / scale), 3)
-            The same pixel whatever window it is read in.
+            The same pixel whatever window it is read in; from levels that are no power of two smaller than
+            level 0, to one grey level.
         """
         index = self.level_for(scale)
         level = self.slide.levels[index]

@@ -87,11 +87,9 @@ def _blocks(view: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _something(darkest: npt.NDArray[np.uint8], brightest: npt.NDArray[np.floating]) -> Bool:
-    """Blocks that are neither glass nor black, by two pivots."""
-    try:
-        groups = segment(np.ascontiguousarray(darkest), 2, features="rgb", num_threads=1)
-    except ValueError:  # one colour: one group
-        groups = np.ones(darkest.shape[:2], np.int32)
+    """Blocks that are neither glass nor black, by three pivots: for nuclei, for other things, for glass."""
+    colours = len(np.unique(darkest.reshape(-1, 3), axis=0))
+    groups = segment(np.ascontiguousarray(darkest), min(3, colours), features="rgb", num_threads=1)
     light = darkest.mean(axis=2)
     contrast = brightest - light
     white = float(np.percentile(brightest, 99.0))
