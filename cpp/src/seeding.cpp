@@ -11,11 +11,14 @@
 #include "fastpgs/kernels.hpp"
 #include "fastpgs/points.hpp"
 #include "fastpgs/random.hpp"
+#include "fastpgs/swaps.hpp"
+#include "fastpgs/weighted_pick.hpp"
 
 namespace fastpgs {
 namespace {
 
 constexpr std::size_t kCandidates = 4096;
+constexpr std::size_t kSearched = 128;               // a pivot: candidates that swaps are judged by
 constexpr std::size_t kRead = std::size_t{1} << 18;  // pixels between two looks at signals
 
 std::size_t count_used(const ImageView& image, const MaskView& mask) {
@@ -64,6 +67,8 @@ class Pool {
 
     std::size_t size() const { return pixels_.size(); }
     std::int64_t pixel(std::size_t i) const { return pixels_[i]; }
+    const std::vector<std::int64_t>& pixels() const { return pixels_; }
+    const Planes<double>& planes() const { return z_; }
 
     std::vector<double> coordinates(std::size_t i) const {
         std::vector<double> out(z_.dims());
@@ -95,29 +100,6 @@ class Pool {
     Planes<double> z_;
 };
 
-// Draws an index with probability proportional to its weight.
-std::size_t weighted_pick(const std::vector<double>& weights, std::int64_t total, SplitMix64& rng) {
-    const auto draw = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(total)));
-    std::int64_t cumulative = 0;
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-        cumulative += static_cast<std::int64_t>(weights[i]);
-        if (cumulative > draw) return i;
-    }
-    return weights.size() - 1;
-}
-
-std::size_t weighted_pick(const std::vector<double>& weights, double total, SplitMix64& rng) {
-    const double draw = rng.uniform() * total;
-    double cumulative = 0.0;
-    std::size_t last = 0;
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-        cumulative += weights[i];
-        if (cumulative > draw) return i;
-        if (weights[i] > 0.0) last = i;
-    }
-    return last;
-}
-
 template <class D>
 std::vector<std::int64_t> plus_plus(const ImageView& image, const MaskView& mask, const FeatureSpace& space,
                                     int k, SplitMix64& rng) {
@@ -128,7 +110,8 @@ std::vector<std::int64_t> plus_plus(const ImageView& image, const MaskView& mask
         const std::size_t low = t * n / m, high = (t + 1) * n / m;
         ranks[t] = static_cast<std::int64_t>(m == n ? t : low + rng.below(high - low));
     }
-    Pool<D> pool(image, space, pixels_of_ranks(image, mask, ranks));
+    const std::vector<std::int64_t> candidates = pixels_of_ranks(image, mask, ranks);
+    Pool<D> pool(image, space, candidates);
 
     const std::vector<double> far(pool.size(), std::numeric_limits<double>::infinity());
     std::vector<double> d2, trial, best;
@@ -160,7 +143,12 @@ std::vector<std::int64_t> plus_plus(const ImageView& image, const MaskView& mask
         d2.swap(best);
         total = best_total;
     }
-    return pivots;
+    if (k == 1) return pivots;
+    std::vector<std::int64_t> searched;
+    const std::size_t wanted = kSearched * static_cast<std::size_t>(k);
+    for (std::size_t t = 0; t < m; t += (m + wanted - 1) / wanted) searched.push_back(candidates[t]);
+    const Pool<D> points(image, space, std::move(searched));
+    return Swaps<D>(points.planes(), points.pixels()).search(std::move(pivots), std::move(chosen), rng);
 }
 
 // Visits the pixels that take part in raster order with their coordinates; stops where visit returns false.

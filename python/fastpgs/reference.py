@@ -9,31 +9,27 @@ both follow:
 * reals (features after a linear map, float images) are rounded to a power of two, chosen so that the sum
   over all pixels is exact in a double, before they are summed: again no order matters. Products are never
   contracted into fused multiply-adds;
-* random numbers are a SplitMix64 sequence [3]_.
+* random numbers are a SplitMix64 sequence [2]_.
 
 References
 ----------
 .. [1] "Advanced Blast Identification in ALL Using Pivot-Growing Segmentation and U-Net PLR", Eqs. 1-8.
-.. [2] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
-.. [3] G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014,
+.. [2] G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014,
    doi:10.1145/2660193.2660195.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _problem
+from . import _problem, _starts
 from ._problem import Features, Init, Metric, Problem, Update
 
 __all__ = ["ReferenceResult", "fit", "lab_image", "segment"]
-
-CANDIDATES = 4096
 
 Int = npt.NDArray[np.int64]
 Real = npt.NDArray[np.float64]
@@ -139,41 +135,14 @@ def _features(problem: Problem) -> Values:
 # --- exact sums and random numbers ---------------------------------------------------------------------
 
 
-def _sum_grain(top: float, n: int) -> float:
-    """The power of two to which n reals of magnitude at most ``top`` are rounded before they are summed."""
-    shift = 51 - n.bit_length() - math.frexp(top)[1]
-    return math.ldexp(1.0, -min(shift, 900))
-
-
 def _round_to(values: Real, grain: float) -> Real:
     return np.asarray(np.rint(values / grain) * grain)
-
-
-class _SplitMix64:
-    """A SplitMix64 sequence; ``below`` is unbiased to within 2⁻⁶⁴ of the range."""
-
-    def __init__(self, seed: int) -> None:
-        self._state = seed
-
-    def next(self) -> int:
-        mask = 2**64 - 1
-        self._state = (self._state + 0x9E3779B97F4A7C15) & mask
-        z = self._state
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
-        return z ^ (z >> 31)
-
-    def below(self, bound: int) -> int:
-        return (self.next() * bound) >> 64
-
-    def uniform(self) -> float:
-        return (self.next() >> 11) * 2.0**-53
 
 
 # --- the method ----------------------------------------------------------------------------------------
 
 
-class _Space:
+class Space:
     """The points of a problem: their coordinates z, their exact integers x if any, and the metric.
 
     Two kinds, as in the core: integer points under the plain squared distance (``exact``), where medoids
@@ -200,8 +169,8 @@ class _Space:
             used = self.z[self.index]
             low, high = used.min(axis=0), used.max(axis=0)
             bound = np.cumsum((high - low) * (high - low))[-1]
-            self.grain = _sum_grain(float(np.abs(used).max()), len(used))
-            self.objective_grain = _sum_grain(float(bound), len(used))
+            self.grain = _starts.sum_grain(float(np.abs(used).max()), len(used))
+            self.objective_grain = _starts.sum_grain(float(bound), len(used))
 
     def _whitening(self, n_colours: int) -> Real:
         used = self.x[self.index, :n_colours]
@@ -238,17 +207,18 @@ class _Space:
         labels = np.argmin(distances, axis=0)
         return labels, distances[labels, np.arange(len(labels))]
 
-    def mean(self, members: Int) -> Real:
+    def mean(self, members: Int, grain: float | None = None) -> Real:
         """Mean of the pixels at raster indices ``members``, as a point."""
-        return np.asarray(_round_to(self.z[members], self.grain).sum(axis=0) / float(len(members)))
+        rounded = _round_to(self.z[members], self.grain if grain is None else grain)
+        return np.asarray(rounded.sum(axis=0) / float(len(members)))
 
-    def medoid(self, members: Int) -> int:
+    def medoid(self, members: Int, grain: float | None = None) -> int:
         """Eq. 5: the member with the least Σ d² to all members, that is the nearest to their mean."""
         if self.exact:
             x = self.x[members]
             key: Values = len(members) * (x * x).sum(axis=1) - 2 * (x @ x.sum(axis=0))
         else:
-            key = self.d2(self.z[members], self.mean(members))
+            key = self.d2(self.z[members], self.mean(members, grain))
         return int(members[np.argmin(key)])
 
     def inertia(self, d2: Values) -> float:
@@ -258,85 +228,24 @@ class _Space:
         return float(_round_to(d2, self.objective_grain).sum())
 
 
-def _candidates(space: _Space, rng: _SplitMix64) -> Int:
-    """At most 4096 pixels for the seeding, one drawn from each of as many equal runs of pixels."""
-    n = len(space.index)
-    m = min(n, CANDIDATES)
-    if m == n:
-        return space.index
-    ranks = [t * n // m + rng.below((t + 1) * n // m - t * n // m) for t in range(m)]
-    return space.index[ranks]
-
-
-def _weighted_pick(weights: Values, rng: _SplitMix64) -> int:
-    """Draw an index with probability proportional to its weight."""
-    cumulative = np.cumsum(weights)
-    if weights.dtype.kind == "i":
-        return int(np.searchsorted(cumulative, rng.below(int(cumulative[-1])), side="right"))
-    pick = int(np.searchsorted(cumulative, rng.uniform() * cumulative[-1], side="right"))
-    return min(pick, int(np.flatnonzero(weights)[-1]))
-
-
-def _seed_plus_plus(space: _Space, k: int, rng: _SplitMix64) -> list[int]:
-    """Greedy k-medoids++ [2]_: D² weighting, the best of 2 + ⌊ln k⌋ draws each time."""
-    pool = _candidates(space, rng)
-    pivots = [int(pool[rng.below(len(pool))])]
-    z = space.z[pool]
-    d2 = space.d2(z, space.z[pivots[0]])
-    trials = 2 + int(math.log(k))
-    while len(pivots) < k:
-        if not d2.any():  # the pool has no further colour: look at every pixel
-            if len(pool) == len(space.index):
-                raise _problem.too_few_distinct(k, len(pivots))
-            pool = space.index
-            z = space.z[pool]
-            d2 = functools.reduce(np.minimum, [space.d2(z, space.z[p]) for p in pivots])
-            continue
-        best: tuple[Any, int, Values] | None = None
-        for _ in range(trials):
-            pick = _weighted_pick(d2, rng)
-            closer = np.minimum(d2, space.d2(z, z[pick]))
-            potential = np.cumsum(closer)[-1]
-            if best is None or potential < best[0]:
-                best = (potential, pick, closer)
-        assert best is not None
-        pivots.append(int(pool[best[1]]))
-        d2 = best[2]
-    return pivots
-
-
-def _seed_random(space: _Space, k: int, rng: _SplitMix64) -> list[int]:
-    """Step 1 to the letter: random pixels, no two alike."""
-    pivots: list[int] = []
-    free = np.ones(len(space.index), dtype=bool)
-    z = space.z[space.index]
-    while len(pivots) < k:
-        ranks = np.flatnonzero(free)
-        if len(ranks) == 0:
-            raise _problem.too_few_distinct(k, len(pivots))
-        pivots.append(int(space.index[ranks[rng.below(len(ranks))]]))
-        free &= (z != space.z[pivots[-1]]).any(axis=1)
-    return pivots
-
-
-def _check_distinct(space: _Space, k: int) -> None:
+def _check_distinct(space: Space, k: int) -> None:
     distinct = len(np.unique(space.x[space.index], axis=0))
     if distinct < k:
         raise _problem.too_few_distinct(k, distinct)
 
 
-def _initial_pivots(problem: Problem, space: _Space, start: int) -> list[int]:
+def _initial_pivots(problem: Problem, space: Space, start: int) -> list[int]:
     if problem.init_pivots is not None:
         _check_distinct(space, problem.k)
         return [int(row) * problem.shape[1] + int(col) for row, col in problem.init_pivots]
-    rng = _SplitMix64(problem.seed)
+    rng = _starts.SplitMix64(problem.seed)
     if start:
-        rng = _SplitMix64(rng.next() ^ start)
-    seeder = _seed_plus_plus if problem.init == "k-medoids++" else _seed_random
+        rng = _starts.SplitMix64(rng.next() ^ start)
+    seeder = _starts.plus_plus if problem.init == "k-medoids++" else _starts.uniform
     return seeder(space, problem.k, rng)
 
 
-def _update(problem: Problem, space: _Space, pixels: list[int], pivots: Values) -> tuple[list[int], Values]:
+def _update(problem: Problem, space: Space, pixels: list[int], pivots: Values) -> tuple[list[int], Values]:
     """Step 4: new pivot pixels and points. An emptied cluster keeps its pivot."""
     labels, _ = space.nearest(pivots)
     new_pixels, new_pivots = list(pixels), pivots.copy()
@@ -356,7 +265,7 @@ def _update(problem: Problem, space: _Space, pixels: list[int], pivots: Values) 
     return new_pixels, new_pivots
 
 
-def _iterate(problem: Problem, space: _Space, pixels: list[int]) -> tuple[list[int], Values, int, bool]:
+def _iterate(problem: Problem, space: Space, pixels: list[int]) -> tuple[list[int], Values, int, bool]:
     """Steps 2-5: assign and update until the pivots stay (Eq. 8)."""
     pivots = space.z[pixels]
     n_iter, converged = 0, False
@@ -393,7 +302,7 @@ def _flood(allowed: Bool, row: int, col: int, connectivity: int) -> Bool:
 
 
 def _grow(
-    problem: Problem, space: _Space, pixels: list[int], pivots: Values
+    problem: Problem, space: Space, pixels: list[int], pivots: Values
 ) -> tuple[npt.NDArray[np.int32], Bool]:
     """Eqs. 6-7: masks of what each pivot reaches, and one label a pixel."""
     height, width = problem.shape
@@ -412,7 +321,7 @@ def _grow(
 
 def fit(problem: Problem) -> ReferenceResult:
     """Segment a checked problem and return everything that is known of the result."""
-    space = _Space(problem)
+    space = Space(problem)
     best: tuple[float, list[int], Values, int, bool] | None = None
     for start in range(problem.n_init if problem.init != "given" else 1):
         pixels, pivots, n_iter, converged = _iterate(problem, space, _initial_pivots(problem, space, start))

@@ -179,7 +179,8 @@ def segment(
     connectivity : {None, 1, 2}, default None
         None grows anywhere (Eq. 6); 1 or 2 only through 4- or 8-neighbours from the pivot's pixel.
     init : {"k-medoids++", "random"} or array_like of int, shape (k, 2), default "k-medoids++"
-        Seeded greedy D² weighting [2]_, k random pixels (the paper), or given pivots (row, col).
+        Seeded greedy D² weighting [2]_ and a local search by swaps [3]_, k random pixels (the paper), or given
+        pivots (row, col).
     n_init : int, default 1
         Number of starts; the one with the lowest objective (Eq. 3) is kept.
     max_iter : int, default 100
@@ -221,6 +222,7 @@ def segment(
     ----------
     .. [1] "Advanced Blast Identification in ALL Using Pivot-Growing Segmentation and U-Net PLR", Eqs. 1-8.
     .. [2] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
+    .. [3] S. Lattanzi, C. Sohler, "A better k-means++ algorithm via local search", ICML 2019.
 
     Examples
     --------

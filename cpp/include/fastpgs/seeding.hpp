@@ -1,5 +1,6 @@
 // Where pivots start (step 1): greedy k-medoids++ (Arthur, Vassilvitskii, SODA 2007) over at most 4096 pixels
-// drawn one from each of as many equal runs, or k random pixels, no two of the same features.
+// drawn one from each of as many equal runs, then swaps (swaps.hpp); or k random pixels, no two of the same
+// features.
 #pragma once
 
 #include <cstdint>
