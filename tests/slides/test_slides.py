@@ -207,7 +207,7 @@ def test_what_is_no_slide_says_why(tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_is_named(tmp_path: Path, picture: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_ome_tiff(tmp_path / "a.ome.tiff", picture[:300, :300])
+    path = write_ome_zarr(tmp_path / "a.ome.zarr", picture[:300, :300])
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'fastpgs\[slides\]'"):
         open_slide(path)

@@ -79,6 +79,8 @@ HOPS = 2  # neighbours of neighbours
 
 def _whole_of_neighbours(own: npt.NDArray[np.int32], lobes: Bool, radius: Float) -> Float:
     """Radius of each part's whole nucleus, from the parts that reach it over at most `HOPS` contacts."""
+    if len(radius) <= 2:  # one part: it is the whole nucleus
+        return radius.copy()
     part = np.where(lobes, own, 0)
     pairs = []
     for a, b in ((part[1:], part[:-1]), (part[:, 1:], part[:, :-1])):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
@@ -169,10 +167,12 @@ def open_slide(path: str | os.PathLike[str]) -> Slide:
         return _ZarrSlide(name)
     if Path(name).suffix.lower() in OPENSLIDE_SUFFIXES:
         return _OpenSlide(name)
-    return _TiffSlide(name)
+    from .tiff import TiffSlide
+
+    return TiffSlide(name)
 
 
-def _needs(package: str, what: str) -> ModuleNotFoundError:
+def needs(package: str, what: str) -> ModuleNotFoundError:
     return ModuleNotFoundError(
         f"{what} needs the package {package!r}; install it with: pip install 'fastpgs[slides]'", name=package
     )
@@ -181,7 +181,7 @@ def _needs(package: str, what: str) -> ModuleNotFoundError:
 # --- arrays of a pyramid ----------------------------------------------------------------------------------
 
 
-class _ArraySlide(Slide):
+class ArraySlide(Slide):
     """Levels that are zarr arrays with named axes."""
 
     def __init__(self, path: str, arrays: Sequence[Any], axes: str) -> None:
@@ -218,78 +218,7 @@ class _ArraySlide(Slide):
         self._arrays = []
 
 
-class _TiffSlide(_ArraySlide):
-    def __init__(self, path: str) -> None:
-        import tifffile
-
-        try:
-            import zarr
-        except ModuleNotFoundError as error:
-            raise _needs("zarr", "reading a TIFF slide") from error
-        try:
-            self._tiff = tifffile.TiffFile(path)
-        except Exception as error:
-            raise SlideError(
-                f"not a TIFF file that can be read: {' '.join(str(error).split())[:200]}"
-            ) from error
-        if not len(self._tiff.pages):
-            self._tiff.close()
-            raise SlideError("not a TIFF file that can be read: it holds no picture")
-        try:
-            series = self._tiff.series[0]
-            arrays = [zarr.open(series.aszarr(level=i), mode="r") for i in range(len(series.levels))]
-            super().__init__(path, arrays, series.axes.lower().replace("s", "c"))
-            self.pixel_size, self.magnification = _tiff_scale(self._tiff)
-        except SlideError:
-            self._tiff.close()
-            raise
-        except Exception as error:
-            self._tiff.close()
-            raise SlideError(f"the TIFF file is damaged: {' '.join(str(error).split())[:200]}") from error
-
-    def close(self) -> None:
-        super().close()
-        self._tiff.close()
-
-
-def _tiff_scale(tiff: Any) -> tuple[float | None, float | None]:
-    """Pixel size and magnification: from the OME-XML, a scanner's description, or the resolution tags."""
-    if tiff.ome_metadata:
-        return _ome_scale(tiff.ome_metadata)
-    text = tiff.pages[0].description or ""
-    size = re.search(r"\bMPP\s*=\s*([0-9.]+)", text)
-    power = re.search(r"\bAppMag\s*=\s*([0-9.]+)", text)
-    if size or power:
-        return float(size[1]) if size else None, float(power[1]) if power else None
-    tags = tiff.pages[0].tags
-    unit = {2: 25400.0, 3: 10000.0}.get(int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 0)
-    if unit is not None and "XResolution" in tags:
-        number, over = tags["XResolution"].value
-        if number and over and 0.02 < (found := unit * over / number) < 10.0:  # 72 dots an inch say nothing
-            return found, None
-    return None, None
-
-
-def _ome_scale(text: str) -> tuple[float | None, float | None]:
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError:
-        return None, None
-    pixels = root.find(".//{*}Pixels")
-    objective = root.find(".//{*}Objective")
-    magnification = objective.get("NominalMagnification") if objective is not None else None
-    size = None
-    if pixels is not None:
-        sides = [
-            float(value) * MICROMETRES.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"), np.nan)
-            for axis in "XY"
-            if (value := pixels.get(f"PhysicalSize{axis}"))
-        ]
-        size = _one_size(sides)
-    return size, float(magnification) if magnification else None
-
-
-def _one_size(sides: Sequence[float]) -> float | None:
+def one_size(sides: Sequence[float]) -> float | None:
     sides = [side for side in sides if np.isfinite(side) and side > 0]
     if not sides:
         return None
@@ -300,12 +229,12 @@ def _one_size(sides: Sequence[float]) -> float | None:
     return float(np.mean(sides))
 
 
-class _ZarrSlide(_ArraySlide):
+class _ZarrSlide(ArraySlide):
     def __init__(self, path: str) -> None:
         try:
             import zarr
         except ModuleNotFoundError as error:
-            raise _needs("zarr", "reading an OME-Zarr slide") from error
+            raise needs("zarr", "reading an OME-Zarr slide") from error
         try:
             found = _multiscales(Path(path))
         except (OSError, ValueError) as error:
@@ -329,7 +258,7 @@ class _ZarrSlide(_ArraySlide):
         ):
             if step.get("type") == "scale":
                 scale = [a * b for a, b in zip(scale, step["scale"], strict=True)]
-        self.pixel_size = _one_size(
+        self.pixel_size = one_size(
             [
                 scale[i] * MICROMETRES[axis["unit"]]
                 for i, axis in enumerate(axes)
@@ -360,7 +289,7 @@ class _OpenSlide(Slide):
         try:
             import openslide
         except (ModuleNotFoundError, OSError) as error:
-            raise _needs("openslide", f"reading {Path(path).suffix} slides") from error
+            raise needs("openslide", f"reading {Path(path).suffix} slides") from error
         try:
             self._slide = openslide.OpenSlide(path)
         except Exception as error:
@@ -372,7 +301,7 @@ class _OpenSlide(Slide):
             for (cols, rows), downsample in zip(own.level_dimensions, own.level_downsamples, strict=True)
         )
         sides = [own.properties.get(f"openslide.mpp-{axis}") for axis in "xy"]
-        self.pixel_size = _one_size([float(side) for side in sides if side])
+        self.pixel_size = one_size([float(side) for side in sides if side])
         power = own.properties.get("openslide.objective-power")
         self.magnification = float(power) if power else None
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,20 @@ Bool = npt.NDArray[np.bool_]
 COARSE = 4
 """Pixels a pixel of the first look. The smallest nucleus that counts holds one of them wholly, in any position."""
 
+NARROW = 1.0  # nuclear radii about an island that is alone; where that cuts a cell, it is searched again
+
+EDGE = 3  # pixels: a cell so near to its window's border may go on beyond it
+
 LENIENT = 1.5  # a coarse pixel may be this much nearer to another pivot, in squared distance
 SPARSE = 0.6  # of a tile's pixels: if less is about nuclei, only that is searched
+
+
+class _Island(NamedTuple):
+    """What looks like one or more nuclei that may touch."""
+
+    number: int  # 0: the whole tile
+    window: Window  # where it is looked for first
+    wide: Window  # and where if that shows a cell in part only
 
 
 @dataclass
@@ -106,7 +119,7 @@ def find_in_tile(slide: ScaledSlide, plan: Plan, tile: Tile, spec: Any, *, skip:
     whole = _grown(tile.window, reference.margin, slide.shape)
     pixels: Pixels | None = None
     near: npt.NDArray[np.int32] | None = None
-    windows: list[tuple[int, Window]] = [(0, whole)]
+    windows: list[_Island] = [_Island(0, whole, whole)]
     if skip:
         if slide.reduces(COARSE):
             view = slide.read(whole, COARSE)
@@ -116,23 +129,48 @@ def find_in_tile(slide: ScaledSlide, plan: Plan, tile: Tile, spec: Any, *, skip:
         near, boxes = _islands(view, reference, tile, whole, slide.shape)
         if not boxes:
             return TileCells.join([], crop)
-        if sum(_size(box) for _, box in boxes) < SPARSE * _size(whole):
+        if sum(_size(box.window) for box in boxes) < SPARSE * _size(whole):
             windows = boxes
-    found = []
-    for island, window in windows:
+
+    def show(window: Window) -> Pixels:
         if pixels is None:
-            picture = slide.read(window)
-        else:
-            y, x = whole[0], whole[1]
-            picture = pixels[window[0] - y : window[2] - y, window[1] - x : window[3] - x]
-        found.append(_search(picture, window, reference, plan, tile, spec, near, island, whole))
+            return slide.read(window)
+        y, x = whole[0], whole[1]
+        return pixels[window[0] - y : window[2] - y, window[1] - x : window[3] - x]
+
+    options = {name: value for name, value in spec.cells.items() if name not in ("pixel_size", "seed", "k")}
+    found = []
+    for island in windows:
+        window, picture = island.window, show(island.window)
+        cells = find_cells(picture, reference=reference, **options)
+        searched = _size(window)
+        if window != island.wide and _leaves(cells, window, slide.shape):
+            window, picture = island.wide, show(island.wide)
+            cells = find_cells(picture, reference=reference, **options)
+            searched += _size(window)
+        found.append(_owned(cells, picture, window, searched, plan, tile, spec, near, island.number, whole))
     return TileCells.join(found, crop)
 
 
-def _search(
+def _leaves(cells: Cells, window: Window, shape: tuple[int, int]) -> bool:
+    """Whether a cell may go on beyond its window, within the slide."""
+    if not len(cells):
+        return False
+    sides = (window[2] - window[0], window[3] - window[1])
+    table = cells.table
+    return bool(
+        (window[0] > 0 and table["bbox-0"].min() < EDGE)
+        or (window[1] > 0 and table["bbox-1"].min() < EDGE)
+        or (window[2] < shape[0] and table["bbox-2"].max() > sides[0] - EDGE)
+        or (window[3] < shape[1] and table["bbox-3"].max() > sides[1] - EDGE)
+    )
+
+
+def _owned(
+    cells: Cells,
     picture: Pixels,
     window: Window,
-    reference: Reference,
+    searched: int,
     plan: Plan,
     tile: Tile,
     spec: Any,
@@ -141,8 +179,6 @@ def _search(
     whole: Window,
 ) -> TileCells:
     """The cells of a window that the tile owns and, where the window is about an island, that the island does."""
-    options = {name: value for name, value in spec.cells.items() if name not in ("pixel_size", "seed", "k")}
-    cells = find_cells(picture, reference=reference, **options)
     table = cells.table
     row, col = table["centroid-0"] + window[0], table["centroid-1"] + window[1]
     mine = np.array([tile.owns(*at) for at in zip(row, col, strict=True)], bool)
@@ -163,7 +199,7 @@ def _search(
         nuclei=[cells.nuclei[at] == i for at, i in zip(cutouts, own.table["label"], strict=True)],
         crops=cut(picture, own, spec, np.asarray(plan.level)),
         p_blast=np.zeros(len(boxes), np.float32),
-        searched=picture.shape[0] * picture.shape[1],
+        searched=searched,
     )
 
 
@@ -179,15 +215,16 @@ def _first_of_nucleus(cells: Cells, i: int, window: Window, whole: Window) -> tu
 
 def _islands(
     view: Pixels, reference: Reference, tile: Tile, whole: Window, shape: tuple[int, int]
-) -> tuple[npt.NDArray[np.int32], list[tuple[int, Window]]]:
+) -> tuple[npt.NDArray[np.int32], list[_Island]]:
     """Islands of what looks like nuclei from afar.
 
     Returns
     -------
     near : int32 ndarray
         For each pixel of the view the number of the nearest island, from 1; 0 where there is none at all.
-    windows : list of (int, Window)
-        Islands that may hold a cell of the tile, each with a margin.
+    windows : list of _Island
+        Islands that may hold a cell of the tile, each with a margin: as wide as a cell where no other island is
+        near, and else as wide as neighbours matter.
     """
     features = stain.stain_features(view, white=reference.white).features
     pivots = reference.pivots
@@ -211,7 +248,14 @@ def _islands(
         reach = _grown(box, int(reference.cell), shape)
         top, left, bottom, right = tile.window
         if reach[0] < bottom and top < reach[2] and reach[1] < right and left < reach[3]:
-            windows.append((i, _within(_grown(box, reference.margin, shape), whole)))
+            wide = _within(_grown(box, reference.margin, shape), whole)
+            narrow = _within(_grown(box, math.ceil(NARROW * reference.radius), shape), whole)
+            shown = islands[
+                (narrow[0] - whole[0]) // COARSE : -(-(narrow[2] - whole[0]) // COARSE),
+                (narrow[1] - whole[1]) // COARSE : -(-(narrow[3] - whole[1]) // COARSE),
+            ]
+            alone = not ((shown != i) & (shown > 0)).any()
+            windows.append(_Island(i, narrow if alone else wide, wide))
     return near.astype(np.int32), windows
 
 
