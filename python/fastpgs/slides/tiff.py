@@ -52,7 +52,7 @@ class TiffSlide(Slide):
     def _open(self) -> None:
         series = self._tiff.series[0]
         axes = series.axes.lower().replace("s", "c")
-        self._pages = [level.pages[0] for level in series.levels]
+        self._pages: list[Any] = [level.pages[0] for level in series.levels]
         first = self._pages[0]
         if axes == "yxc" and all(_interleaved(page) for page in self._pages):
             if first.samplesperpixel not in (3, 4):
