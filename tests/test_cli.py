@@ -175,6 +175,20 @@ def test_names_from_stdin_and_manifest(
     assert pq.read_table("out/images.parquet")["image"].to_pylist() == [*names[:2], "in/4.png"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
+def test_odd_names_from_stdin(
+    names: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = [b"in/latin\xe9.png", b"in/carriage\r\nreturn.png"]
+    for name in odd:
+        Path(os.fsdecode(name)).write_bytes(Path(names[0]).read_bytes())
+    stdin = io.TextIOWrapper(io.BytesIO(b"\0".join(odd) + b"\0"), encoding="utf-8")  # strict, as under a UTF-8 locale
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert run(["classify", "-", "--out", "out"]) == 0
+    listed = pq.read_table("out/images.parquet")["image"].to_pylist()
+    assert listed == ["in/latin\\xe9.png", "in/carriage\r\nreturn.png"]
+
+
 def test_lock_and_unfinished_runs_are_explained(names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     Path("out").mkdir()
     lock = lock_file(Path("out"))

@@ -95,3 +95,27 @@ def test_byte_order_and_read_only_input() -> None:
     frozen = RGB.copy()
     frozen.flags.writeable = False
     np.testing.assert_array_equal(fastpgs.segment(frozen), fastpgs.segment(RGB))
+
+
+def test_numbers_beyond_double_precision() -> None:
+    image = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    # A tolerance whose square is infinite stops after one iteration, as any large one does.
+    large = fastpgs.segment(image, 2, features="gray", tol=1e300)
+    np.testing.assert_array_equal(large, fastpgs.segment(image, 2, features="gray", tol=1e9))
+    for name in ("tol", "threshold", "spatial_weight"):
+        with pytest.raises(ValueError, match=f"{name} must be finite"):
+            fastpgs.segment(image, 2, features="gray", **{name: 10**400})
+    with pytest.raises(ValueError, match="spatial_weight must be at most 1e\\+90, got 1e\\+200"):
+        fastpgs.segment(image, 2, features="gray", spatial_weight=1e200)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32", "float64"])
+def test_arrays_that_are_not_aligned(dtype: str) -> None:
+    """Columns of packed records and memory-mapped files begin anywhere."""
+    sound = np.random.default_rng(0).integers(0, 9, (9, 11, 3)).astype(dtype) / np.dtype(dtype).type(1)
+    sound = sound.astype(dtype) if dtype == "uint16" else sound / 9
+    raw = np.empty(sound.nbytes + 1, np.uint8)
+    moved = raw[1:].view(sound.dtype).reshape(sound.shape)
+    moved[...] = sound
+    assert not moved.flags.aligned
+    np.testing.assert_array_equal(fastpgs.segment(moved, 2), fastpgs.segment(sound, 2))

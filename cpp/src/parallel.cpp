@@ -120,12 +120,42 @@ void run_on_threads(Work& work, int threads) {
     pool.reserve(static_cast<std::size_t>(threads));
     try {
         for (int i = 1; i < threads; ++i) pool.emplace_back([&work] { work.run(); });
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
         // No further thread to be had: those that started, and this one, do the work.
     }
     work.run();
     for (auto& thread : pool) thread.join();
 }
+
+#ifdef _OPENMP
+// Whether the system gives so many threads at once. libgomp ends the process where it does not.
+bool can_start(int threads) {
+    std::mutex gate;
+    std::vector<std::thread> started;
+    bool all = true;
+    {
+        const std::lock_guard<std::mutex> closed(gate);
+        try {
+            for (int i = 0; i < threads; ++i)
+                started.emplace_back([&gate] { const std::lock_guard<std::mutex> pass(gate); });
+        } catch (const std::exception&) {
+            all = false;
+        }
+    }
+    for (auto& thread : started) thread.join();
+    return all;
+}
+
+// Whether OpenMP may be asked for a team of this size; asks the system only for a larger one than before,
+// since the threads of a team stay with the thread that made it.
+bool openmp_may(int team) {
+    thread_local int largest = 1;
+    if (team <= largest) return true;
+    if (!can_start(team - 1)) return false;
+    largest = team;
+    return true;
+}
+#endif
 
 }  // namespace
 
@@ -165,7 +195,7 @@ void parallel_for(std::size_t tasks, int threads, const std::function<void(std::
     }
     Work work(tasks, body);
 #ifdef _OPENMP
-    if (!openmp_lost.load(std::memory_order_relaxed)) {
+    if (!openmp_lost.load(std::memory_order_relaxed) && openmp_may(team)) {
         openmp_used.store(true, std::memory_order_relaxed);
 #pragma omp parallel num_threads(team)
         work.run();

@@ -363,7 +363,8 @@ class RealTiles final : public Source<double> {
             nearest = std::min(nearest, distance2(n_ - 1, assigned_.data() + j * dims_));
         const double spare = spare_ * ((nearest + objective_round_) - objective_round_);
         double real = -spare;
-        auto integer = -static_cast<std::int64_t>(spare);
+        // Real ones may lie beyond 64 bits, and need no integers.
+        std::int64_t integer = task_.exact ? -static_cast<std::int64_t>(spare) : 0;
         for (const double tile : tiles) {
             real += tile;
             if (task_.exact) integer += static_cast<std::int64_t>(tile);

@@ -28,6 +28,7 @@ MAX_K = 255
 MAX_CHANNELS = 62
 #: Beyond it squared distances of real features would lose their meaning or overflow.
 MAX_ABS = 1e100
+MAX_WEIGHT = 1e90
 #: Integer feature units in one documented unit, squared distances in this many squared.
 LAB_SCALE = 64
 UINT16_SCALE = 257
@@ -46,7 +47,7 @@ class Problem:
     Attributes
     ----------
     image : ndarray of shape (H, W) or (H, W, C)
-        C-contiguous, channel last, of uint8, uint16, float32 or float64. Float colour images that
+        C-contiguous and aligned, channel last, of uint8, uint16, float32 or float64. Float colour images that
         hold 8- or 16-bit levels have been mapped back to them.
     mask : ndarray of bool, shape (H, W), or None
         True where a pixel takes part.
@@ -119,9 +120,15 @@ def _nonnegative(value: Any, name: str) -> float:
         number = float(value)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be a number of at least 0, got {value!r}") from None
+    except OverflowError:
+        raise ValueError(f"{name} must be finite and at least 0, got an integer beyond double precision") from None
     if not 0.0 <= number < float("inf"):
         raise ValueError(f"{name} must be finite and at least 0, got {number}")
     return number
+
+
+def _square(value: float) -> float:
+    return value * value  # infinite where ** would raise: a tolerance that everything is within
 
 
 def _choice(value: Any, name: str, allowed: tuple[str, ...]) -> str:
@@ -376,6 +383,8 @@ def prepare(
     if connectivity is not None:
         connectivity = _integer(connectivity, "connectivity", 1, 2)
     spatial_weight = _nonnegative(spatial_weight, "spatial_weight")
+    if spatial_weight > MAX_WEIGHT:
+        raise ValueError(f"spatial_weight must be at most {MAX_WEIGHT:g}, got {spatial_weight:g}")
     if features == "xy" and spatial_weight > 0.0:
         raise ValueError(
             f"features='xy' already is the position: spatial_weight must be 0, got {spatial_weight}"
@@ -405,7 +414,7 @@ def prepare(
 
     unit = _unit(array, features, metric)
     problem = Problem(
-        image=np.ascontiguousarray(array),
+        image=np.require(array, requirements=("C", "A")),  # aligned: the core reads whole elements
         mask=used,
         k=k,
         features=features,
@@ -417,7 +426,7 @@ def prepare(
         n_init=_integer(n_init, "n_init", 1, 10_000),
         max_iter=_integer(max_iter, "max_iter", 1, 1_000_000),
         threshold=None if threshold is None else _nonnegative(threshold, "threshold") * unit * unit,
-        tol2=(_nonnegative(tol, "tol") * unit) ** 2,
+        tol2=_square(_nonnegative(tol, "tol") * unit),
         unit2=unit * unit,
         feature_unit=_unit(array, features, "sqeuclidean"),
         spatial_weight=spatial_weight * unit,

@@ -342,10 +342,18 @@ def test_full_disk_leaves_old_results_alone(
 
     with monkeypatch.context() as patch:
         patch.setattr(parts.pq, "write_table", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="No space left on device while writing to 'out'; what is done is saved"):
             judge(folder, StandIn(), out=out)
     assert (out / "images.parquet").read_bytes() == before
     assert judge(folder, StandIn(), out=out, resume=True).ok
+
+
+def test_output_that_is_a_file_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    for out in (tmp_path / "out", tmp_path / "out" / "deeper"):
+        with pytest.raises(ValueError, match="expected a folder for the results, got a file"):
+            judge(folder, StandIn(), out=out)
+    assert (tmp_path / "out").read_text() == "mine"
 
 
 def test_resume_redoes_what_has_changed(folder: Path, tmp_path: Path) -> None:

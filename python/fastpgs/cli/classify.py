@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -105,7 +106,7 @@ def register(app: typer.Typer) -> None:
 
         names: list[str] = []
         for given in inputs or []:
-            names += read_list(sys.stdin.read()) if given == "-" else [given]
+            names += read_list(_standard_input()) if given == "-" else [given]
         if manifest is not None:
             names += read_manifest(manifest)
         if not names:
@@ -145,6 +146,13 @@ def register(app: typer.Typer) -> None:
         if profile:
             print_profile(result.run["profile"])
         raise typer.Exit(0 if result.ok else 1)
+
+
+def _standard_input() -> str:
+    """Names as the system gives them: bytes outside UTF-8 and line ends within names must survive."""
+    if hasattr(sys.stdin, "buffer"):
+        return os.fsdecode(sys.stdin.buffer.read())
+    return sys.stdin.read()
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

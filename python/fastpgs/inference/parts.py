@@ -75,7 +75,10 @@ class RunFolder:
         return self.path / ".parts"
 
     def __enter__(self) -> RunFolder:
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ValueError(f"expected a folder for the results, got a file: {self.path.name!r}") from error
         self._lock = lock_file(self.path, self.wait)
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -361,7 +362,16 @@ class _Job:
             items = [item for item in items if item.block % n == i - 1]
         with RunFolder(path) as folder:
             folder.begin(self.made_with, resume=resume, restart=restart)
-            result = self._fill(folder, items)
+            try:
+                result = self._fill(folder, items)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    raise
+                raise OSError(
+                    error.errno,
+                    f"{os.strerror(error.errno)} while writing to {path.name!r}; what is done is saved:"
+                    " make room, and --resume goes on",
+                ) from error
         if self.shard is not None:
             self._merge(self.shard[1])
         return result
