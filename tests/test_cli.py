@@ -182,7 +182,9 @@ def test_odd_names_from_stdin(
     odd = [b"in/latin\xe9.png", b"in/carriage\r\nreturn.png"]
     for name in odd:
         Path(os.fsdecode(name)).write_bytes(Path(names[0]).read_bytes())
-    stdin = io.TextIOWrapper(io.BytesIO(b"\0".join(odd) + b"\0"), encoding="utf-8")  # strict, as under a UTF-8 locale
+    stdin = io.TextIOWrapper(
+        io.BytesIO(b"\0".join(odd) + b"\0"), encoding="utf-8"
+    )  # strict, as under a UTF-8 locale
     monkeypatch.setattr("sys.stdin", stdin)
     assert run(["classify", "-", "--out", "out"]) == 0
     listed = pq.read_table("out/images.parquet")["image"].to_pylist()

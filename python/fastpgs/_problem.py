@@ -121,7 +121,9 @@ def _nonnegative(value: Any, name: str) -> float:
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be a number of at least 0, got {value!r}") from None
     except OverflowError:
-        raise ValueError(f"{name} must be finite and at least 0, got an integer beyond double precision") from None
+        raise ValueError(
+            f"{name} must be finite and at least 0, got an integer beyond double precision"
+        ) from None
     if not 0.0 <= number < float("inf"):
         raise ValueError(f"{name} must be finite and at least 0, got {number}")
     return number

@@ -342,7 +342,9 @@ def test_full_disk_leaves_old_results_alone(
 
     with monkeypatch.context() as patch:
         patch.setattr(parts.pq, "write_table", full)
-        with pytest.raises(OSError, match="No space left on device while writing to 'out'; what is done is saved"):
+        with pytest.raises(
+            OSError, match="No space left on device while writing to 'out'; what is done is saved"
+        ):
             judge(folder, StandIn(), out=out)
     assert (out / "images.parquet").read_bytes() == before
     assert judge(folder, StandIn(), out=out, resume=True).ok
