@@ -45,6 +45,23 @@ def write_ome_tiff(path: Path, picture: Pixels, pixel_size: float | None = 0.25,
     return path
 
 
+def write_svs(path: Path, picture: Pixels, pixel_size: float = 0.25, magnification: float = 40) -> Path:
+    """Write what a scanner of Aperio's kind writes: the slide, a thumbnail in strips, one reduced level."""
+    import tifffile
+
+    low = halved(halved(picture))
+    rows, cols = picture.shape[:2]
+    text = f"Aperio Image Library v12.0\r\n{cols}x{rows} [0,0 {cols}x{rows}] (256x256)"
+    end = f"JPEG/RGB Q=90|AppMag = {magnification:g}|MPP = {pixel_size:g}"
+    options: dict[str, Any] = {"photometric": "rgb", "compression": "jpeg", "metadata": None}
+    with tifffile.TiffWriter(path) as tiff:
+        tiff.write(picture, tile=(256, 256), description=f"{text} {end}", **options)
+        tiff.write(halved(low), rowsperstrip=16, description=f"{text} -> 160x160 - |{end}", **options)
+        small = f"{text} -> {low.shape[1]}x{low.shape[0]} {end}"
+        tiff.write(low, tile=(256, 256), description=small, **options)
+    return path
+
+
 def write_ome_zarr(
     path: Path, picture: Pixels, pixel_size: float = 0.25, levels: int = 3, zarr_format: int = 2
 ) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from fastpgs.slides.plan import Plan, make_plan
 from fastpgs.slides.reader import Level, Slide
 from fastpgs.slides.scaled import ScaledSlide, slide_pixel_size
 from fastpgs.slides.tiles import find_in_tile
-from pyramids import halved, pyramid, write_ome_tiff, write_ome_zarr
+from pyramids import halved, pyramid, write_big, write_ome_tiff, write_ome_zarr, write_svs
 
 pytest.importorskip("zarr")
 
@@ -161,21 +163,27 @@ def test_formats_show_the_same_pyramid(tmp_path: Path, picture: Pixels, kind: st
             slide.read(2, (0, 0, 321, 4))
 
 
-def test_openslide_reads_a_scanners_tiff(tmp_path: Path, picture: Pixels) -> None:
+def test_openslide_reads_a_scanners_pyramid(tmp_path: Path, picture: Pixels) -> None:
     pytest.importorskip("openslide")
-    import tifffile
-
-    path = tmp_path / "a.svs"
-    text = "Aperio Image Library v12.0\n1280x1280 (256x256) JPEG/RGB Q=90|AppMag = 20|MPP = 0.5"
-    with tifffile.TiffWriter(path) as tiff:
-        options: dict[str, Any] = {"tile": (256, 256), "photometric": "rgb", "compression": "jpeg"}
-        tiff.write(picture, description=text, metadata=None, subfiletype=0, **options)
+    path = write_svs(tmp_path / "a.svs", picture)
     assert is_slide(path)
     with open_slide(path) as slide:
-        assert slide_pixel_size(slide) == (0.5, "of the file")
-        assert slide.magnification == 20.0
+        assert slide_pixel_size(slide) == (0.25, "of the file")
+        assert slide.magnification == 40.0
+        assert [level.shape for level in slide.levels] == [(SIDE, SIDE), (SIDE // 4, SIDE // 4)]
+        assert [level.downsample for level in slide.levels] == [1.0, 4.0]
         near = slide.read(0, (64, 64, 320, 320)).astype(int) - picture[64:320, 64:320]
         assert np.abs(near).mean() < 6
+        small = halved(halved(picture))
+        assert np.abs(slide.read(1, (0, 0, 320, 320)).astype(int) - small).mean() < 6
+        cells = found(slide, 512, wanted=0.45)
+    # The same file read as a TIFF shows the same cells; JPEG is not decoded to the same bit by both.
+    same = tmp_path / "a.tif"
+    same.write_bytes(path.read_bytes())
+    assert is_slide(same)
+    with open_slide(same) as slide:
+        assert slide.pixel_size == 0.25
+        assert apart(found(slide, 512, wanted=0.45), cells) < 2.0
 
 
 def test_magnification_stands_in_for_the_pixel_size(picture: Pixels) -> None:
@@ -295,6 +303,52 @@ def test_classify_end_to_end(tmp_path: Path, picture: Pixels) -> None:
     assert parts[0].exists()
     assert parts[1].stat().st_mtime_ns == stamp
     assert pq.read_table(out / "images.parquet").equals(resumed.images)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_with_its_tiles(tmp_path: Path, picture: Pixels) -> None:
+    slide = write_ome_tiff(tmp_path / "slide.ome.tiff", picture)
+    out, other = tmp_path / "out", tmp_path / "other"
+    command = [sys.executable, "-m", "fastpgs", "classify", str(slide), "--out", str(out)]
+    command += ["--tile", "256", "--workers", "1", "--no-report", "--quiet"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    parts: list[Path] = []
+    try:
+        while len(parts) < 2 and process.poll() is None:
+            time.sleep(0.002)
+            parts = list(out.glob(".parts/slides/*/tile-*.parquet"))
+    finally:
+        process.kill()
+        _, errors = process.communicate()
+    parts = list(out.glob(".parts/slides/*/tile-*.parquet"))
+    assert 2 <= len(parts) < 9, errors.decode()
+    stamps = {part: part.stat().st_mtime_ns for part in parts}
+    assert not (out / "cells.parquet").exists()
+    resumed = fastpgs.classify(str(slide), out=out, tile=256, workers=1, report=False, resume=True)
+    assert {part: part.stat().st_mtime_ns for part in parts} == stamps
+    whole = fastpgs.classify(str(slide), out=other, tile=256, workers=1, report=False)
+    assert resumed.cells.num_rows > 10
+    assert resumed.cells.equals(whole.cells)
+
+
+def test_workers_change_nothing(tmp_path: Path, picture: Pixels) -> None:
+    slide = write_ome_tiff(tmp_path / "slide.ome.tiff", picture)
+    one, three = (fastpgs.classify(str(slide), tile=256, workers=n, report=False) for n in (1, 3))
+    assert one.cells.num_rows > 10
+    assert one.cells.equals(three.cells)
+
+
+@pytest.mark.slow
+def test_cells_of_a_large_slide_do_not_depend_on_the_tiles(tmp_path: Path) -> None:
+    smear = synth.Slide((2400, 2400), seed=11, white_part=0.4)
+    with open_slide(write_big(tmp_path / "slide.ome.tiff", smear)) as slide:
+        whole = found(slide, 4096, wanted=0.45, skip=False)
+        known = smear.cells().centroids
+        gaps = np.linalg.norm(known[:, None] - whole[None], axis=2)
+        assert (gaps.min(axis=1) < 20).mean() > 0.95
+        assert (gaps.min(axis=0) < 20).mean() > 0.95
+        for tile in (512, 1024):
+            assert apart(found(slide, tile, wanted=0.45), whole) < 1.0
 
 
 def test_options_are_checked(tmp_path: Path) -> None:

@@ -63,12 +63,13 @@ def prepare(
     spec = model.config.input
     if spec.source != "cells":
         raise ValueError(f"slides need a model of cells, got one whose input is {spec.source!r}")
+    described = describe_model(model)
     identity = {
         "file": list(file_stamp(slide.path)),
         "shape": list(slide.levels[0].shape),
         "tile": slides.tile,
         "pixel_size": slides.pixel_size,
-        "model": describe_model(model)["config_sha256"],
+        "model": [described["config_sha256"], described["weights_sha256"]],
     }
     saved = folder.begin(identity)
     if saved is not None:
