@@ -87,7 +87,16 @@ def run(file: Path, tile: int, workers: int, judged: bool) -> dict[str, Any]:
         read, scored = sum(reading), sum(scoring)
         row = FieldResult(0, str(file))
         if judged:
-            stitch(row, ScaledSlide(slide, plan.factor), plan, tissue, folder, model, products=Path(place))
+            stitch(
+                row,
+                ScaledSlide(slide, plan.factor),
+                plan,
+                tissue,
+                folder,
+                model,
+                products=Path(place),
+                labels=True,
+            )
         mark()
         index = folder.index(tiles)
     at = (index.centroid + 0.5) * plan.factor - 0.5
@@ -135,14 +144,15 @@ def measure(given: argparse.Namespace, judged: bool, rounds: int) -> dict[str, A
 
 
 def found(centroids: Any, known: Any, pixel_size: float) -> tuple[float, float]:
-    """Part of the known cells that were found, and of the found ones that are known."""
+    """Part of the known cells that were found, and of the found ones that are known; one found twice is not."""
     from scipy.spatial import cKDTree
 
     if not len(centroids) or not len(known):
         return 0.0, 0.0
     recall = cKDTree(centroids).query(known)[0] * pixel_size < NEAR
-    precision = cKDTree(known).query(centroids)[0] * pixel_size < NEAR
-    return float(recall.mean()), float(precision.mean())
+    away, which = cKDTree(known).query(centroids)
+    once = len(np.unique(which[away * pixel_size < NEAR]))
+    return float(recall.mean()), once / len(centroids)
 
 
 def main() -> None:

@@ -18,6 +18,8 @@ using shapes::Mask;
 
 constexpr double LOWEST = 0.25;  // of the highest peak of its part: lower ones are the outline's unrest
 
+constexpr double FINE = 4096.0;  // of a pixel
+
 std::size_t z(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
 
 struct Peak {
@@ -172,6 +174,8 @@ void markers(const double* distance, const std::int32_t* region, std::ptrdiff_t 
     std::fill_n(out, rows * cols, 0);
     std::vector<double> smooth(z(rows * cols));
     box_mean(distance, rows, cols, 3, Beyond::zero, smooth.data());
+    // Running sums leave rounding that depends on where a cell lies in its window; it must break no tie.
+    for (double& value : smooth) value = std::nearbyint(value * FINE) / FINE;
     std::vector<double> largest(1, 0.0);
     for (std::ptrdiff_t i = 0; i < rows * cols; ++i) {
         const auto part = static_cast<std::size_t>(region[i]);

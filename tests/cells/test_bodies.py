@@ -20,7 +20,7 @@ def lowest_between(plane, a, b):
 
 
 def markers_in_numpy(distance, region, neck):
-    smooth = ndimage.uniform_filter(distance, 3, mode="constant")
+    smooth = np.rint(4096.0 * ndimage.uniform_filter(distance, 3, mode="constant")) / 4096.0
     rows, cols = np.nonzero((smooth == ndimage.maximum_filter(smooth, 5)) & (region > 0))
     markers = np.zeros(region.shape, np.int32)
     if rows.size == 0:

@@ -17,7 +17,7 @@ from .split import split_bodies
 from .stain import Stain, stain_features
 from .table import Cells, measure
 
-__all__ = ["find_cells", "fit_reference"]
+__all__ = ["find_cells", "find_in_window", "fit_reference"]
 
 Bool = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
@@ -100,6 +100,19 @@ def find_cells(
     else:
         found = _search_window(image, neck, mask, reference)
     return measure(found.stain.rgb, found.labels, found.nuclei, pixel_size)
+
+
+def find_in_window(
+    image: npt.ArrayLike, reference: Reference, *, neck: float = 0.9, mask: Bool | None = None
+) -> tuple[Cells, Bool]:
+    """`find_cells` by a reference, and all pixels that grew from nuclei, (H, W) bool.
+
+    Where those touch the window's border, a cell may depend on what lies beyond, though it does not reach so far.
+    """
+    _check(2, neck, None)
+    found = _search_window(image, neck, mask, reference)
+    grown = found.labels > 0 if found.region is None else found.region.mask
+    return measure(found.stain.rgb, found.labels, found.nuclei, None), grown
 
 
 def fit_reference(

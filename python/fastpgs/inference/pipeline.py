@@ -348,7 +348,9 @@ class _Job:
         }
         if slides.pixel_size is not None:
             self.made_with["options"]["pixel_size"] = slides.pixel_size
-        self.slides = replace(slides, outlines=bool(formats & {"geojson", "coco"}))
+        self.slides = replace(
+            slides, labels="labels" in formats, outlines=bool(formats & {"geojson", "coco"})
+        )
         if shard is not None:
             self.made_with["options"]["shard"] = f"{shard[0]}/{shard[1]}"
 

@@ -149,6 +149,8 @@ class SlideOptions:
         Where tiles are saved, a folder a slide; None: nowhere that lasts.
     products : Path or None
         Where heat maps and labels go.
+    labels : bool
+        Write labels, too.
     outlines : bool
         Trace polygons.
     """
@@ -157,6 +159,7 @@ class SlideOptions:
     pixel_size: float | None = None
     folder: Path | None = None
     products: Path | None = None
+    labels: bool = False
     outlines: bool = False
 
 

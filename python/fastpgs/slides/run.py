@@ -49,6 +49,7 @@ def judge_slide(
                     model,
                     products=slides.products,
                     stem=file_stem(item.name),
+                    labels=slides.labels,
                     outlines=slides.outlines,
                     thumbnail=options.thumbnail,
                 )

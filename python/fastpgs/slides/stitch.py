@@ -36,6 +36,7 @@ def stitch(
     *,
     products: Path | None = None,
     stem: str = "slide",
+    labels: bool = False,
     outlines: bool = False,
     thumbnail: Any = None,
 ) -> FieldResult:
@@ -50,6 +51,8 @@ def stitch(
     products : Path, optional
         Where ``heatmaps/STEM.png`` and ``labels/STEM.ome.zarr`` go.
     stem : str
+    labels : bool
+        Write the labels.
     outlines : bool
         Trace polygons. They, alone of all, take memory by the cells of the whole slide.
     thumbnail : callable, optional
@@ -73,7 +76,8 @@ def stitch(
             row.thumbnail = thumbnail(picture)
         if products is not None:
             write_heatmap(products / "heatmaps" / f"{stem}.png", picture)
-            write_labels(products / "labels" / f"{stem}.ome.zarr", plan, folder, index)
+            if labels:
+                write_labels(products / "labels" / f"{stem}.ome.zarr", plan, folder, index)
     return row
 
 

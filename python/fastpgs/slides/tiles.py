@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fastpgs.cells import Cells, Reference, find_cells, shapes, stain
+from fastpgs.cells import Cells, Reference, shapes, stain
+from fastpgs.cells.find import find_in_window
 from fastpgs.inference.preprocess import cut
 
 from .plan import Plan, Tile
@@ -24,9 +25,9 @@ Bool = npt.NDArray[np.bool_]
 COARSE = 4
 """Pixels a pixel of the first look. The smallest nucleus that counts holds one of them wholly, in any position."""
 
-NARROW = 1.0  # nuclear radii about an island that is alone; where that cuts a cell, it is searched again
+NARROW = (1.0, 2.5)  # nuclear radii about an island that is alone: one after the other, until nothing is cut
 
-EDGE = 3  # pixels: a cell so near to its window's border may go on beyond it
+EDGE = 2  # pixels: what comes so near to its window's border may go on beyond it
 
 LENIENT = 1.5  # a coarse pixel may be this much nearer to another pivot, in squared distance
 SPARSE = 0.6  # of a tile's pixels: if less is about nuclei, only that is searched
@@ -36,8 +37,9 @@ class _Island(NamedTuple):
     """What looks like one or more nuclei that may touch."""
 
     number: int  # 0: the whole tile
-    window: Window  # where it is looked for first
-    wide: Window  # and where if that shows a cell in part only
+    windows: tuple[
+        Window, ...
+    ]  # where it is searched; the next one if what is found may go on beyond the last
 
 
 @dataclass
@@ -119,7 +121,7 @@ def find_in_tile(slide: ScaledSlide, plan: Plan, tile: Tile, spec: Any, *, skip:
     whole = _grown(tile.window, reference.margin, slide.shape)
     pixels: Pixels | None = None
     near: npt.NDArray[np.int32] | None = None
-    windows: list[_Island] = [_Island(0, whole, whole)]
+    windows: list[_Island] = [_Island(0, (whole,))]
     if skip:
         if slide.reduces(COARSE):
             view = slide.read(whole, COARSE)
@@ -129,7 +131,7 @@ def find_in_tile(slide: ScaledSlide, plan: Plan, tile: Tile, spec: Any, *, skip:
         near, boxes = _islands(view, reference, tile, whole, slide.shape)
         if not boxes:
             return TileCells.join([], crop)
-        if sum(_size(box.window) for box in boxes) < SPARSE * _size(whole):
+        if sum(_size(box.windows[0]) for box in boxes) < SPARSE * _size(whole):
             windows = boxes
 
     def show(window: Window) -> Pixels:
@@ -138,31 +140,28 @@ def find_in_tile(slide: ScaledSlide, plan: Plan, tile: Tile, spec: Any, *, skip:
         y, x = whole[0], whole[1]
         return pixels[window[0] - y : window[2] - y, window[1] - x : window[3] - x]
 
-    options = {name: value for name, value in spec.cells.items() if name not in ("pixel_size", "seed", "k")}
+    options = {name: value for name, value in spec.cells.items() if name in ("neck", "mask")}
     found = []
     for island in windows:
-        window, picture = island.window, show(island.window)
-        cells = find_cells(picture, reference=reference, **options)
-        searched = _size(window)
-        if window != island.wide and _leaves(cells, window, slide.shape):
-            window, picture = island.wide, show(island.wide)
-            cells = find_cells(picture, reference=reference, **options)
+        searched = 0
+        for window in island.windows:
+            picture = show(window)
+            cells, grown = find_in_window(picture, reference, **options)
             searched += _size(window)
+            if window == island.windows[-1] or not _leaves(grown, window, slide.shape):
+                break
         found.append(_owned(cells, picture, window, searched, plan, tile, spec, near, island.number, whole))
     return TileCells.join(found, crop)
 
 
-def _leaves(cells: Cells, window: Window, shape: tuple[int, int]) -> bool:
-    """Whether a cell may go on beyond its window, within the slide."""
-    if not len(cells):
-        return False
-    sides = (window[2] - window[0], window[3] - window[1])
-    table = cells.table
+def _leaves(grown: Bool, window: Window, shape: tuple[int, int]) -> bool:
+    """Whether what grew from nuclei may go on beyond the window, within the slide."""
+    top, left, bottom, right = window
     return bool(
-        (window[0] > 0 and table["bbox-0"].min() < EDGE)
-        or (window[1] > 0 and table["bbox-1"].min() < EDGE)
-        or (window[2] < shape[0] and table["bbox-2"].max() > sides[0] - EDGE)
-        or (window[3] < shape[1] and table["bbox-3"].max() > sides[1] - EDGE)
+        (top > 0 and grown[:EDGE].any())
+        or (left > 0 and grown[:, :EDGE].any())
+        or (bottom < shape[0] and grown[-EDGE:].any())
+        or (right < shape[1] and grown[:, -EDGE:].any())
     )
 
 
@@ -249,14 +248,17 @@ def _islands(
         top, left, bottom, right = tile.window
         if reach[0] < bottom and top < reach[2] and reach[1] < right and left < reach[3]:
             wide = _within(_grown(box, reference.margin, shape), whole)
-            narrow = _within(_grown(box, math.ceil(NARROW * reference.radius), shape), whole)
-            shown = islands[
-                (narrow[0] - whole[0]) // COARSE : -(-(narrow[2] - whole[0]) // COARSE),
-                (narrow[1] - whole[1]) // COARSE : -(-(narrow[3] - whole[1]) // COARSE),
-            ]
-            alone = not ((shown != i) & (shown > 0)).any()
-            windows.append(_Island(i, narrow if alone else wide, wide))
+            narrow = [_within(_grown(box, math.ceil(r * reference.radius), shape), whole) for r in NARROW]
+            alone = (window for window in narrow if _shows_only(i, islands, window, whole))
+            windows.append(_Island(i, (*alone, wide)))
     return near.astype(np.int32), windows
+
+
+def _shows_only(i: int, islands: npt.NDArray[np.int32], window: Window, whole: Window) -> bool:
+    rows = slice((window[0] - whole[0]) // COARSE, -(-(window[2] - whole[0]) // COARSE))
+    cols = slice((window[1] - whole[1]) // COARSE, -(-(window[3] - whole[1]) // COARSE))
+    shown = islands[rows, cols]
+    return not ((shown != i) & (shown > 0)).any()
 
 
 def _averaged(pixels: Pixels) -> Pixels:
