@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -392,8 +393,8 @@ def _embedded(path: Path) -> str | None:
             for entry in archive.infolist():
                 if entry.filename.endswith(f"/extra/{METADATA_KEY}") and entry.file_size < 1 << 24:
                     return archive.read(entry).decode()
-    except (zipfile.BadZipFile, UnicodeDecodeError, OSError) as error:
-        raise ModelError(f"{path.name} is no readable archive: {error}") from error
+    except (zipfile.BadZipFile, zlib.error, UnicodeDecodeError, OSError, EOFError, RuntimeError) as error:
+        raise ModelError(f"{path.name} is no readable archive: {error}") from error  # Runtime: encrypted
     return None
 
 
