@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Long trials of what must never happen: a crash, a lost result, a row too many.
 
-    python scripts/soak.py                        every trial, about 25 minutes
+    python scripts/soak.py                        every trial, about an hour
     python scripts/soak.py files kill --small     some of them, quickly
     python scripts/soak.py --write docs/reliability.md
 
@@ -25,8 +25,10 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -201,37 +203,11 @@ def trial_train(small: bool) -> Iterator[Trial]:
     data = SCRATCH / "train-in"
     for i, kind in enumerate(("blast", "normal")):
         smears(data / kind, 12, 96, first=100 * i)
-    options = [
-        "--epochs",
-        "3",
-        "--folds",
-        "2",
-        "--blocks",
-        "4",
-        "--batch-size",
-        "4",
-        "--size",
-        "32",
-        "--width",
-        "4",
-        "--views",
-        "0",
-        "--threads",
-        "1",
-        "--quiet",
-    ]
-    command = [
-        sys.executable,
-        "-m",
-        "fastpgs",
-        "train",
-        str(data),
-        *options,
-        "--blast",
-        "blast",
-        "--normal",
-        "normal",
-    ]
+    options = (
+        "--epochs 3 --folds 2 --blocks 4 --batch-size 4 --size 32 --width 4 --views 0 --threads 1 --quiet"
+    )
+    command = [sys.executable, "-m", "fastpgs", "train", str(data), *options.split()]
+    command += ["--blast", "blast", "--normal", "normal"]
     whole = SCRATCH / "train-whole"
     start = time.monotonic()
     done = run([*command, "--out", str(whole)])
@@ -241,7 +217,7 @@ def trial_train(small: bool) -> Iterator[Trial]:
         yield trial
         return
     expected = _digest(whole / "weights.safetensors")
-    rng, kills, chain, wanted = random.Random(4), 0, 0, 1 if small else 12
+    rng, kills, chain, wanted = random.Random(4), 0, 0, 1 if small else 50
     while kills < wanted:
         out = SCRATCH / f"train-{chain}"
         chain += 1
@@ -378,11 +354,64 @@ def trial_fuzz(small: bool, minutes: float | None = None) -> Iterator[Trial]:
     yield trial
 
 
+def trial_threads(small: bool) -> Iterator[Trial]:
+    """Sixteen Python threads at once, each with threads of its own: every result equals that of one thread."""
+    import fastpgs
+    from fastpgs import synth
+
+    trial = Trial("16 Python threads at once")
+    warnings.simplefilter("ignore")  # few iterations: what they reach must be the same
+    images = [synth.smear((420, 420), seed=i, n_blasts=1, n_normals=1).image for i in range(4)]
+    kinds: list[dict[str, Any]] = [
+        {"max_iter": 10},
+        {"features": "raw", "spatial_weight": 0.5, "max_iter": 5},
+        {"threshold": 300.0, "connectivity": 1, "max_iter": 5},
+    ]
+    jobs = [(image, kind) for image in images for kind in kinds]
+    expected = [fastpgs.segment(image, num_threads=1, **kind) for image, kind in jobs]
+    cells = [fastpgs.find_cells(image, num_threads=1).labels for image in images]
+
+    def work(i: int) -> bool:
+        at = i % len(jobs)
+        labels = fastpgs.segment(jobs[at][0], num_threads=(None, 1, 2, 5)[i % 4], **jobs[at][1])
+        if i % 16:
+            return np.array_equal(labels, expected[at])
+        found = fastpgs.find_cells(images[i // 16 % len(images)]).labels
+        return np.array_equal(labels, expected[at]) and np.array_equal(found, cells[i // 16 % len(images)])
+
+    with ThreadPoolExecutor(16) as pool:
+        for i, equal in enumerate(pool.map(work, range(160 if small else 3200))):
+            trial.check(equal, f"call {i} differs from one thread")
+    trial.note = "segment and find_cells against one thread"
+    yield trial
+
+
+def trial_loaders(small: bool) -> Iterator[Trial]:
+    """DataLoader workers of every start method and pools after a fork, both import orders: no hang, same labels."""
+    from trust.test_processes import ORDERS, PROGRAM
+
+    trial = Trial("DataLoader workers and pools")
+    for i in range(1 if small else 10):
+        for order, imports in ORDERS.items():
+            program = SCRATCH / "loaders.py"
+            program.write_text(PROGRAM.format(imports=imports))
+            for method in ("fork", "forkserver", "spawn"):
+                try:
+                    done = run([sys.executable, str(program), method])
+                    trial.check(done.stdout == b"done\n", f"{order}, {method}, round {i}: {complaint(done)}")
+                except subprocess.TimeoutExpired:
+                    trial.check(False, f"{order}, {method}, round {i}: a hang")
+    trial.note = "fork, forkserver, spawn; torch and fastpgs imported in both orders"
+    yield trial
+
+
 TRIALS: dict[str, Callable[..., Iterator[Trial]]] = {
     "files": trial_files,
     "kill": trial_kill,
     "train": trial_train,
     "disk": trial_disk,
+    "threads": trial_threads,
+    "loaders": trial_loaders,
     "fuzz": trial_fuzz,
 }
 
@@ -393,12 +422,13 @@ TRIALS: dict[str, Callable[..., Iterator[Trial]]] = {
 def table(trials: list[Trial]) -> str:
     """Markdown."""
     lines = ["| trial | tried | survived | lost | time | |", "|---|---:|---:|---:|---:|---|"]
-    for one in trials:
-        lost = one.tried - one.survived
-        lines.append(
-            f"| {one.name} | {one.tried} | {one.survived} | {lost} | {one.seconds:.0f} s | {one.note} |"
-        )
-    return "\n".join(lines)
+    return "\n".join(lines + [row(one) for one in trials])
+
+
+def row(one: Trial) -> str:
+    """One line of it."""
+    lost = one.tried - one.survived
+    return f"| {one.name} | {one.tried} | {one.survived} | {lost} | {one.seconds:.0f} s | {one.note} |"
 
 
 def processor() -> str:
@@ -428,9 +458,12 @@ def main() -> int:
                 trial.seconds = time.monotonic() - start
                 start = time.monotonic()
                 done.append(trial)
+                print(row(trial), file=sys.stderr, flush=True)
     finally:
         shutil.rmtree(SCRATCH, ignore_errors=True)
-    made = f"{datetime.date.today()}, {os.cpu_count()} cores of {processor()}, Python {platform.python_version()}"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
+    machine = f"{os.cpu_count()} cores of {processor()}, {memory} GiB of memory, Linux"
+    made = f"{datetime.date.today()}, {machine}, Python {platform.python_version()}"
     text = f"{made}\n\n{table(done)}"
     print(text)
     if options.write:

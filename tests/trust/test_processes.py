@@ -51,21 +51,19 @@ if __name__ == "__main__":
 """
 
 
+ORDERS = {
+    "torch first": "import torch\nimport fastpgs",
+    "fastpgs first": "import fastpgs\nfastpgs.segment(np.zeros((9, 9), np.uint8), 1, num_threads=2)\nimport torch",
+}
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize(
-    ("imports", "methods"),
-    [
-        ("import torch\nimport fastpgs", ["fork", "forkserver", "spawn"]),
-        (
-            "import fastpgs\nfastpgs.segment(np.zeros((9, 9), np.uint8), 1, num_threads=2)\nimport torch",
-            ["fork"],
-        ),
-    ],
-    ids=["torch first", "fastpgs first"],
+    ("order", "methods"), [("torch first", ["fork", "forkserver", "spawn"]), ("fastpgs first", ["fork"])]
 )
-def test_workers_of_a_data_loader_and_of_a_pool(imports: str, methods: list[str], tmp_path: Path) -> None:
+def test_workers_of_a_data_loader_and_of_a_pool(order: str, methods: list[str], tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    (tmp_path / "program.py").write_text(PROGRAM.format(imports=imports))
+    (tmp_path / "program.py").write_text(PROGRAM.format(imports=ORDERS[order]))
     done = subprocess.run(
         [sys.executable, "program.py", *methods],
         cwd=tmp_path,
