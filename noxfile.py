@@ -1,4 +1,4 @@
-"""Sessions for `nox`; `nox -s docs` builds the documentation site."""
+"""Sessions for `nox`; `nox -s docs` builds the documentation site, `nox -s sbom` the bill of materials."""
 
 import nox
 
@@ -20,3 +20,20 @@ def tests(session: nox.Session) -> None:
     """Run the test suite."""
     session.install(".[test]", "-c", "constraints.txt")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """Write build/sbom.cdx.json (CycloneDX) and build/licences.md: all that the extra `all` installs."""
+    session.install("cyclonedx-bom", "pip-licenses", "-c", "constraints.txt")
+    session.run("python", "-m", "venv", "--clear", "build/sbom")  # nothing but the package and what it needs
+    python = "build/sbom/bin/python"
+    session.run(python, "-m", "pip", "install", "-q", ".[all]", "-c", "constraints.txt", external=True)
+    session.run(
+        *("cyclonedx-py", "environment", "--pyproject", "pyproject.toml", "--mc-type", "library"),
+        *("--output-reproducible", "--validate", "-o", "build/sbom.cdx.json", python),
+    )
+    session.run(
+        *("pip-licenses", f"--python={python}", "--from=mixed", "--format=markdown"),
+        "--output-file=build/licences.md",
+    )

@@ -1,0 +1,61 @@
+"""A power cut cannot be tried here; but the order of writes can: content, sync, name, sync."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pyarrow")
+from fastpgs.inference.pipeline import classify
+from fastpgs.io.atomic import TEMPORARY, write_atomic
+from standin import StandIn, save_pictures
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc which file a handle is of")
+
+
+@pytest.fixture
+def order(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What was synced and renamed, in order."""
+    seen: list[tuple[str, str]] = []
+    sync, rename = os.fsync, Path.replace
+
+    def fsync(handle: int) -> None:
+        seen.append(("sync", str(Path(f"/proc/self/fd/{handle}").readlink())))
+        sync(handle)
+
+    def replace(self: Path, target: Any) -> Path:
+        seen.append(("rename", str(self)))
+        seen.append(("to", str(target)))
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    return seen
+
+
+def test_a_file_is_synced_before_it_has_its_name(tmp_path: Path, order: list[tuple[str, str]]) -> None:
+    write_atomic(tmp_path / "a", "text")
+    assert [what for what, _ in order] == ["sync", "rename", "to", "sync"]
+    assert order[0][1] == order[1][1] != str(tmp_path / "a")
+    assert order[2:] == [("to", str(tmp_path / "a")), ("sync", str(tmp_path))]
+
+
+def test_all_results_of_a_run_keep_the_order(tmp_path: Path, order: list[tuple[str, str]]) -> None:
+    save_pictures(tmp_path / "in", 2)
+    out = tmp_path / "out"
+    classify([tmp_path / "in"], StandIn(), out=out, formats=["csv", "overlays", "labels", "geojson"])
+    named = {path for what, path in order if what == "to"}
+    for i, (what, path) in enumerate(order):
+        if what == "rename":
+            assert order[i - 1] == ("sync", path)
+            assert order[i + 2] == ("sync", str(Path(order[i + 1][1]).parent))
+    assert {
+        str(out / name) for name in ("images.parquet", "cells.parquet", "run.json", "report.html")
+    } <= named
+    left = {str(path) for path in out.rglob("*") if path.is_file()} - named
+    assert all(Path(path).name.startswith(".") for path in left), left  # the lock alone
+    assert not any(TEMPORARY in path.name for path in out.rglob("*"))
