@@ -116,7 +116,7 @@ def _explain(error: Exception) -> int:
     from fastpgs.io.lock import LockedError
 
     text = str(error) or type(error).__name__
-    if isinstance(error, ImageReadError):
+    if isinstance(error, (ImageReadError, ConnectionError)):
         return _complain(text, 1)
     usage = isinstance(error, (ValueError, TypeError, FileNotFoundError, LockedError))
     if not usage:

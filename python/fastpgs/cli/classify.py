@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -23,6 +23,8 @@ Examples:
   find smears -name '*.jpg' | fastpgs classify - --out out --resume
 
   fastpgs classify smears/ --out out --shard 3/16 --resume
+
+  fastpgs classify smears/ --out /shared/out --scheduler tcp://HOST:8786
 
   fastpgs classify slide.ome.tiff --out out
 """
@@ -67,6 +69,10 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--restart", help="Discard an unfinished run in the folder.")
         ] = False,
         shard: Annotated[str | None, typer.Option(help="Judge part i of N only, as i/N, i from 1.")] = None,
+        scheduler: Annotated[
+            str | None,
+            typer.Option(help="Judge on the workers of this Dask scheduler, tcp://HOST:8786; OUT is shared."),
+        ] = None,
         overlays: Annotated[
             bool, typer.Option("--overlays", help="Also write PNGs with outlined cells.")
         ] = False,
@@ -81,7 +87,8 @@ def register(app: typer.Typer) -> None:
             int | None, typer.Option(min=1, help="Cells a batch; default: the model's.")
         ] = None,
         workers: Annotated[
-            int | None, typer.Option(min=1, help="Threads that find cells; default: all.")
+            int | None,
+            typer.Option(min=1, help="Threads that find cells; default: all, with --scheduler one a task."),
         ] = None,
         max_pixels: Annotated[
             int, typer.Option(min=1, help="Refuse pictures with more pixels.")
@@ -118,30 +125,37 @@ def register(app: typer.Typer) -> None:
         wanted = {"csv": csv, "labels": labels, "overlays": overlays, "geojson": geojson, "coco": coco}
         part = _shard(shard)
 
-        from fastpgs.inference.pipeline import classify as judge
+        if scheduler is not None and (part is not None or profile):
+            raise typer.BadParameter("does not go with --shard or --profile", param_hint="--scheduler")
 
         signal.signal(signal.SIGTERM, _stop)
         with Progress(not (quiet or as_json)) as progress:
-            result = judge(
-                names,
-                model,
-                device,
-                out=out,
-                formats=[name for name, on in wanted.items() if on],
-                report=report,
-                resume=resume,
-                restart=restart,
-                shard=part,
-                engine=engine,
-                dtype=dtype,
-                trust=trust_model,
-                batch_size=batch_size,
-                workers=workers,
-                max_pixels=max_pixels,
-                tile=tile,
-                pixel_size=pixel_size,
-                progress=progress,
-            )
+            options: dict[str, Any] = {
+                "out": out,
+                "formats": [name for name, on in wanted.items() if on],
+                "report": report,
+                "resume": resume,
+                "restart": restart,
+                "engine": engine,
+                "dtype": dtype,
+                "trust": trust_model,
+                "batch_size": batch_size,
+                "max_pixels": max_pixels,
+                "tile": tile,
+                "pixel_size": pixel_size,
+                "progress": progress,
+            }
+            if scheduler is None:
+                from fastpgs.inference.pipeline import classify as judge
+
+                result = judge(names, model, device, shard=part, workers=workers, **options)
+            else:
+                from fastpgs import distributed
+
+                with distributed.connect(scheduler) as client:
+                    result = distributed.classify(
+                        names, client, model, device, workers=workers or 1, **options
+                    )
         print_result(result, as_json=as_json, quiet=quiet)
         if profile:
             print_profile(result.run["profile"])

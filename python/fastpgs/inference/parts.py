@@ -184,6 +184,10 @@ class RunFolder:
             not row["retry"] and _unchanged(item, row) for item, row in zip(items, saved, strict=True)
         )
 
+    def has(self, block: int) -> bool:
+        """Whether a block is saved, whatever its files are like now."""
+        return self._file("images", block).exists() and self._file("cells", block).exists()
+
     def read(self, kind: str, block: int, columns: list[str] | None = None) -> pa.Table:
         """A saved part: ``kind`` is "images" or "cells"."""
         return pq.read_table(self._file(kind, block), columns=columns, partitioning=None)

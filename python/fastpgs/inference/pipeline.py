@@ -379,9 +379,7 @@ class _Job:
         return result
 
     def _fill(self, folder: RunFolder, items: list[Item]) -> Result:
-        blocks = [list(group) for _, group in groupby(items, key=lambda item: item.block)]
-        todo = [block for block in blocks if not folder.holds(block)]
-        folder.drop_from(blocks[-1][0].block + 1 if blocks else 0)
+        _, todo = self._blocks(folder, items)
         kept = len(items) - sum(map(len, todo))
         tally = _Tally(kept, len(items), self.progress)
         slides = replace(self.slides, folder=folder.parts / "slides", products=folder.path)
@@ -413,6 +411,13 @@ class _Job:
         result = self._finish([folder], complete=True, kept=kept)
         folder.complete(self.made_with)
         return result
+
+    def _blocks(self, folder: RunFolder, items: list[Item]) -> tuple[list[list[Item]], list[list[Item]]]:
+        """All blocks, and those that are to be done; parts beyond the last block are removed."""
+        blocks = [list(group) for _, group in groupby(items, key=lambda item: item.block)]
+        todo = [block for block in blocks if not folder.holds(block)]
+        folder.drop_from(blocks[-1][0].block + 1 if blocks else 0)
+        return blocks, todo
 
     def _finish(self, folders: list[RunFolder], *, complete: bool, kept: int) -> Result:
         record = {

@@ -114,6 +114,8 @@ class StreamOptions:
         Threads that read files.
     judges : int
         Threads that run the model, a batch each.
+    threads : int, optional
+        Threads within a picture; default: the processors divided among the workers.
     outlines : bool
         Trace polygons.
     labels : bool
@@ -129,6 +131,7 @@ class StreamOptions:
     workers: int = 1
     readers: int = 1
     judges: int = 1
+    threads: int | None = None
     outlines: bool = False
     labels: bool = False
     pixels: bool = False
@@ -217,7 +220,7 @@ def _prepared(
     """Pictures with their cells and crops, in order; a bounded number of them ahead."""
     ahead: deque[Future[_Pending]] = deque()
     most = 2 * options.workers + options.readers
-    threads = max(1, available_cpus() // options.workers)
+    threads = options.threads or max(1, available_cpus() // options.workers)
     recent: deque[int] = deque(maxlen=8)
     for item in items:
         loaded = readers.submit(_load, item, options, profile)
