@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,14 @@ WORK: dict[str, Callable[[], Any]] = {
     "batch": lambda: fastpgs.segment_batch([SMEAR[:64], SMEAR], 5, n_init=10_000, num_threads=2),
     "cells": lambda: [fastpgs.find_cells(FIELD) for _ in range(1000)],
 }
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_not_ignored() -> Iterator[None]:
+    """A shell that runs us in the background has its children ignore Ctrl-C, and Python leaves it at that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def answer_time(work: Callable[[], Any], delay: float) -> float:
