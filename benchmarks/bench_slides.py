@@ -53,9 +53,9 @@ class NoScores:
 def run(file: Path, tile: int, workers: int, judged: bool) -> dict[str, Any]:
     """One pass over the slide, in this process."""
     import fastpgs
+    from fastpgs.inference.options import SlideOptions
     from fastpgs.inference.profile import Profile
     from fastpgs.inference.results import FieldResult
-    from fastpgs.inference.stream import SlideOptions
     from fastpgs.slides import open_slide
     from fastpgs.slides.parts import SlideFolder
     from fastpgs.slides.run import judge_tiles, prepare

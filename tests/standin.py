@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -54,6 +55,8 @@ class StandIn:
         time.sleep(self.delay)
         with self._lock:
             self.found.append(int(image.flat[0]))
+        if self.broken == "death" and image.flat[0] == 157:
+            os._exit(9)
         if self.broken == "cells" and image.flat[0] == 157:
             raise ValueError("expected a sky, got a sea")
         if image.dtype != np.uint8:
@@ -89,7 +92,7 @@ class StandIn:
         p = np.asarray(p_cells, np.float64)
         return float(p.mean()) if p.size else float("nan")
 
-    def novelty(self, image: Any, cells: Any, crops: Any, embeddings: npt.NDArray[Any]) -> float:
+    def novelty(self, image: Any, areas: Any, crops: Any, embeddings: npt.NDArray[Any]) -> float:
         return float(embeddings.mean()) if len(embeddings) else float("nan")
 
     def doubt(self, image: Any, p_blast: float, n_cells: int, novelty: float) -> str:
@@ -116,3 +119,11 @@ def save_pictures(folder: Path, n: int) -> list[str]:
         Image.fromarray(picture(i, spots=i % 5, dark=20 + i % 60)).save(path)
         names.append(str(path))
     return names
+
+
+def work_seen() -> tuple[int, int]:
+    """Pictures searched and batches judged by a Dask worker."""
+    from fastpgs.distributed import order
+
+    models = [job.model for job in order._jobs.values()]
+    return sum(len(model.found) for model in models), sum(len(model.batches) for model in models)

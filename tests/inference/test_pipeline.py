@@ -20,10 +20,10 @@ from PIL import Image
 
 import fastpgs
 from fastpgs.inference import parts
+from fastpgs.inference.items import BLOCK
 from fastpgs.inference.parts import ResumeError
 from fastpgs.inference.pipeline import Interrupted, classify
 from fastpgs.inference.results import CELLS, IMAGES
-from fastpgs.inference.stream import BLOCK
 from fastpgs.io.lock import LockedError, lock_file
 from standin import Config, StandIn, picture, save_pictures
 

@@ -226,14 +226,23 @@ class BlastClassifier:
         return float(self.config.field_calibration(score)) if np.isfinite(score) else float("nan")
 
     def novelty(
-        self, image: NDArray[Any], cells: Cells, crops: NDArray[np.uint8], embeddings: NDArray[Any]
+        self, image: NDArray[Any], areas: NDArray[Any], crops: NDArray[np.uint8], embeddings: NDArray[Any]
     ) -> float:
-        """How unlike the training images a field is: about 1 for those; nan without cells or statistics."""
+        """How unlike the training images a field is: about 1 for those; nan without cells or statistics.
+
+        Parameters
+        ----------
+        image : ndarray, shape (H, W) or (H, W, C)
+        areas : ndarray, shape (n,)
+            Of its cells, pixels.
+        crops : uint8, shape (n, S, S, C) or (n, S, S)
+        embeddings : ndarray, shape (n, F)
+        """
         if self._novelty is None or len(crops) == 0:
             return float("nan")
         level = preprocess.background(preprocess.to_rgb8(image))
         seen = preprocess.seen_levels(level[None], self.config.input)[0]
-        vector = describe_field(np.asarray(embeddings, np.float64), crops, seen, cells.table["area"])
+        vector = describe_field(np.asarray(embeddings, np.float64), crops, seen, np.asarray(areas))
         return float(self._novelty.score(vector)[0])
 
     def doubt(self, image: NDArray[Any], p_blast: float, n_cells: int, novelty: float) -> str:
@@ -267,7 +276,7 @@ class BlastClassifier:
         crops = self.crops(image, cells)
         scores = self.scores(crops)
         p_blast = self.pool(scores.p)
-        novelty = self.novelty(image, cells, crops, scores.embeddings)
+        novelty = self.novelty(image, cells.table["area"], crops, scores.embeddings)
         reason = self.doubt(image, p_blast, len(cells), novelty)
         call = "uncertain" if reason else str(self.call(p_blast, level="field"))
         return Judgement(cells, scores, p_blast, call, reason, novelty)

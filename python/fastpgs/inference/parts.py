@@ -23,9 +23,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fastpgs.inference.items import Item, file_stamp
 from fastpgs.inference.outlines import Rings
 from fastpgs.inference.results import CELLS, IMAGES, FieldResult, cell_table, image_columns
-from fastpgs.inference.stream import Item, file_stamp
 from fastpgs.io.atomic import TEMPORARY, atomic_path, write_atomic
 from fastpgs.io.lock import lock_file
 

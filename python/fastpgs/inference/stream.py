@@ -13,27 +13,24 @@ a resumed or sharded run gives the same bits as a run in one go.
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from fastpgs.inference.items import Item, file_stamp
+from fastpgs.inference.options import StreamOptions
 from fastpgs.inference.outlines import trace
 from fastpgs.inference.profile import Profile
 from fastpgs.inference.results import CellRows, FieldResult
 from fastpgs.inference.threads import available_cpus
-from fastpgs.io.images import DEFAULT_MAX_PIXELS, ImageReadError, byte_limit, decode, read_file
+from fastpgs.io.images import ImageReadError, byte_limit, decode, read_file
 
-__all__ = ["BLOCK", "MIN_SIDE", "Item", "Model", "SlideOptions", "StreamOptions", "stream"]
-
-BLOCK = 64
-"""Inputs a block: the unit of batching, of saving and of sharding."""
+__all__ = ["MIN_SIDE", "Found", "Model", "explain", "find", "score", "stream"]
 
 MIN_SIDE = 16
 """Pixels below which a side of a picture cannot show a cell."""
@@ -76,104 +73,23 @@ class Model(Protocol):
     def pool(self, p_cells: npt.ArrayLike) -> float: ...
 
     def novelty(
-        self, image: npt.NDArray[Any], cells: Any, crops: npt.NDArray[np.uint8], embeddings: npt.NDArray[Any]
+        self,
+        image: npt.NDArray[Any],
+        areas: npt.NDArray[np.int64],
+        crops: npt.NDArray[np.uint8],
+        embeddings: npt.NDArray[Any],
     ) -> float: ...
 
     def doubt(self, image: npt.NDArray[Any], p_blast: float, n_cells: int, novelty: float) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One input: a file, an array, or the reason why there is neither."""
-
-    index: int
-    name: str
-    path: str | None = None
-    pixels: npt.NDArray[Any] | None = None
-    error: str | None = None
-
-    @property
-    def block(self) -> int:
-        """Number of the block the item belongs to."""
-        return self.index // BLOCK
-
-
-@dataclass(frozen=True)
-class StreamOptions:
-    """How the stages work.
-
-    Attributes
-    ----------
-    max_pixels : int
-        Larger pictures are refused.
-    batch_size : int
-        Cells a batch.
-    workers : int
-        Threads that find cells.
-    readers : int
-        Threads that read files.
-    judges : int
-        Threads that run the model, a batch each.
-    threads : int, optional
-        Threads within a picture; default: the processors divided among the workers.
-    outlines : bool
-        Trace polygons.
-    labels : bool
-        Keep label images in the results.
-    pixels : bool
-        Keep the pictures in the results.
-    thumbnail : callable, optional
-        Makes a small encoded picture of an image.
-    """
-
-    max_pixels: int = DEFAULT_MAX_PIXELS
-    batch_size: int = 64
-    workers: int = 1
-    readers: int = 1
-    judges: int = 1
-    threads: int | None = None
-    outlines: bool = False
-    labels: bool = False
-    pixels: bool = False
-    thumbnail: Callable[[npt.NDArray[Any]], bytes] | None = None
-
-
-@dataclass(frozen=True)
-class SlideOptions:
-    """How whole slides are judged, each by itself; see `fastpgs.slides`.
-
-    Attributes
-    ----------
-    tile : int
-        Side of a tile in pixels of the model's size. The cells do not depend on it; memory does.
-    pixel_size : float or None
-        Micrometres a pixel of level 0, where files are wrong or silent.
-    folder : Path or None
-        Where tiles are saved, a folder a slide; None: nowhere that lasts.
-    products : Path or None
-        Where heat maps and labels go.
-    labels : bool
-        Write labels, too.
-    outlines : bool
-        Trace polygons.
-    """
-
-    tile: int
-    pixel_size: float | None = None
-    folder: Path | None = None
-    products: Path | None = None
-    labels: bool = False
-    outlines: bool = False
-
-
 @dataclass
-class _Pending:
-    """A picture on its way through the model."""
+class Found:
+    """A picture and its cells, on their way through the model."""
 
     block: int
     row: FieldResult
     image: npt.NDArray[Any] | None = None
-    cells: Any = None
     crops: npt.NDArray[np.uint8] | None = None
     waiting: int = 0
     scores: list[Scores] = field(default_factory=list)
@@ -188,55 +104,52 @@ def stream(
     items: Iterable[Item], model: Model, options: StreamOptions, profile: Profile
 ) -> Iterator[FieldResult]:
     """Judge items lazily, in order. Closing the iterator stops the stages; it does not wait for them."""
-    stages = (("read", options.readers), ("cells", options.workers), ("model", options.judges))
-    pools = [ThreadPoolExecutor(n, thread_name_prefix=f"fastpgs-{name}") for name, n in stages]
-    for stage, threads in (*stages, ("judge", 1)):
-        profile.declare(stage, threads)
+    found = find(items, model, options, profile)
+    scored = score(found, model, options, profile)
     try:
-        batcher = _Batcher(model, options, pools[2], profile)
-        for pending in _prepared(iter(items), model, options, profile, pools[0], pools[1]):
-            batcher.add(pending)
-            for done in batcher.judged():
-                yield _judge(done, model, options, profile)
-        batcher.flush()
-        for done in batcher.judged(everything=True):
-            yield _judge(done, model, options, profile)
+        yield from scored
     finally:
-        for pool in pools:
-            pool.shutdown(wait=False, cancel_futures=True)
+        scored.close()
+        found.close()
 
 
 # --- reading and cells ------------------------------------------------------------------------------------
 
 
-def _prepared(
-    items: Iterator[Item],
-    model: Model,
-    options: StreamOptions,
-    profile: Profile,
-    readers: ThreadPoolExecutor,
-    workers: ThreadPoolExecutor,
-) -> Iterator[_Pending]:
+def find(
+    items: Iterable[Item], model: Model, options: StreamOptions, profile: Profile
+) -> Generator[Found, None, None]:
     """Pictures with their cells and crops, in order; a bounded number of them ahead."""
-    ahead: deque[Future[_Pending]] = deque()
+    readers = _pool("read", options.readers, profile)
+    workers = _pool("cells", options.workers, profile)
+    ahead: deque[Future[Found]] = deque()
     most = 2 * options.workers + options.readers
     threads = options.threads or max(1, available_cpus() // options.workers)
     recent: deque[int] = deque(maxlen=8)
-    for item in items:
-        loaded = readers.submit(_load, item, options, profile)
-        ahead.append(workers.submit(_prepare, loaded, model, options, profile, threads))
-        typical = max(1, sum(recent) // max(1, len(recent)))
-        while len(ahead) > max(options.workers, min(most, AHEAD_PIXELS // typical)):
-            pending = ahead.popleft().result()
-            recent.append(pending.n_pixels)
-            yield pending
-    while ahead:
-        yield ahead.popleft().result()
+    try:
+        for item in items:
+            loaded = readers.submit(_load, item, options, profile)
+            ahead.append(workers.submit(_prepare, loaded, model, options, profile, threads))
+            typical = max(1, sum(recent) // max(1, len(recent)))
+            while len(ahead) > max(options.workers, min(most, AHEAD_PIXELS // typical)):
+                pending = ahead.popleft().result()
+                recent.append(pending.n_pixels)
+                yield pending
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        for pool in (readers, workers):
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _load(item: Item, options: StreamOptions, profile: Profile) -> _Pending:
+def _pool(stage: str, threads: int, profile: Profile) -> ThreadPoolExecutor:
+    profile.declare(stage, threads)
+    return ThreadPoolExecutor(threads, thread_name_prefix=f"fastpgs-{stage}")
+
+
+def _load(item: Item, options: StreamOptions, profile: Profile) -> Found:
     row = FieldResult(item.index, item.name)
-    pending = _Pending(item.block, row)
+    pending = Found(item.block, row)
     with profile.time("read"):
         if item.pixels is not None:
             pending.image = item.pixels
@@ -269,7 +182,7 @@ def _load(item: Item, options: StreamOptions, profile: Profile) -> _Pending:
     return pending
 
 
-def _read(path: str, row: FieldResult, pending: _Pending, max_pixels: int) -> None:
+def _read(path: str, row: FieldResult, pending: Found, max_pixels: int) -> None:
     row.size_bytes, row.mtime_ns = file_stamp(path)
     content = read_file(path, max_bytes=byte_limit(max_pixels))
     row.size_bytes, row.mtime_ns, row.sha256 = content.size, content.mtime_ns, content.sha256()
@@ -277,18 +190,9 @@ def _read(path: str, row: FieldResult, pending: _Pending, max_pixels: int) -> No
     pending.image, row.note = picture.pixels, picture.note
 
 
-def file_stamp(path: str) -> tuple[int | None, int | None]:
-    """Size and modification time (ns) of a regular file; None for what is none."""
-    try:
-        info = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError):
-        return None, None
-    return (info.st_size, info.st_mtime_ns) if os.path.isfile(path) else (None, None)  # noqa: PTH113
-
-
 def _prepare(
-    loaded: Future[_Pending], model: Model, options: StreamOptions, profile: Profile, threads: int
-) -> _Pending:
+    loaded: Future[Found], model: Model, options: StreamOptions, profile: Profile, threads: int
+) -> Found:
     pending = loaded.result()
     row, image = pending.row, pending.image
     if row.status != "ok" or image is None:
@@ -296,21 +200,21 @@ def _prepare(
         return pending
     with profile.time("cells"):
         try:
-            pending.cells = model.find_cells(image, threads)
-            pending.crops = model.crops(image, pending.cells)
-            row.cells = CellRows.from_table(pending.cells.table)
+            cells = model.find_cells(image, threads)
+            pending.crops = model.crops(image, cells)
+            row.cells = CellRows.from_table(cells.table)
             if options.outlines:
-                row.cells.outline = trace(pending.cells.labels, row.cells.cell, row.cells.bbox)
-                row.cells.nucleus = trace(pending.cells.nuclei, row.cells.cell, row.cells.bbox)
+                row.cells.outline = trace(cells.labels, row.cells.cell, row.cells.bbox)
+                row.cells.nucleus = trace(cells.nuclei, row.cells.cell, row.cells.bbox)
             if options.thumbnail is not None:
                 row.thumbnail = options.thumbnail(image)
         except Exception as error:  # one bad picture must not end a night's work
             row.fail(explain("finding cells", error), retry=isinstance(error, MemoryError))
-            pending.image = pending.cells = pending.crops = None
+            pending.image = pending.crops = None
             return pending
     pending.waiting = len(pending.crops)
     if options.labels:
-        row.labels, row.nuclei = pending.cells.labels, pending.cells.nuclei
+        row.labels, row.nuclei = cells.labels, cells.nuclei
     return pending
 
 
@@ -325,7 +229,27 @@ def explain(stage: str, error: BaseException) -> str:
 
 # --- the model --------------------------------------------------------------------------------------------
 
-_Slice = tuple[_Pending, int, int]
+
+def score(
+    found: Iterable[Found], model: Model, options: StreamOptions, profile: Profile
+) -> Generator[FieldResult, None, None]:
+    """Judge pictures whose cells were found, in order."""
+    pool = _pool("model", options.judges, profile)
+    profile.declare("judge", 1)
+    try:
+        batcher = _Batcher(model, options, pool, profile)
+        for pending in found:
+            batcher.add(pending)
+            for done in batcher.judged():
+                yield _judge(done, model, options, profile)
+        batcher.flush()
+        for done in batcher.judged(everything=True):
+            yield _judge(done, model, options, profile)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+_Slice = tuple[Found, int, int]
 
 
 class _Batcher:
@@ -339,14 +263,14 @@ class _Batcher:
         self._most_queued = (1 + QUEUED_BATCHES) * options.judges
         self._pool = pool
         self._profile = profile
-        self._order: deque[_Pending] = deque()
+        self._order: deque[Found] = deque()
         self._queue: deque[_Slice] = deque()
         self._queued = 0
         self._pixels = 0
         self._block = -1
         self._running: deque[tuple[list[_Slice], Future[list[Scores | str]]]] = deque()
 
-    def add(self, pending: _Pending) -> None:
+    def add(self, pending: Found) -> None:
         if pending.block != self._block:
             self.flush()
             self._block = pending.block
@@ -366,7 +290,7 @@ class _Batcher:
             self._submit()
         self._pixels = 0
 
-    def judged(self, everything: bool = False) -> Iterator[_Pending]:
+    def judged(self, everything: bool = False) -> Iterator[Found]:
         """Pictures that are done, in order; waits only where too many batches are queued."""
         while self._running and (
             everything or len(self._running) > self._most_queued or self._running[0][1].done()
@@ -428,7 +352,7 @@ def _split(scores: Scores, sizes: list[int]) -> Iterator[_Scores]:
         start += size
 
 
-def _judge(pending: _Pending, model: Model, options: StreamOptions, profile: Profile) -> FieldResult:
+def _judge(pending: Found, model: Model, options: StreamOptions, profile: Profile) -> FieldResult:
     row, image = pending.row, pending.image
     if row.cells is None or image is None or pending.crops is None:
         return row
@@ -442,7 +366,7 @@ def _judge(pending: _Pending, model: Model, options: StreamOptions, profile: Pro
             row.cells.p_blast = p.astype(np.float32)
             row.cells.call = [str(call) for call in model.call(p)] if len(p) else []
             p_field = model.pool(p)
-            novelty = model.novelty(image, pending.cells, pending.crops, features)
+            novelty = model.novelty(image, row.cells.area, pending.crops, features)
             row.reason = model.doubt(image, p_field, len(p), novelty) or None
             row.call = "uncertain" if row.reason else str(model.call(p_field, level="field"))
             row.p_blast = float(p_field) if np.isfinite(p_field) else None

@@ -93,7 +93,7 @@ def judge(picture: Picture, model: Any) -> Judged:
             rows.outline = trace(cells.labels, rows.cell, rows.bbox)
             rows.nucleus = trace(cells.nuclei, rows.cell, rows.bbox)
             p_field = model.pool(scores.p)
-            novelty = model.novelty(picture.pixels, cells, crops, scores.embeddings)
+            novelty = model.novelty(picture.pixels, cells.table["area"], crops, scores.embeddings)
             reason = model.doubt(picture.pixels, p_field, len(rows), novelty)
             height, width = cells.labels.shape
             field = FieldResult(

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from fastpgs.inference.formats import file_stem
+from fastpgs.inference.items import Item, file_stamp
+from fastpgs.inference.options import SlideOptions, StreamOptions
 from fastpgs.inference.profile import Profile
 from fastpgs.inference.provenance import describe_model
 from fastpgs.inference.results import FieldResult
-from fastpgs.inference.stream import Item, SlideOptions, StreamOptions, explain, file_stamp
+from fastpgs.inference.stream import explain
 
 from .parts import SlideFolder
 from .plan import Plan, Tile, make_plan

@@ -149,6 +149,5 @@ def _novelty(
         table = {"label": np.array([1]), **{f"bbox-{k}": np.array([v]) for k, v in enumerate(box)}}
         crops.append(cut(picture, Cells(labels, labels, table), spec, np.asarray(plan.level)))
     pictures = np.concatenate(crops)
-    cells = Cells(np.zeros((1, 1), np.int32), np.zeros((1, 1), np.int32), {"area": index.area[chosen]})
     embeddings = model.scores(pictures, masks=False).embeddings
-    return float(model.novelty(sample, cells, pictures, embeddings))
+    return float(model.novelty(sample, index.area[chosen], pictures, embeddings))
