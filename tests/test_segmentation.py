@@ -18,6 +18,7 @@ from hypothesis import given, settings
 
 import fastpgs
 from fastpgs import _problem, reference, segmentation, synth
+from fuzzing import assert_agree
 from strategies import problems
 
 THREADS = (1, 2, 7)
@@ -50,21 +51,6 @@ def fit_both(image: Any, threads: int | None = None, **options: Any) -> tuple[An
             except ValueError as error:
                 results.append(str(error))
     return results[0], results[1]
-
-
-def assert_agree(expected: Any, actual: Any) -> None:
-    if isinstance(expected, str) or isinstance(actual, str):
-        assert expected == actual
-        return
-    core, problem = actual.core, actual.problem
-    np.testing.assert_array_equal(actual.labels, expected.labels)
-    np.testing.assert_array_equal(
-        core.clusters.astype(bool).reshape(expected.clusters.shape), expected.clusters
-    )
-    assert [divmod(p, problem.shape[1]) for p in core.pivots] == [tuple(p) for p in expected.pivot_points]
-    assert core.inertia / problem.unit2 == expected.inertia
-    assert (core.n_iter, core.converged) == (expected.n_iter, expected.converged)
-    assert (np.flatnonzero(core.empty) + 1).tolist() == expected.empty.tolist()
 
 
 # --- agreement to the bit ------------------------------------------------------------------------------

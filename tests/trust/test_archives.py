@@ -20,17 +20,16 @@ def archive(path: Path, name: str, data: bytes, method: int = zipfile.ZIP_STORED
 
 
 @pytest.mark.parametrize("suffix", [".ts", ".pt2"])
-@pytest.mark.parametrize("name", ["../evil.txt", "/tmp/fastpgs-evil.txt", "x/../../evil.txt", "evil.txt"])
+@pytest.mark.parametrize("name", ["../evil.txt", "{outside}/evil.txt", "x/../../evil.txt", "evil.txt"])
 def test_nothing_is_unpacked(tmp_path: Path, suffix: str, name: str) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    path = archive(home / f"model{suffix}", name, b"evil")
+    path = archive(home / f"model{suffix}", name.format(outside=tmp_path.absolute()), b"evil")
     with pytest.raises(ModelError, match="trust=True"):
         load_model(path, "cpu")
     with pytest.raises(ModelError):
         load_model(path, "cpu", trust=True)
     assert [one.name for one in tmp_path.rglob("*")] == ["home", path.name]
-    assert not Path("/tmp/fastpgs-evil.txt").exists()
 
 
 def test_a_configuration_that_swells_is_not_read(tmp_path: Path) -> None:
