@@ -16,12 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fastpgs.inference.formats import file_stem, neutralise, write_csv
+from fastpgs.inference.formats import file_stem, write_csv
 from fastpgs.inference.outlines import ring_area, trace
 from fastpgs.inference.parts import differences
 from fastpgs.inference.pipeline import classify
 from fastpgs.inference.results import CELLS, IMAGES, FieldResult, cell_table, image_table
 from fastpgs.io.atomic import atomic_path, write_atomic
+from fastpgs.io.spreadsheet import neutralise
 from standin import StandIn, picture
 
 

@@ -18,11 +18,11 @@ import pyarrow as pa
 from fastpgs.inference.parts import RunFolder
 from fastpgs.inference.results import CALLS, NOTICE
 from fastpgs.io.atomic import atomic_path, write_atomic
+from fastpgs.io.spreadsheet import neutral_row
 
 __all__ = [
     "cell_feature",
     "file_stem",
-    "neutralise",
     "write_coco",
     "write_csv",
     "write_geojson",
@@ -50,11 +50,6 @@ def file_stem(image: str) -> str:
     return f"{stem or 'image'}-{hashlib.sha256(image.encode()).hexdigest()[:8]}"
 
 
-def neutralise(text: str) -> str:
-    """Text that a spreadsheet program cannot take for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
-
-
 def write_csv(path: Path, table: pa.Table) -> None:
     """Write a table as UTF-8 CSV; text that looks like a formula gets a leading apostrophe."""
     names = [part for name in table.column_names for part in _SPREAD.get(name, (name,))]
@@ -69,11 +64,8 @@ def write_csv(path: Path, table: pa.Table) -> None:
 def _csv_row(row: dict[str, Any]) -> list[Any]:
     values: list[Any] = []
     for name, value in row.items():
-        if name in _SPREAD:
-            values += value
-        else:
-            values.append(neutralise(value) if isinstance(value, str) else value)
-    return values
+        values += value if name in _SPREAD else [value]
+    return neutral_row(values)
 
 
 def write_labels(path: Path, labels: npt.NDArray[np.int32], nuclei: npt.NDArray[np.int32]) -> None:

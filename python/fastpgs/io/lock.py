@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import sys
 import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import IO
+from typing import IO, ParamSpec, TypeVar
 
-__all__ = ["LockedError", "lock_file"]
+__all__ = ["LockedError", "lock_file", "locked"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class LockedError(RuntimeError):
@@ -39,6 +45,20 @@ def lock_file(folder: Path, wait: float = 0.0) -> IO[str]:
     file.write(f"{os.getpid()}\n")
     file.flush()
     return file
+
+
+def locked(work: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function that writes to the folder `out`: the folder is made, and locked while it runs."""
+    signature = inspect.signature(work)
+
+    @wraps(work)
+    def alone(*arguments: P.args, **options: P.kwargs) -> R:
+        out = Path(signature.bind(*arguments, **options).arguments["out"])
+        out.mkdir(parents=True, exist_ok=True)
+        with lock_file(out):
+            return work(*arguments, **options)
+
+    return alone
 
 
 def _try_lock(file: IO[str]) -> bool:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fastpgs.inference.preprocess import InputSpec
-from fastpgs.io.atomic import atomic_path
+from fastpgs.io.atomic import write_atomic
 
 if TYPE_CHECKING:
     from fastpgs.training.loop import TrainConfig
@@ -31,8 +31,14 @@ def save_checkpoint(
     best_weights: dict[str, Tensor],
     best_epoch: int,
 ) -> None:
-    """Write weights, optimiser state, best weights so far and the log."""
-    from safetensors.torch import save_file
+    """Write weights, optimiser state, best weights so far and the log.
+
+    Raises
+    ------
+    OSError
+        Such as a full disk; the checkpoint before, if any, is still there.
+    """
+    from safetensors.torch import save
 
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in best_weights.items()}
@@ -45,8 +51,12 @@ def save_checkpoint(
         "best_epoch": str(best_epoch),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_path(folder / NAME) as temporary:
-        save_file({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, temporary, header)
+    data = save({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, header)
+    try:
+        write_atomic(folder / NAME, data)
+    except OSError as error:
+        kept = "the checkpoint was not written; --resume goes on from the one before it"
+        raise OSError(error.errno, f"{error.strerror}: {kept}") from error
 
 
 def load_checkpoint(

@@ -6,9 +6,7 @@ baselines stand in each table.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,9 +19,12 @@ from numpy.typing import NDArray
 from fastpgs import metrics
 from fastpgs.inference.preprocess import InputSpec
 from fastpgs.io.atomic import write_atomic
+from fastpgs.io.lock import locked
+from fastpgs.io.spreadsheet import csv_text
 from fastpgs.training import baselines, classical, paper
 from fastpgs.training.cellset import CellSet, collect_cells
 from fastpgs.training.crossval import run_fold
+from fastpgs.training.curves import save_figure
 from fastpgs.training.datasets import Dataset
 from fastpgs.training.features import image_features
 from fastpgs.training.loop import TrainConfig
@@ -60,6 +61,7 @@ class CompareOptions:
     seed: int = 0
 
 
+@locked
 def compare(
     data: Dataset,
     out: Path,
@@ -313,15 +315,14 @@ def _file_name(title: str) -> str:
 
 
 def _csv(rows: list[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["name", *MEASURES, "seconds", "parameters", *(f"paper_{p}" for p in PRINTED), "notes"])
-    for r in rows:
-        writer.writerow(
+    return csv_text(
+        ["name", *MEASURES, "seconds", "parameters", *(f"paper_{p}" for p in PRINTED), "notes"],
+        (
             [r["name"], *(r[m] for m in MEASURES), r["seconds"], r.get("parameters", ""),
              *(r.get("paper") or [""] * 5), r.get("notes", "")]
-        )  # fmt: skip
-    return text.getvalue()
+            for r in rows
+        ),
+    )  # fmt: skip
 
 
 def markdown(
@@ -400,4 +401,4 @@ def plot_rows(rows: list[Row], path: Path) -> None:
         panel.set_xlim(0, 1)
         panel.grid(axis="x", alpha=0.3)
     figure.suptitle("bars: ours (grey: trivial baselines), marks: the paper's, on other data", fontsize=10)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)

@@ -21,6 +21,7 @@ from fastpgs import metrics
 from fastpgs.inference.calibration import sigmoid
 from fastpgs.inference.preprocess import InputSpec
 from fastpgs.io.atomic import write_atomic
+from fastpgs.io.lock import locked
 from fastpgs.training import paper
 from fastpgs.training.cellset import MARGIN, CellSet, collect_cells
 from fastpgs.training.curves import plot_history
@@ -43,6 +44,7 @@ class CrossValidation:
     files: list[Path]
 
 
+@locked
 def cross_validate(
     data: Dataset,
     out: Path,

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastpgs.io.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def log_tensorboard(folder: Path, row: dict[str, float]) -> bool:
@@ -18,6 +24,12 @@ def log_tensorboard(folder: Path, row: dict[str, float]) -> bool:
                 tag = f"{rest}/{part}" if part in ("train", "validation") and rest else name
                 writer.add_scalar(tag, value, int(row["epoch"]) + 1)
     return True
+
+
+def save_figure(figure: Figure, path: Path, dpi: int = 110) -> None:
+    """Write a figure as a PNG that is whole or not there."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=dpi, format="png")
 
 
 def plot_history(runs: dict[str, list[dict[str, float]]], path: Path) -> None:
@@ -61,4 +73,4 @@ def plot_history(runs: dict[str, list[dict[str, float]]], path: Path) -> None:
     accuracy.set_ylim(top=1.0)
     if runs:
         loss.legend(fontsize=8)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from fastpgs.inference.preprocess import InputSpec, find
 from fastpgs.io.atomic import write_atomic
+from fastpgs.io.spreadsheet import csv_text
 from fastpgs.training.cellset import read_image
+from fastpgs.training.curves import save_figure
 from fastpgs.training.datasets import Dataset
 from fastpgs.training.evaluate import HeldOut
 
@@ -23,14 +25,13 @@ COLUMNS = 4
 
 def write_predictions(path: Path, data: Dataset, held: HeldOut, p: Floats, calls: NDArray[np.str_]) -> None:
     """One CSV row a held-out field: image, label, group, fold, p_blast, call, novelty."""
-    lines = ["image,label,group,fold,p_blast,call,novelty"]
+    rows = []
     for i, index in enumerate(held.images):
         sample = data.samples[index]
-        lines.append(
-            f"{sample.stratum}/{sample.path.name},{sample.label},{sample.group},{held.fold[i]},"
-            f"{p[i]:.6f},{calls[i]},{held.novelty[i]:.4f}"
-        )
-    write_atomic(path, "\n".join(lines) + "\n")
+        name = f"{sample.stratum}/{sample.path.name}"
+        figures = (f"{p[i]:.6f}", str(calls[i]), f"{held.novelty[i]:.4f}")
+        rows.append((name, sample.label, sample.group, held.fold[i], *figures))
+    write_atomic(path, csv_text(("image", "label", "group", "fold", "p_blast", "call", "novelty"), rows))
 
 
 def errors_by_group(data: Dataset, held: HeldOut, p: Floats) -> list[dict[str, Any]]:
@@ -80,5 +81,5 @@ def plot_failures(path: Path, data: Dataset, held: HeldOut, p: Floats, spec: Inp
         panel.imshow(outlined)
         kind = "blast" if sample.label else "normal"
         panel.set_title(f"{sample.path.name}\n{kind}, p_blast {p[row]:.3f}, {len(cells)} cells", fontsize=8)
-    figure.savefig(path, dpi=90)
+    save_figure(figure, path, dpi=90)
     return len(worst)

@@ -30,6 +30,8 @@ from fastpgs.inference import pooling
 from fastpgs.inference.files import ModelConfig
 from fastpgs.inference.novelty import Novelty, fit_novelty
 from fastpgs.inference.preprocess import InputSpec
+from fastpgs.io.atomic import write_atomic
+from fastpgs.io.lock import locked
 from fastpgs.training import baselines, evaluate, failures
 from fastpgs.training.cellset import MARGIN, CellSet, collect_cells
 from fastpgs.training.datasets import Dataset, drop_duplicates
@@ -84,6 +86,7 @@ class FitResult:
     report: dict[str, Any] = field(default_factory=dict)
 
 
+@locked
 def fit_model(
     data: Dataset,
     out: Path,
@@ -131,7 +134,7 @@ def fit_model(
     if test is not None:
         _check_apart(data, test)
     folds = _folds(data, options)
-    (work / "folds.csv").write_text(folds_csv(data, folds))
+    write_atomic(work / "folds.csv", folds_csv(data, folds))
     labels = np.array([s.label for s in data.samples])
 
     cells = collect_cells(
@@ -242,7 +245,7 @@ def fit_model(
         },
     )
     saved = save_model(out, model, trained.network, novelty, result)
-    (work / "report.json").write_text(json.dumps(result, indent=1, default=float))
+    write_atomic(work / "report.json", json.dumps(result, indent=1, default=float))
     return FitResult(out, saved, result)
 
 
@@ -460,7 +463,7 @@ def _robustness(
         )  # fmt: skip
         for name, found in tried.items():
             rows.setdefault(name, []).extend(found)
-    (work / "robustness.json").write_text(json.dumps(rows))
+    write_atomic(work / "robustness.json", json.dumps(rows))
     table = {}
     for name, found in rows.items():
         truth = np.array([r["label"] for r in found])

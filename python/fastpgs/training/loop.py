@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from fastpgs import metrics
 from fastpgs.inference.preprocess import InputSpec, fit_light, normalise
+from fastpgs.io.atomic import write_atomic
 from fastpgs.nets import build_network
 from fastpgs.nets.registry import has_mask
 from fastpgs.training.augment import Augment, augment
@@ -145,6 +146,7 @@ def train_network(
     if resume and folder is not None and (folder / "checkpoint.safetensors").exists():
         history, best_weights, best_epoch = load_checkpoint(folder, network, optimiser, config, spec)
         first = len(history)
+        _write_log(folder, history)  # a kill may have come between checkpoint and log
 
     for epoch in range(first, config.epochs):
         if select and _out_of_patience(history, best_epoch, config.patience):
@@ -197,7 +199,7 @@ def train_network(
             best_weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
         if folder is not None:
             save_checkpoint(folder, network, optimiser, config, spec, history, best_weights, best_epoch)
-            (folder / "log.jsonl").write_text("".join(json.dumps(r) + "\n" for r in history))
+            _write_log(folder, history)
             log_tensorboard(folder, row)
         if report:
             report(row)
@@ -270,6 +272,10 @@ def pool_by_image(values: Floats, sample: Ints, images: Ints) -> Floats:
     number = np.bincount(sample, minlength=len(total))
     with np.errstate(invalid="ignore"):
         return (total / number)[images]
+
+
+def _write_log(folder: Path, history: list[dict[str, float]]) -> None:
+    write_atomic(folder / "log.jsonl", "".join(json.dumps(row) + "\n" for row in history))
 
 
 def _losses(

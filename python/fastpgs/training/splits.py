@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastpgs.io.spreadsheet import csv_text
 from fastpgs.training.datasets import Dataset, Sample
 
 Indices = NDArray[np.int64]
@@ -120,14 +119,11 @@ def folds_csv(data: Dataset, folds: list[Fold]) -> str:
     tested = np.full(len(data), -1)
     for number, fold in enumerate(folds):
         tested[fold.test] = number
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "label", "group", "class", "fold"])
-    for sample, fold_number in zip(data.samples, tested, strict=True):
-        writer.writerow(
-            [_relative(sample.path, data.root), sample.label, sample.group, sample.stratum, fold_number]
-        )
-    return text.getvalue()
+    rows = (
+        (_relative(sample.path, data.root), sample.label, sample.group, sample.stratum, fold_number)
+        for sample, fold_number in zip(data.samples, tested, strict=True)
+    )
+    return csv_text(("path", "label", "group", "class", "fold"), rows)
 
 
 def _relative(path: Path, root: Path) -> str:
