@@ -86,7 +86,9 @@ def test_live_segmentation(viewer: Any) -> None:
     colours = np.array([clusters.get_color(label) for label in (1, 3, 5)])
     assert colours[:, :3].sum(axis=1).tolist() == sorted(colours[:, :3].sum(axis=1))  # dark to bright
     assert colours[-1, 3] < colours[0, 3]
+    clusters.opacity = 0.3
     widget.threshold.value = 20
+    assert clusters.opacity == 0.3  # what the user chose stays
     expected = fastpgs.segment(image, 5, threshold=threshold_of(20))
     np.testing.assert_array_equal(viewer.layers["synthetic smear: clusters"].data, expected)
     assert (expected == 0).any()

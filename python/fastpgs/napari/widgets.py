@@ -57,8 +57,22 @@ def segment_image(
         # A small picture is done in less time than threads on a busy machine take to meet.
         num_threads=1 if pixels.shape[0] * pixels.shape[1] <= 1 << 20 else None,
     )
-    options = {"name": f"{image.name}: clusters", "opacity": 0.5, "colormap": cluster_colours(k)}
+    name = f"{image.name}: clusters"
+    options: dict[str, Any] = {"name": name, "metadata": {"k": k}}
+    shown = _shown(name)
+    if shown is None:
+        options["opacity"] = 0.5  # later changes leave what the user chose
+    if shown is None or shown.metadata.get("k") != k:
+        options["colormap"] = cluster_colours(k)
     return labels, options, "labels"
+
+
+def _shown(name: str) -> Any:
+    """The layer of this name in the viewer, or None."""
+    from napari.viewer import current_viewer
+
+    viewer = current_viewer()
+    return viewer.layers[name] if viewer is not None and name in viewer.layers else None
 
 
 segment_widget = magic_factory(
