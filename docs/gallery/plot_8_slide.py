@@ -7,6 +7,8 @@ tile, so memory does not grow with the slide, and the cells do not depend on the
 here, small enough for a page: 0.8 × 0.5 mm at 0.25 µm a pixel. Research use only.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 import tempfile
 from pathlib import Path
 
