@@ -164,6 +164,13 @@ def test_json_and_quiet(names: list[str], capsys: pytest.CaptureFixture[str]) ->
     assert run(["classify", "in", "--out", "out", "--quiet"]) == 0
     told = capsys.readouterr()
     assert told.out == told.err == ""
+    assert run(["classify", "gone.png", "lost.png", "in", "--out", "other", "--quiet"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    (line,) = told.err.splitlines()  # exit code 1 never comes without a word
+    assert line.startswith(
+        "fastpgs: 2 of 7 inputs not judged: gone.png: no such file (and 1 more); see other"
+    )
 
 
 def test_names_from_stdin_and_manifest(

@@ -61,7 +61,7 @@ if __name__ == "__main__":
     fields = result.images.to_pylist()[:8]
     for ax, field in zip(below.subplots(1, 8), fields, strict=True):
         ax.imshow(plt.imread(field["image"]))
-        ax.set_title(f"{field['cells']} cells", fontsize=9)
+        ax.set_title(f"cells: {field['cells']}", fontsize=9)
         ax.set_axis_off()
     below.suptitle("the first eight fields")
     folder.cleanup()

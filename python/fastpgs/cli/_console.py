@@ -87,6 +87,15 @@ def print_result(result: Result, *, as_json: bool, quiet: bool) -> None:
         print_json({**result.run, "not_judged": unjudged, "out": str(result.out)})
         return
     if quiet:
+        if unjudged:
+            first = unjudged[0]
+            more = f" (and {len(unjudged) - 1:,} more)" if len(unjudged) > 1 else ""
+            where = f"; see {result.out / 'images.parquet'}" if result.out is not None else ""
+            print(
+                f"fastpgs: {len(unjudged):,} of {counts['inputs']:,} inputs not judged:"
+                f" {first['image']}: {first['error']}{more}{where}",
+                file=sys.stderr,
+            )
         return
     model = result.run["model"]
     print(
