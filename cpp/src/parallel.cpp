@@ -5,13 +5,12 @@
 #include <chrono>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/quota.hpp"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -38,16 +37,6 @@ void after_fork_in_child() {
 const int fork_handler = pthread_atfork(nullptr, nullptr, &after_fork_in_child);
 #endif
 
-// Cores that a cgroup v2 quota allows, or 0 where there is none.
-int cgroup_limit() {
-    std::ifstream file("/sys/fs/cgroup/cpu.max");
-    std::string quota;
-    double period = 0.0;
-    if (!(file >> quota >> period) || quota == "max" || period <= 0.0) return 0;
-    const double cores = std::strtod(quota.c_str(), nullptr) / period;
-    return std::max(1, static_cast<int>(cores));
-}
-
 int hardware_limit() {
     int limit = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 #ifdef __linux__
@@ -55,7 +44,7 @@ int hardware_limit() {
     CPU_ZERO(&set);
     if (sched_getaffinity(0, sizeof(set), &set) == 0) limit = std::max(1, CPU_COUNT(&set));
 #endif
-    static const int quota = cgroup_limit();
+    static const int quota = cgroup_cores();
     return quota > 0 ? std::min(limit, quota) : limit;
 }
 

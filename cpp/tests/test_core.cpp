@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <limits>
 #include <stdexcept>
@@ -16,6 +18,7 @@
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/kernels.hpp"
 #include "fastpgs/parallel.hpp"
+#include "fastpgs/quota.hpp"
 #include "fastpgs/random.hpp"
 #include "fastpgs/segment.hpp"
 
@@ -259,6 +262,41 @@ void test_work_ends_when_the_listener_wants_it() {
     poll();  // nobody listens any more
 }
 
+void test_quotas_of_control_groups() {
+    namespace fs = std::filesystem;
+    const fs::path home = fs::temp_directory_path() / ("fastpgs-quota-" + std::to_string(std::rand()));
+    const auto write = [&home](const std::string& name, const std::string& text) {
+        fs::create_directories((home / name).parent_path());
+        std::ofstream(home / name) << text << '\n';
+    };
+    const auto cores = [&](const std::string& groups) {
+        write("groups", groups);
+        return cgroup_cores((home / "groups").string(), home.string());
+    };
+    CHECK(cgroup_cores((home / "nowhere").string(), home.string()) == 0);
+    CHECK(cores("0::/a/b") == 0);
+    write("cpu.max", "max 100000");
+    CHECK(cores("0::/a/b") == 0);
+    write("a/cpu.max", "350000 100000");
+    CHECK(cores("0::/a/b") == 3);  // that of a group above
+    write("a/b/cpu.max", "500000 100000");
+    CHECK(cores("0::/a/b") == 3);  // the least
+    write("a/b/cpu.max", "50000 100000");
+    CHECK(cores("0::/a/b") == 1);  // never none
+    CHECK(cores("0::/of/the/host") == 0);
+    CHECK(cores("nonsense") == 0);
+    write("cpu,cpuacct/x/cpu.cfs_quota_us", "-1");
+    write("cpu,cpuacct/x/cpu.cfs_period_us", "100000");
+    CHECK(cores("12:cpu,cpuacct:/x\n3:memory:/a\n0::/") == 0);
+    write("cpu,cpuacct/x/cpu.cfs_quota_us", "250000");
+    CHECK(cores("12:cpu,cpuacct:/x\n3:memory:/a\n0::/") == 2);
+    CHECK(cores("3:cpuset:/x\n0::/") == 0);  // another controller
+    write("cpu/cpu.cfs_quota_us", "400000");
+    write("cpu/cpu.cfs_period_us", "100000");
+    CHECK(cores("1:cpu:/docker/of/the/host") == 4);
+    fs::remove_all(home);
+}
+
 void test_random_numbers() {
     SplitMix64 rng(1234567);  // the published sequence of this seed
     CHECK(rng.next() == 6457827717110365317ULL);
@@ -279,6 +317,7 @@ int main() {
         {"exceptions leave parallel regions", test_exceptions_leave_parallel_regions},
         {"callers on many threads", test_callers_on_many_threads},
         {"work ends when the listener wants it", test_work_ends_when_the_listener_wants_it},
+        {"quotas of control groups", test_quotas_of_control_groups},
         {"random numbers", test_random_numbers},
     };
     int failed = 0, passed = 0;

@@ -97,6 +97,35 @@ print(_core.permitted_threads(), most - before)
 """
 
 
+def may_unshare() -> bool:
+    """Whether a process may have mounts of its own here."""
+    probe = ["unshare", "-m", "mount", "-t", "tmpfs", "none", "/sys/fs/cgroup"]
+    try:
+        return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not may_unshare(), reason="needs mounts of its own")
+@pytest.mark.parametrize(("quota", "most"), [("100000 100000", 1), ("max 100000", None)])
+def test_the_quota_of_a_control_group_is_kept(quota: str, most: int | None) -> None:
+    """In a container with a processor's worth of time, as many threads as it is worth."""
+    program = f"{sys.executable} -W ignore -c '{COUNT}' '{{}}'"
+    mounted = f"mount -t tmpfs none /sys/fs/cgroup && echo {quota} > /sys/fs/cgroup/cpu.max && exec {program}"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        ["unshare", "-m", "bash", "-c", mounted],
+        env=environment | {"OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=LIMIT,
+    )
+    allowed, more = map(int, done.stdout.split())
+    assert allowed == (most or len(os.sched_getaffinity(0)))
+    assert more <= allowed - 1
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
 @pytest.mark.parametrize(
     ("limit", "options", "permitted", "extra"),

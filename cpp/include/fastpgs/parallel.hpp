@@ -6,7 +6,7 @@
 
 namespace fastpgs {
 
-// Threads that this process may use: the affinity mask or cgroup quota, whichever is less, and at most
+// Threads that this process may use: the affinity mask or the quota of its control groups, whichever is less, and at most
 // OMP_NUM_THREADS where that is set. At least 1.
 int permitted_threads();
 
