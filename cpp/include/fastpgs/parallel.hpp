@@ -6,8 +6,8 @@
 
 namespace fastpgs {
 
-// Threads that this process may use: the affinity mask or the quota of its control groups, whichever is less, and at most
-// OMP_NUM_THREADS where that is set. At least 1.
+// Threads that this process may use: the affinity mask or the quota of its control groups, whichever is less,
+// and at most OMP_NUM_THREADS where that is set. At least 1.
 int permitted_threads();
 
 // `requested` if positive, else permitted_threads().
