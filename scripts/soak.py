@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Long trials of what must never happen: a crash, a lost result, a row too many.
 
-    python scripts/soak.py                        every trial, about an hour
+    python scripts/soak.py                        every trial, about three quarters of an hour
     python scripts/soak.py files kill --small     some of them, quickly
     python scripts/soak.py --write docs/reliability.md
 
