@@ -26,7 +26,6 @@ html_title = "fastpgs"
 html_theme_options = {
     "navigation_with_keys": True,
     "show_toc_level": 2,
-    "header_links_before_dropdown": 7,
     "footer_start": ["research"],
     "footer_end": [],
     "announcement": "Research use only. Not a medical device: not for diagnosis or treatment.",

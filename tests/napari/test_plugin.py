@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 import time
 import warnings
@@ -149,7 +151,21 @@ def test_reader_of_result_folders(viewer: Any, tmp_path: Path) -> None:
 
 
 def test_importing_fastpgs_leaves_napari_alone() -> None:
-    import subprocess
 
     code = "import sys, fastpgs; assert not {'napari', 'magicgui', 'qtpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="needs xvfb-run: a window wants a screen")
+def test_the_documented_window_is_drawn(tmp_path: Path) -> None:
+    from PIL import Image
+
+    script = Path(__file__).parents[2] / "docs" / "gallery" / "show_napari.py"
+    environment = {name: value for name, value in os.environ.items() if name != "QT_QPA_PLATFORM"}
+    command = ["xvfb-run", "-a", sys.executable, str(script), str(tmp_path / "window.png")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    picture = np.asarray(Image.open(tmp_path / "window.png").convert("RGB"))
+    canvas = picture[60:740, 400:1000]
+    assert canvas.std() > 20  # the smear, not an empty canvas
