@@ -66,6 +66,8 @@ def crop_cells(
 
     Raises
     ------
+    TypeError
+        If ``cells`` are none.
     ValueError
         If the image's shape is not that of the cells, or ``size``, ``fill`` or ``zoom`` is out of range.
 
@@ -78,6 +80,8 @@ def crop_cells(
     (0, 32, 32, 3)
     """
     array = np.asarray(image)
+    if not (hasattr(cells, "labels") and hasattr(cells, "table")):
+        raise TypeError(f"cells must be what find_cells returns, got {type(cells).__name__}")
     if array.ndim not in (2, 3) or array.shape[:2] != cells.labels.shape:
         raise ValueError(
             f"image must have the cells' shape {cells.labels.shape}, with or without channels, got {array.shape}"

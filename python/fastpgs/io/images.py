@@ -322,6 +322,10 @@ def _decode_tiff(data: bytes, name: str, max_pixels: int) -> Picture:
         series = tiff.series[0]
         page = series.keyframe
         _check_size(name, page.imagewidth, page.imagelength, max_pixels)
+        if page.samplesperpixel > 4:  # before anything is decoded: 65,535 would be as good as a bomb
+            raise ImageReadError(
+                name, f"expected 1 to 4 samples a pixel, got {page.samplesperpixel}", status="refused"
+            )
         photometric = tifffile.PHOTOMETRIC
         if page.photometric in (photometric.SEPARATED, photometric.CIELAB, photometric.ICCLAB):
             return _decode_pillow(data, name, max_pixels, ("TIFF",))
