@@ -1,5 +1,7 @@
 """Errors are counted by group and shown, the worst first."""
 
+import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,3 +62,15 @@ def test_predictions_are_one_row_a_field(data, held, tmp_path: Path):
     assert len(lines) == 9
     assert lines[2].startswith("benign/1.png,0,")
     assert lines[2].endswith(",0,0.950000,blast,1.0000")
+
+
+def test_names_of_files_are_no_formulas(data, held, tmp_path: Path):
+    sample = data.samples[held.images[0]]
+    odd = replace(sample, path=sample.path.with_name("a,b.png"), stratum="=HYPERLINK(1)")
+    samples = list(data.samples)
+    samples[held.images[0]] = odd
+    write_predictions(tmp_path / "h.csv", replace(data, samples=samples), held, P, np.full(8, "normal"))
+    with (tmp_path / "h.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[1][0] == "'=HYPERLINK(1)/a,b.png"
+    assert {len(row) for row in rows} == {7}

@@ -206,3 +206,11 @@ def test_training_needs_no_tensorboard(cells, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # importing it fails
     train(cells, replace(CONFIG, epochs=1), folder=tmp_path)
     assert not (tmp_path / "tensorboard").exists()
+
+
+def test_a_log_that_a_kill_left_short_is_completed(cells, tmp_path):
+    train(cells, folder=tmp_path)
+    log = (tmp_path / "log.jsonl").read_text()
+    (tmp_path / "log.jsonl").write_text(log.splitlines(keepends=True)[0])
+    train(cells, folder=tmp_path, resume=True)
+    assert (tmp_path / "log.jsonl").read_text() == log

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("pyarrow")
 from fastpgs.inference.pipeline import classify
 from fastpgs.io.atomic import TEMPORARY, write_atomic
+from fastpgs.io.lock import LockedError, lock_file, locked
 from standin import StandIn, save_pictures
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc which file a handle is of")
@@ -59,3 +60,22 @@ def test_all_results_of_a_run_keep_the_order(tmp_path: Path, order: list[tuple[s
     left = {str(path) for path in out.rglob("*") if path.is_file()} - named
     assert all(Path(path).name.startswith(".") for path in left), left  # the lock alone
     assert not any(TEMPORARY in path.name for path in out.rglob("*"))
+
+
+def test_one_training_a_folder(tmp_path: Path) -> None:
+    @locked
+    def work(number: int, out: Path) -> int:
+        with pytest.raises(LockedError, match="is writing to 'new'"):
+            lock_file(tmp_path / "new")
+        return number
+
+    assert work(3, out=tmp_path / "new") == 3
+    lock_file(tmp_path / "new").close()  # free again
+    from fastpgs.training.compare import compare
+    from fastpgs.training.crossval import cross_validate
+    from fastpgs.training.fit import fit_model
+
+    with lock_file(tmp_path / "new"):
+        for long, nothing in ((fit_model, [None] * 3), (compare, [None] * 3), (cross_validate, [None] * 2)):
+            with pytest.raises(LockedError):
+                long(None, tmp_path / "new", *nothing)
