@@ -1,11 +1,10 @@
 """Dask beside one process: what its messages, its tasks and its worker processes cost, and how they scale.
 
-    python bench_distributed.py FOLDER [--images 256] [--rounds 2] [--processes 1 2] [--tuned]
+    python bench_distributed.py FOLDER [--images 256] [--rounds 2] [--processes 1 2 4]
 
 The same images, blocks of 64, one thread a process, model loaded beforehand in each process; without a report. Ways
 take turns, and the least of all rounds counts. Goal: one worker process takes at most 5 % more than one process
-without Dask. ``--tuned`` turns off Dask's sampling profiler and its hint to malloc to give memory back at once. CPU
-seconds are those of all processes and depend less on who else is busy than wall seconds do.
+without Dask. CPU seconds are those of all processes and depend less on who else is busy than wall seconds do.
 """
 
 from __future__ import annotations
@@ -18,19 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import dask
 import psutil
 from distributed import Client, LocalCluster
 
 from fastpgs import distributed
+from fastpgs.inference.memory import keep_freed_memory
 from fastpgs.inference.model import load_model
 from fastpgs.inference.pipeline import classify
 from fastpgs.io.inputs import find_inputs
-
-TUNED = {
-    "distributed.worker.profile.enabled": False,
-    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": str(1 << 30),
-}
 
 
 def cpu_seconds() -> float:
@@ -56,11 +50,9 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--tuned", action="store_true")
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4])
     options = parser.parse_args()
-    if options.tuned:
-        dask.config.set(TUNED)
+    keep_freed_memory()  # as the command line and the workers do
     names = [one.path for one in find_inputs([options.folder]) if one.path is not None]
     names = names[:: max(1, len(names) // options.images)][: options.images]
     model = load_model()

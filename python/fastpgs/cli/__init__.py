@@ -142,6 +142,9 @@ def main() -> None:
             "fastpgs: the command line needs more packages: pip install 'fastpgs[classify]'", file=sys.stderr
         )
         sys.exit(2)
+    from fastpgs.inference.memory import keep_freed_memory
+
+    keep_freed_memory()
     code = run(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()

@@ -12,6 +12,7 @@ from fastpgs.inference import outputs
 from fastpgs.inference.formats import file_stem
 from fastpgs.inference.items import Item
 from fastpgs.inference.job import Job, judge
+from fastpgs.inference.memory import keep_freed_memory
 from fastpgs.inference.parts import RunFolder, differences
 from fastpgs.inference.profile import Profile
 from fastpgs.inference.results import FieldResult
@@ -126,6 +127,7 @@ def without_device(made_with: dict[str, Any]) -> dict[str, Any]:
 
 
 def _job(order: Order, made_with: dict[str, Any]) -> Job:
+    keep_freed_memory()
     job = job_of(order)
     own = job.made_with if DEVICE[0] in made_with["model"] else without_device(job.made_with)
     changed = differences(made_with, own)
