@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("pyarrow")
 from fastpgs.inference.pipeline import classify
-from fastpgs.io.atomic import TEMPORARY, write_atomic
+from fastpgs.io.atomic import TEMPORARY, atomic_folder, remove_leftovers, write_atomic
 from fastpgs.io.lock import LockedError, lock_file, locked
 from standin import StandIn, save_pictures
 
@@ -43,6 +43,32 @@ def test_a_file_is_synced_before_it_has_its_name(tmp_path: Path, order: list[tup
     assert [what for what, _ in order] == ["sync", "rename", "to", "sync"]
     assert order[0][1] == order[1][1] != str(tmp_path / "a")
     assert order[2:] == [("to", str(tmp_path / "a")), ("sync", str(tmp_path))]
+
+
+def test_a_folder_is_synced_before_it_has_its_name(tmp_path: Path, order: list[tuple[str, str]]) -> None:
+    for turn in range(2):  # the second takes the place of the first
+        with atomic_folder(tmp_path / "a") as folder:
+            (folder / "b").mkdir(parents=True)
+            (folder / "b" / "c").write_text(f"{turn}")
+        assert (tmp_path / "a" / "b" / "c").read_text() == f"{turn}"
+        assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    first = order[: order.index(("to", str(tmp_path / "a")))]
+    made = first[-1][1]
+    assert {path for what, path in first if what == "sync"} == {made, f"{made}/b", f"{made}/b/c"}
+    assert order[len(first) + 1] == ("sync", str(tmp_path))
+    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "a") as folder:
+        (folder / "c").write_text("something goes wrong: there is no such folder")
+    assert (tmp_path / "a" / "b" / "c").read_text() == "1"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / f".a.12{TEMPORARY}" / "b").mkdir(parents=True)
+    (tmp_path / f".c.12{TEMPORARY}").write_text("half")
+    (tmp_path / "kept").mkdir()
+    remove_leftovers(tmp_path)
+    remove_leftovers(tmp_path / "missing")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
 def test_all_results_of_a_run_keep_the_order(tmp_path: Path, order: list[tuple[str, str]]) -> None:

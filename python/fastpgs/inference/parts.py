@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from fastpgs.inference.items import Item, file_stamp
 from fastpgs.inference.outlines import Rings
 from fastpgs.inference.results import CELLS, IMAGES, FieldResult, cell_table, image_columns
-from fastpgs.io.atomic import TEMPORARY, atomic_path, write_atomic
+from fastpgs.io.atomic import atomic_path, remove_leftovers, write_atomic
 from fastpgs.io.lock import lock_file
 
 __all__ = ["ResumeError", "RunFolder", "differences"]
@@ -132,8 +132,8 @@ class RunFolder:
         else:
             shutil.rmtree(self.parts, ignore_errors=True)
         self.parts.mkdir(exist_ok=True)
-        for leftover in (*self.path.glob(f".*{TEMPORARY}"), *self.parts.glob(f".*{TEMPORARY}")):
-            leftover.unlink(missing_ok=True)
+        for folder in (self.path, self.parts, self.path / "labels"):
+            remove_leftovers(folder)
         self._write_state(made_with, complete=False)
 
     def complete(self, made_with: dict[str, Any]) -> None:

@@ -28,7 +28,8 @@ from fastpgs.inference.outlines import trace
 from fastpgs.inference.profile import Profile
 from fastpgs.inference.results import CellRows, FieldResult
 from fastpgs.inference.threads import available_cpus
-from fastpgs.io.images import ImageReadError, byte_limit, decode, read_file
+from fastpgs.io.decoder import decode_apart
+from fastpgs.io.images import ImageReadError, byte_limit, read_file
 
 __all__ = ["MIN_SIDE", "Found", "Model", "explain", "find", "score", "stream"]
 
@@ -186,7 +187,7 @@ def _read(path: str, row: FieldResult, pending: Found, max_pixels: int) -> None:
     row.size_bytes, row.mtime_ns = file_stamp(path)
     content = read_file(path, max_bytes=byte_limit(max_pixels))
     row.size_bytes, row.mtime_ns, row.sha256 = content.size, content.mtime_ns, content.sha256()
-    picture = decode(content.data, path, max_pixels=max_pixels)
+    picture = decode_apart(content.data, path, max_pixels=max_pixels)
     pending.image, row.note = picture.pixels, picture.note
 
 

@@ -28,7 +28,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastpgs.inference.formats import file_stem
 from fastpgs.inference.results import NOTICE
-from fastpgs.io.images import ImageReadError, decode
+from fastpgs.io.decoder import decode_apart
+from fastpgs.io.images import ImageReadError
 from fastpgs.serve import answers, pictures
 from fastpgs.serve.store import Judged, Picture, Store, judge
 
@@ -150,7 +151,9 @@ class _Page:
         name = unquote(request.headers.get("x-filename", "")).replace("\\", "/").rsplit("/", 1)[-1][:200]
         data = await self._body(request)
         try:
-            made = await run_in_threadpool(decode, data, name or "image", max_pixels=self._limits.max_pixels)
+            made = await run_in_threadpool(
+                decode_apart, data, name or "image", max_pixels=self._limits.max_pixels
+            )
         except ImageReadError as error:
             raise HTTPException(422, f"{error.path}: {error.reason}") from None
         picture = await run_in_threadpool(self._store.add, name or "image", made.pixels, made.note)

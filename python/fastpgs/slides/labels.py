@@ -7,12 +7,12 @@ version 0.4 of the format.
 from __future__ import annotations
 
 import math
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from fastpgs.io.atomic import atomic_folder
 
 from .parts import Index, SlideFolder
 from .plan import Plan
@@ -45,18 +45,15 @@ def write_labels(path: Path, plan: Plan, folder: SlideFolder, index: Index) -> N
         ) from error
     longest = max(plan.shape)
     levels = min(LEVELS, 1 + max(0, math.ceil(math.log2(longest / SMALLEST))))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.fastpgs-tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    root = zarr.open_group(str(temporary), mode="w", zarr_format=2)
-    group = root.create_group("labels")
-    group.attrs["labels"] = ["cells", "nuclei"]
-    pyramids = [_create(group, name, plan, levels) for name in ("cells", "nuclei")]
-    for (i, j), members in sorted(_by_chunk(index).items()):
-        for nucleus, pyramid in enumerate(pyramids):
-            _write_chunk(pyramid, i, j, _paint(i, j, members, folder, index, bool(nucleus), plan.shape))
-    shutil.rmtree(path, ignore_errors=True)
-    temporary.replace(path)
+    with atomic_folder(path) as temporary:
+        root = zarr.open_group(str(temporary), mode="w", zarr_format=2)
+        group = root.create_group("labels")
+        group.attrs["labels"] = ["cells", "nuclei"]
+        pyramids = [_create(group, name, plan, levels) for name in ("cells", "nuclei")]
+        for (i, j), members in sorted(_by_chunk(index).items()):
+            for nucleus, pyramid in enumerate(pyramids):
+                _write_chunk(pyramid, i, j, _paint(i, j, members, folder, index, bool(nucleus), plan.shape))
 
 
 def _create(group: Any, name: str, plan: Plan, levels: int) -> list[Any]:

@@ -1,0 +1,253 @@
+"""Decoding pictures in a process of their own, so that a decoder that crashes takes nothing with it.
+
+Decoders are C libraries that are fed whatever a folder holds. A helper process gets the bytes of a file
+through a pipe and answers with the pixels, for a fraction of a millisecond a small picture.
+
+    to the helper    pixel limit, number of bytes (two uint64), the bytes
+    back             number of bytes (uint64), a JSON object, and the pixels if it tells of any
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from multiprocessing.spawn import get_executable
+from typing import IO, Any
+
+import numpy as np
+
+from fastpgs.io.images import DEFAULT_MAX_PIXELS, ImageReadError, Picture, decode
+
+__all__ = ["Decoder", "decode_apart"]
+
+IDLE_SECONDS = 30.0
+"""Seconds without work after which a helper process ends by itself."""
+
+_REQUEST, _ANSWER = struct.Struct("<QQ"), struct.Struct("<Q")
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from fastpgs.io import decoder; decoder.serve()"
+)
+
+
+class Decoder:
+    """A helper process that decodes pictures, one at a time.
+
+    Raises
+    ------
+    OSError
+        If it cannot be started.
+    """
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [get_executable(), "-c", _START, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            process_group=0,  # Ctrl-C is for the process that asked, which then closes the pipe
+        )
+
+    @property
+    def pid(self) -> int:
+        """Of the helper process."""
+        return self._process.pid
+
+    def decode(self, data: bytes, max_pixels: int) -> tuple[dict[str, Any], np.ndarray[Any, Any] | None]:
+        """What the helper process says of a file's content, and the pixels.
+
+        Raises
+        ------
+        EOFError, OSError
+            If it ends before it has answered.
+        """
+        to, back = self._process.stdin, self._process.stdout
+        assert to is not None and back is not None  # noqa: PT018
+        to.write(_REQUEST.pack(max_pixels, len(data)))
+        to.write(data)
+        to.flush()
+        (length,) = _ANSWER.unpack(_exactly(back, _ANSWER.size))
+        answer: dict[str, Any] = json.loads(_exactly(back, length))
+        if "shape" not in answer:
+            return answer, None
+        pixels = np.empty(answer["shape"], answer["dtype"])
+        _fill(back, _bytes(pixels))
+        return answer, pixels
+
+    def close(self) -> int:
+        """End the helper process; returns its exit status, minus the signal's number if one ended it."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):  # what was not sent has nobody left to take it
+                pipe.close()  # type: ignore[union-attr]
+        try:
+            return self._process.wait(5)
+        except subprocess.TimeoutExpired:  # it is busy with a picture that nobody waits for
+            self._process.kill()
+            return self._process.wait()
+
+    def abandon(self) -> None:
+        """Forget the helper process, which belongs to the process that this one was forked from."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            pipe.close()  # type: ignore[union-attr]
+        self._process.returncode = 0
+
+
+def decode_apart(data: bytes, name: str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
+    """Decode the content of an image file as `fastpgs.io.images.decode` does, in a helper process.
+
+    Helper processes are kept for the next picture and end after `IDLE_SECONDS` without one. Where none can be
+    started, as in an application without a Python interpreter of its own, this process decodes.
+
+    Raises
+    ------
+    ImageReadError
+        As `decode` does; also if the decoder crashes.
+    """
+    decoder, used = _borrow()
+    if decoder is None:
+        return decode(data, name, max_pixels=max_pixels)
+    try:
+        answer, pixels = decoder.decode(data, max_pixels)
+    except (EOFError, OSError) as error:
+        status = decoder.close()
+        if used:  # it may have ended while it was idle
+            return decode_apart(data, name, max_pixels=max_pixels)
+        raise _crash(name, status) from error
+    except BaseException:
+        decoder.close()
+        raise
+    _return(decoder)
+    if pixels is None:
+        raise ImageReadError(name, answer["reason"], status=answer["status"], retry=answer["retry"])
+    return Picture(pixels, answer["note"])
+
+
+def _crash(name: str, status: int) -> ImageReadError:
+    how = f"exit status {status}"
+    if status < 0:
+        with contextlib.suppress(ValueError):
+            how = signal.Signals(-status).name
+    if how == "SIGKILL":  # by the system, most likely
+        return ImageReadError(name, "the decoder was killed (SIGKILL); is memory short?", retry=True)
+    return ImageReadError(name, f"the decoder crashed on this picture ({how})")
+
+
+def _exactly(stream: IO[bytes], length: int) -> bytes:
+    data = stream.read(length)
+    if len(data) != length:
+        raise EOFError(f"expected {length:,} bytes, got {len(data):,}")
+    return data
+
+
+def _fill(stream: IO[bytes], view: memoryview) -> None:
+    done = 0
+    while done < len(view):
+        got = stream.readinto(view[done:])  # type: ignore[attr-defined]
+        if not got:
+            raise EOFError(f"expected {len(view):,} bytes, got {done:,}")
+        done += got
+
+
+def _bytes(pixels: np.ndarray[Any, Any]) -> memoryview:
+    return pixels.reshape(-1).view(np.uint8).data
+
+
+# --- the helper processes that wait for work --------------------------------------------------------------
+
+_idle: list[Decoder] = []
+_lock = threading.Lock()
+
+
+def _borrow() -> tuple[Decoder | None, bool]:
+    """A helper process, if there can be one, and whether it had worked before."""
+    with _lock:
+        if _idle:
+            return _idle.pop(), True
+    if getattr(sys, "frozen", False) or not get_executable():
+        return None, False
+    try:
+        return Decoder(), False
+    except OSError:  # too many processes, too little memory
+        return None, False
+
+
+def _return(decoder: Decoder) -> None:
+    with _lock:
+        _idle.append(decoder)
+
+
+@atexit.register
+def _close_all() -> None:
+    while _idle:
+        _idle.pop().close()
+
+
+def _forget_all() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread may have held it
+    while _idle:
+        _idle.pop().abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
+
+
+# --- inside the helper process ----------------------------------------------------------------------------
+
+
+def serve() -> None:
+    """Answer requests until there are no more; the whole life of a helper process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where there are no process groups
+    requests = sys.stdin.buffer
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a library that prints must not answer
+    watch = _Watch()
+    while len(head := requests.read(_REQUEST.size)) == _REQUEST.size:
+        max_pixels, length = _REQUEST.unpack(head)
+        with watch.busy():
+            answer, pixels = _answer(requests.read(length), max_pixels)
+            text = json.dumps(answer).encode()
+            answers.write(_ANSWER.pack(len(text)) + text)
+            if pixels is not None:
+                answers.write(_bytes(pixels))
+            answers.flush()
+
+
+def _answer(data: bytes, max_pixels: int) -> tuple[dict[str, Any], np.ndarray[Any, Any] | None]:
+    try:
+        picture = decode(data, "", max_pixels=max_pixels)
+    except ImageReadError as error:
+        return {"reason": error.reason, "status": error.status, "retry": error.retry}, None
+    pixels = np.ascontiguousarray(picture.pixels)
+    return {"shape": pixels.shape, "dtype": pixels.dtype.str, "note": picture.note}, pixels
+
+
+class _Watch:
+    """Ends the process after a while without work, should the one that started it have no more of it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = time.monotonic()
+        threading.Thread(target=self._wait, daemon=True).start()
+
+    @contextlib.contextmanager
+    def busy(self) -> Any:
+        with self._lock:
+            yield
+            self._last = time.monotonic()
+
+    def _wait(self) -> None:
+        while True:
+            with self._lock:
+                left = self._last + IDLE_SECONDS - time.monotonic()
+                if left <= 0:
+                    os._exit(0)
+            time.sleep(left)
