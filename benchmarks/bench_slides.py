@@ -53,6 +53,7 @@ class NoScores:
 def run(file: Path, tile: int, workers: int, judged: bool) -> dict[str, Any]:
     """One pass over the slide, in this process."""
     import fastpgs
+    from fastpgs.inference.memory import keep_freed_memory
     from fastpgs.inference.options import SlideOptions
     from fastpgs.inference.profile import Profile
     from fastpgs.inference.results import FieldResult
@@ -62,6 +63,7 @@ def run(file: Path, tile: int, workers: int, judged: bool) -> dict[str, Any]:
     from fastpgs.slides.scaled import ScaledSlide
     from fastpgs.slides.stitch import stitch
 
+    keep_freed_memory()  # as the command line does
     model: Any = fastpgs.load_model()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     reading: list[float] = []

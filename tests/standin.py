@@ -41,6 +41,7 @@ class StandIn:
     batch_size: int = 8
     spread: float = 0.0
     delay: float = 0.0
+    pixel_size: float = 0.5
     broken: str = ""
     found: list[int] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
@@ -67,11 +68,14 @@ class StandIn:
         made: Cells = measure(image, labels, np.where(grey < 64, labels, 0).astype(np.int32))
         return made
 
-    def crops(self, image: npt.NDArray[Any], cells: Any) -> npt.NDArray[np.uint8]:
+    def zoom(self, pixel_size: float | None) -> float:
+        return 1.0 if pixel_size is None else pixel_size / self.pixel_size
+
+    def crops(self, image: npt.NDArray[Any], cells: Any, zoom: float = 1.0) -> npt.NDArray[np.uint8]:
         from fastpgs.cells import crop_cells
 
         rgb = np.broadcast_to(image[..., None] if image.ndim == 2 else image, (*image.shape[:2], 3))
-        return crop_cells(rgb, cells, SIDE)
+        return crop_cells(rgb, cells, SIDE, zoom=zoom)
 
     def scores(
         self, crops: npt.NDArray[np.uint8], num_threads: int | None = None, *, masks: bool = True

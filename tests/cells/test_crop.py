@@ -51,7 +51,31 @@ def test_zoom() -> None:
     half = crop_cells(image, cells, 10, zoom=0.5)[0]
     assert (half == 50).all()  # whole blocks are averaged
     double = crop_cells(image, cells, 20, zoom=2.0)[0]
-    np.testing.assert_array_equal(double, image[15:25, 15:25].repeat(2, axis=0).repeat(2, axis=1))
+    assert (double[::4] == 25).all()  # a quarter of the way from a row of 0 to one of 100
+    assert (double[1::4] == 25).all()
+    assert (double[2::4] == 75).all()
+
+
+@pytest.mark.parametrize("zoom", [0.15, 0.4, 0.77, 1.3, 2.5])
+def test_any_zoom(zoom: float) -> None:
+    """A plane stays the plane it is, whose values tell where each crop pixel's centre is; noise keeps its mean."""
+    rows, cols = np.mgrid[:200, :220].astype(np.float64)
+    plane = 3.0 * rows + 5.0 * cols
+    cells = one_cell(plane, (70, 90, 130, 121))
+    side = 24
+    top, left = (np.floor(middle - side / zoom / 2) for middle in (100.0, 105.5))
+    y, x = (start + (np.arange(side) + 0.5) / zoom - 0.5 for start in (top, left))
+    crop = crop_cells(plane, cells, side, zoom=zoom)[0]
+    np.testing.assert_allclose(crop, 3.0 * y[:, None] + 5.0 * x, atol=1.0 if zoom < 1.0 else 1e-6)
+    noise = np.random.default_rng(1).integers(0, 256, (200, 220, 3), np.uint8)
+    small = crop_cells(noise, cells, side, zoom=zoom)[0]
+    assert small.dtype == np.uint8
+    if zoom < 1.0:
+        covered = noise[int(top) : int(top + side / zoom), int(left) : int(left + side / zoom)]
+        assert abs(small.mean() - covered.mean()) < 4.0
+        assert small.std() < noise.std() * zoom * 1.3
+    masked = crop_cells(np.full((200, 220), 200, np.uint8), cells, side, zoom=zoom, masked=True)[0]
+    assert masked.max() == 200
 
 
 @pytest.mark.parametrize(

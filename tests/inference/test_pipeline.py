@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -181,6 +182,24 @@ def test_lazy_reads_no_further_than_needed() -> None:
         next(results)
     assert len(taken) < 60
     results.close()
+
+
+def test_pixel_size_scales_what_the_model_sees(folder: Path) -> None:
+    """Crops are the training's size; what rows say of cells stays in the picture's own pixels."""
+
+    class Areas(StandIn):
+        def scores(self, crops: Any, num_threads: int | None = None, *, masks: bool = True) -> Any:
+            found = super().scores(crops, num_threads, masks=masks)
+            dark = (crops[:, 4:12, 4:12, 1] < 128).mean(axis=(1, 2)) + (crops[:, 13, 13, 1] < 128)
+            return SimpleNamespace(p=dark.astype(np.float32) / 2, embeddings=found.embeddings)
+
+    own, finer, coarser = (classify([folder], Areas(), pixel_size=size).cells for size in (None, 0.25, 1.0))
+    for other in (finer, coarser):
+        for name in ("area", "centroid", "bbox"):
+            assert other[name].equals(own[name])
+    # A disc of 5.5 pixels: smaller than the middle, larger than it, reaching to the corner.
+    shares = [np.mean(2 * cells["p_blast"].to_numpy()) for cells in (finer, own, coarser)]
+    assert shares == pytest.approx([np.pi * (5.5 / 2) ** 2 / 64, 1.0, 2.0], abs=0.06)
 
 
 def test_options_are_checked(tmp_path: Path) -> None:

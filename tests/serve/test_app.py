@@ -86,6 +86,22 @@ def test_a_picture_is_judged_and_downloaded() -> None:
     assert labels.max() == 3
 
 
+def test_the_size_of_pixels_changes_what_the_network_sees() -> None:
+    page = client()
+    key = opened(page)
+
+    def crop(size: str) -> bytes:
+        assert page.get(f"/api/pictures/{key}/cells", params={"pixel_size": size}).status_code == 200
+        return page.get(f"/api/pictures/{key}/cells/1/crop.png").content
+
+    assert crop("") == crop("0.5") != crop("0.25")  # the stand-in was trained at 0.5
+    assert crop("") == crop("0.5")
+    for bad, why in (("0", "0.01 to 100"), ("nan", "0.01 to 100"), ("wide", "could not convert")):
+        refused = page.get(f"/api/pictures/{key}/cells", params={"pixel_size": bad})
+        assert refused.status_code == 422
+        assert why in refused.json()["error"]
+
+
 def test_segmentation_is_that_of_the_core() -> None:
     page = client()
     key = opened(page)

@@ -108,6 +108,24 @@ def test_sliders_segment_live(page: Any, tmp_path: Path) -> None:
     expect(page.locator("#clusters li").last).to_contain_text("reached by no pivot")
 
 
+def test_the_size_of_pixels_is_taken(page: Any, tmp_path: Path) -> None:
+    opened(page, tmp_path)
+    page.click("#cells tbody tr button")
+    before = page.get_attribute("#crop", "src")
+    page.fill("#pixel-size", "0.25")
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("judged in")
+    expect(page.locator("#why")).to_be_hidden()
+    expect(page.locator("#cells tbody tr")).to_have_count(3)
+    expect(page.locator("#picture .cell")).to_have_count(3)
+    page.click("#cells tbody tr button")
+    assert page.get_attribute("#crop", "src") != before
+    expect(page.locator("#crop")).to_have_js_property("naturalWidth", 80)
+    page.fill("#pixel-size", "0")
+    page.keyboard.press("Enter")
+    expect(page.locator("#error")).to_be_visible()
+
+
 def test_keys_alone_reach_every_cell(page: Any, tmp_path: Path) -> None:
     opened(page, tmp_path)
     reached = None

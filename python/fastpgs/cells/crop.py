@@ -18,14 +18,37 @@ def _check_size(size: int) -> int:
     return int(size)
 
 
-def _window(
-    centre: float, half: float, length: int, out: int, zoom: float
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """Nearest source positions of ``out`` output positions along one axis, and which of them exist."""
-    start = centre - half
-    positions = np.floor(start + (np.arange(out) + 0.5) / zoom).astype(np.intp)
-    inside = (positions >= 0) & (positions < length)
-    return np.clip(positions, 0, length - 1), inside
+Weights = npt.NDArray[np.float64]
+
+
+def _weights(start: float, out: int, zoom: float) -> tuple[int, Weights]:
+    """First source pixel along one axis, and the weight of it and its successors in each of ``out`` pixels.
+
+    Shrinking averages what an output pixel covers, enlarging interpolates between the centres of pixels.
+    """
+    edges = start + np.arange(out + 1) / zoom
+    if zoom <= 1.0:
+        first = int(np.floor(edges[0]))
+        pixels = first + np.arange(int(np.ceil(edges[-1] - 1e-9)) - first)
+        covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+        return first, np.clip(covered, 0.0, None)
+    centres = (edges[:-1] + edges[1:]) / 2.0 - 0.5
+    first = int(np.floor(centres[0]))
+    pixels = first + np.arange(int(np.floor(centres[-1])) + 2 - first)
+    return first, np.clip(1.0 - np.abs(centres[:, None] - pixels), 0.0, None)
+
+
+def _patch(
+    array: npt.NDArray[Any], top: int, left: int, rows: int, cols: int, value: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """A window of an image; ``value`` beyond its edges."""
+    height, width = array.shape[:2]
+    patch = np.empty((rows, cols, *array.shape[2:]), array.dtype)
+    patch[...] = value
+    y0, x0, y1, x1 = max(top, 0), max(left, 0), min(top + rows, height), min(left + cols, width)
+    if y0 < y1 and x0 < x1:
+        patch[y0 - top : y1 - top, x0 - left : x1 - left] = array[y0:y1, x0:x1]
+    return patch
 
 
 def crop_cells(
@@ -56,8 +79,8 @@ def crop_cells(
     fill : number or sequence of C numbers
         Value outside the image, and outside the cell if ``masked``.
     zoom : float
-        Output pixels per image pixel, the same for every cell. Values below 1 average whole blocks where
-        ``1 / zoom`` is an integer, other values take the nearest pixel.
+        Output pixels per image pixel, the same for every cell. Values below 1 average what an output pixel
+        covers, values above 1 interpolate linearly.
 
     Returns
     -------
@@ -96,29 +119,25 @@ def crop_cells(
         raise ValueError(
             f"fill must be a number or {channels[0] if channels else 1} numbers, got {fill!r}"
         ) from None
-    block = round(1.0 / zoom) if zoom < 1.0 else 1
-    average = block > 1 and abs(block * zoom - 1.0) < 1e-6
-    # Averaging first makes a crop of the same field of view at full scale.
-    full, scale = (side * block, 1.0) if average else (side, zoom)
-
     crops = np.empty((len(cells), side, side, *channels), array.dtype)
-    height, width = cells.labels.shape
     boxes = [cells.table[f"bbox-{i}"] for i in range(4)]
+    half = side / zoom / 2.0
     for i, label in enumerate(cells.table["label"]):
-        half = full / scale / 2.0
-        # Centres on the pixel grid, so that at zoom 1 no pixel moves by half of its side.
-        row, col = ((boxes[a][i] + boxes[a + 2][i]) / 2.0 for a in (0, 1))
-        if scale == 1.0:
-            row, col = np.floor(row - half) + half, np.floor(col - half) + half
-        rows, row_in = _window(row, half, height, full, scale)
-        cols, col_in = _window(col, half, width, full, scale)
-        crop = array[np.ix_(rows, cols)]
-        keep = row_in[:, None] & col_in[None, :]
+        # On the pixel grid, so that at zoom 1 no pixel moves by half of its side.
+        top, left = (int(np.floor((boxes[a][i] + boxes[a + 2][i]) / 2.0 - half)) for a in (0, 1))
+        (y, down), (x, across) = _weights(top, side, zoom), _weights(left, side, zoom)
+        window = y, x, down.shape[1], across.shape[1]
+        patch = _patch(array, *window, value)
         if masked:
-            keep &= cells.labels[np.ix_(rows, cols)] == label
-        crop[~keep] = value
-        if average:
-            blocks = crop.reshape(side, block, side, block, *channels).mean(axis=(1, 3), dtype=np.float64)
-            crop = np.rint(blocks) if array.dtype.kind in "iu" else blocks
-        crops[i] = crop
+            patch[_patch(cells.labels, *window, np.zeros((), np.int32)) != label] = value
+        crops[i] = patch if zoom == 1.0 else _resample(patch, down, across)
     return crops
+
+
+def _resample(patch: npt.NDArray[Any], down: Weights, across: Weights) -> npt.NDArray[Any]:
+    # Not by BLAS, whose threads would meet for each small crop.
+    mixed = np.einsum("yr,rcz->ycz", down, patch.reshape(*patch.shape[:2], -1))
+    mixed = np.einsum("xc,ycz->yxz", across, mixed)
+    mixed /= down.sum(axis=1)[:, None, None] * across.sum(axis=1)[None, :, None]
+    shaped = mixed.reshape(len(down), len(across), *patch.shape[2:])
+    return np.asarray(np.rint(shaped)) if patch.dtype.kind in "iu" else shaped

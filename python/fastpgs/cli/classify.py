@@ -98,7 +98,9 @@ def register(app: typer.Typer) -> None:
         ] = 2048,
         pixel_size: Annotated[
             float | None,
-            typer.Option(help="Micrometres a pixel of the slides, where their files are wrong or silent."),
+            typer.Option(
+                help="Micrometres a pixel; default: slides say it, pictures are taken to be the model's."
+            ),
         ] = None,
         profile: Annotated[bool, typer.Option("--profile", help="Print how busy each stage was.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,

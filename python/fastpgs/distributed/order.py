@@ -56,7 +56,9 @@ def job_of(order: Order) -> Job:
                 )
             size = order.batch_size or model.batch_size
             model.batch_size = size
-            options = StreamOptions(order.max_pixels, size, workers=order.workers, threads=1)
+            options = StreamOptions(
+                order.max_pixels, size, workers=order.workers, threads=1, zoom=model.zoom(order.pixel_size)
+            )
             slides = slide_options(order.tile, order.pixel_size)
             _jobs.clear()  # one model in memory, not one a run
             _jobs[order.key] = Job(

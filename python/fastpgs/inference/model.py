@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,9 +137,34 @@ class BlastClassifier:
         """Cells of an image, found with the options of the training."""
         return preprocess.find(image, self.config.input, num_threads)
 
-    def crops(self, image: NDArray[Any], cells: Cells) -> NDArray[np.uint8]:
-        """Crops of the cells as the network wants them: uint8 (n, S, S, 3), or (n, S, S) for grey models."""
-        return preprocess.cut(image, cells, self.config.input)
+    @property
+    def pixel_size(self) -> float | None:
+        """Micrometres a pixel of the training's images, where they are known."""
+        return self.config.input.pixel_size
+
+    def zoom(self, pixel_size: float | None) -> float:
+        """Pixels of the training's size a pixel of ``pixel_size`` micrometres; 1 where either is not known.
+
+        Raises
+        ------
+        ValueError
+            The pixels are more than twice as coarse as the training's.
+        """
+        return preprocess.zoom_of(pixel_size, self.pixel_size)
+
+    def crops(self, image: NDArray[Any], cells: Cells, zoom: float = 1.0) -> NDArray[np.uint8]:
+        """Crops of the cells as the network wants them: uint8 (n, S, S, 3), or (n, S, S) for grey models.
+
+        Parameters
+        ----------
+        image : ndarray, shape (H, W) or (H, W, C)
+        cells : Cells
+            Of that image.
+        zoom : float
+            As `zoom` returns it, for images whose pixels are not of the training's size.
+        """
+        spec = self.config.input
+        return preprocess.cut(image, cells, replace(spec, scale=spec.scale * zoom))
 
     def scores(
         self, crops: NDArray[np.uint8], num_threads: int | None = None, *, masks: bool = True
@@ -234,7 +259,7 @@ class BlastClassifier:
         ----------
         image : ndarray, shape (H, W) or (H, W, C)
         areas : ndarray, shape (n,)
-            Of its cells, pixels.
+            Of its cells, pixels of the training's size.
         crops : uint8, shape (n, S, S, C) or (n, S, S)
         embeddings : ndarray, shape (n, F)
         """
@@ -262,7 +287,9 @@ class BlastClassifier:
             return f"p_blast {p_blast:.2f} lies between the thresholds {band.normal:.2f} and {band.blast:.2f}"
         return ""
 
-    def judge(self, image: NDArray[Any], num_threads: int | None = None) -> Judgement:
+    def judge(
+        self, image: NDArray[Any], num_threads: int | None = None, *, pixel_size: float | None = None
+    ) -> Judgement:
         """Find the cells of one image, judge each of them, and the field.
 
         Parameters
@@ -271,12 +298,20 @@ class BlastClassifier:
             uint8, uint16 or float in [0, 1].
         num_threads : int, optional
             Threads for the segmentation.
+        pixel_size : float, optional
+            Micrometres a pixel; default: that of the training.
+
+        Raises
+        ------
+        ValueError
+            The pixels are more than twice as coarse as the training's.
         """
+        zoom = self.zoom(pixel_size)
         cells = self.find_cells(image, num_threads)
-        crops = self.crops(image, cells)
+        crops = self.crops(image, cells, zoom)
         scores = self.scores(crops)
         p_blast = self.pool(scores.p)
-        novelty = self.novelty(image, cells.table["area"], crops, scores.embeddings)
+        novelty = self.novelty(image, cells.table["area"] * zoom**2, crops, scores.embeddings)
         reason = self.doubt(image, p_blast, len(cells), novelty)
         call = "uncertain" if reason else str(self.call(p_blast, level="field"))
         return Judgement(cells, scores, p_blast, call, reason, novelty)

@@ -49,6 +49,8 @@ class StreamOptions:
         Threads that run the model, a batch each.
     threads : int, optional
         Threads within a picture; default: the processors divided among the workers.
+    zoom : float
+        Pixels of the model's size a pixel of the pictures, `fastpgs.inference.model.BlastClassifier.zoom`.
     outlines : bool
         Trace polygons.
     labels : bool
@@ -65,6 +67,7 @@ class StreamOptions:
     readers: int = 1
     judges: int = 1
     threads: int | None = None
+    zoom: float = 1.0
     outlines: bool = False
     labels: bool = False
     pixels: bool = False

@@ -137,7 +137,8 @@ def classify(
         Side of the tiles in which whole slides (`fastpgs.slides`) are judged, pixels. The cells do not depend on
         it, the memory does.
     pixel_size : float, optional
-        Micrometres a pixel of the slides, where their files are wrong or silent.
+        Micrometres a pixel: of pictures, whose cells are then shown to the model at the size of its training, which
+        a picture is taken to have otherwise; of slides, where their files are wrong or silent.
     progress : callable, optional
         Called with (inputs done, inputs in all or None, last result or None).
 
@@ -169,6 +170,7 @@ def classify(
         batch_size=batch_size or model.batch_size,
         workers=workers or available_cpus(),
         readers=1 if available_cpus() < 4 else 2,
+        zoom=model.zoom(pixel_size),
         judges=(workers or available_cpus()) if str(model.device).startswith("cpu") else 1,
     )
     if lazy:

@@ -21,6 +21,8 @@ UInt8 = NDArray[np.uint8]
 # White balance brings the background to this level, which leaves room above it for glare.
 WHITE = 240
 DARKEST_WHITE = 32
+SAME_SIZE = 0.05  # pixel sizes that differ by less than this share need no resampling
+COARSEST = 2.0  # pixels this many times coarser than the training's show no chromatin
 STRONGEST = 1.6  # a light that asks for a larger gain than this, or for less than its inverse, is not mended
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
@@ -153,6 +155,25 @@ def find(image: NDArray[Any], spec: InputSpec, num_threads: int | None = None) -
     if spec.source == "image":
         return _whole(rgb)
     return find_cells(rgb, num_threads=num_threads, **spec.cells)
+
+
+def zoom_of(pixel_size: float | None, wanted: float | None) -> float:
+    """Pixels of the training's size a pixel of ``pixel_size`` micrometres; 1 where either is not known.
+
+    Raises
+    ------
+    ValueError
+        The pixels are far too coarse.
+    """
+    if pixel_size is None or wanted is None:
+        return 1.0
+    zoom = pixel_size / wanted
+    if zoom > COARSEST:
+        raise ValueError(
+            f"pixels of {pixel_size:g} µm are {zoom:.2g} times as large as those of the model's training"
+            f" ({wanted:g} µm); expected at most {COARSEST:g} times"
+        )
+    return 1.0 if abs(zoom - 1.0) < SAME_SIZE else zoom
 
 
 def cut(

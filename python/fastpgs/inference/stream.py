@@ -63,7 +63,9 @@ class Model(Protocol):
 
     def find_cells(self, image: npt.NDArray[Any], num_threads: int | None = None) -> Any: ...
 
-    def crops(self, image: npt.NDArray[Any], cells: Any) -> npt.NDArray[np.uint8]: ...
+    def zoom(self, pixel_size: float | None) -> float: ...
+
+    def crops(self, image: npt.NDArray[Any], cells: Any, zoom: float = 1.0) -> npt.NDArray[np.uint8]: ...
 
     def scores(
         self, crops: npt.NDArray[np.uint8], num_threads: int | None = None, *, masks: bool = True
@@ -76,7 +78,7 @@ class Model(Protocol):
     def novelty(
         self,
         image: npt.NDArray[Any],
-        areas: npt.NDArray[np.int64],
+        areas: npt.NDArray[Any],
         crops: npt.NDArray[np.uint8],
         embeddings: npt.NDArray[Any],
     ) -> float: ...
@@ -202,7 +204,7 @@ def _prepare(
     with profile.time("cells"):
         try:
             cells = model.find_cells(image, threads)
-            pending.crops = model.crops(image, cells)
+            pending.crops = model.crops(image, cells, options.zoom)
             row.cells = CellRows.from_table(cells.table)
             if options.outlines:
                 row.cells.outline = trace(cells.labels, row.cells.cell, row.cells.bbox)
@@ -367,7 +369,8 @@ def _judge(pending: Found, model: Model, options: StreamOptions, profile: Profil
             row.cells.p_blast = p.astype(np.float32)
             row.cells.call = [str(call) for call in model.call(p)] if len(p) else []
             p_field = model.pool(p)
-            novelty = model.novelty(image, row.cells.area, pending.crops, features)
+            areas = row.cells.area * options.zoom**2
+            novelty = model.novelty(image, areas, pending.crops, features)
             row.reason = model.doubt(image, p_field, len(p), novelty) or None
             row.call = "uncertain" if row.reason else str(model.call(p_field, level="field"))
             row.p_blast = float(p_field) if np.isfinite(p_field) else None

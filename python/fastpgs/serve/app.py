@@ -174,7 +174,8 @@ class _Page:
         return Response(data, media_type=kind)
 
     async def cells(self, request: Request) -> Response:
-        judged = await run_in_threadpool(self._judge, self._get(request))
+        given = request.query_params.get("pixel_size") or None
+        judged = await run_in_threadpool(self._judge, self._get(request), given)
         return JSONResponse(await run_in_threadpool(answers.describe, judged))
 
     async def segment(self, request: Request) -> Response:
@@ -237,12 +238,21 @@ class _Page:
             raise HTTPException(409, "this picture has not been judged yet")
         return judged
 
-    def _judge(self, picture: Picture) -> Judged:
+    def _judge(self, picture: Picture, pixel_size: str | None) -> Judged:
         with self._judging:
             try:
-                return judge(picture, self._model)
+                return judge(picture, self._model, _micrometres(pixel_size))
             except ValueError as error:
                 raise HTTPException(422, str(error)) from None
+
+
+def _micrometres(given: str | None) -> float | None:
+    if given is None:
+        return None
+    size = float(given)
+    if not 0.01 <= size <= 100.0:
+        raise ValueError(f"a pixel size must be 0.01 to 100 micrometres, got {given}")
+    return size
 
 
 def _own(request: Request) -> None:
@@ -297,6 +307,7 @@ def _fill(index: str, model: Any, limits: Limits) -> str:
         device=model.device,
         notice=NOTICE,
         megabytes=limits.upload_bytes >> 20,
+        pixel_size=model.pixel_size,
         megapixels=limits.max_pixels // 1_000_000,
         upload_bytes=limits.upload_bytes,
         clusters=[css(colour) for colour in pictures.CLUSTER_COLOURS],

@@ -26,6 +26,7 @@ class Judged:
     nucleus_ratio: npt.NDArray[np.float64]
     crops: npt.NDArray[np.uint8]
     masks: npt.NDArray[np.float32]
+    zoom: float
 
 
 @dataclass
@@ -80,12 +81,13 @@ class Store:
             return self._pictures.get(key)
 
 
-def judge(picture: Picture, model: Any) -> Judged:
-    """Find and judge the cells of a picture, once."""
+def judge(picture: Picture, model: Any, pixel_size: float | None = None) -> Judged:
+    """Find and judge the cells of a picture, once for each size of its pixels (micrometres)."""
+    zoom = model.zoom(pixel_size)
     with picture.lock:
-        if picture.judged is None:
+        if picture.judged is None or picture.judged.zoom != zoom:
             cells = model.find_cells(picture.pixels)
-            crops = model.crops(picture.pixels, cells)
+            crops = model.crops(picture.pixels, cells, zoom)
             scores = model.scores(crops)
             rows = CellRows.from_table(cells.table)
             rows.p_blast = scores.p
@@ -93,7 +95,7 @@ def judge(picture: Picture, model: Any) -> Judged:
             rows.outline = trace(cells.labels, rows.cell, rows.bbox)
             rows.nucleus = trace(cells.nuclei, rows.cell, rows.bbox)
             p_field = model.pool(scores.p)
-            novelty = model.novelty(picture.pixels, cells.table["area"], crops, scores.embeddings)
+            novelty = model.novelty(picture.pixels, cells.table["area"] * zoom**2, crops, scores.embeddings)
             reason = model.doubt(picture.pixels, p_field, len(rows), novelty)
             height, width = cells.labels.shape
             field = FieldResult(
@@ -110,5 +112,5 @@ def judge(picture: Picture, model: Any) -> Judged:
                 labels=cells.labels,
                 nuclei=cells.nuclei,
             )
-            picture.judged = Judged(field, cells.table["nucleus_ratio"], crops, scores.masks)
+            picture.judged = Judged(field, cells.table["nucleus_ratio"], crops, scores.masks, zoom)
         return picture.judged

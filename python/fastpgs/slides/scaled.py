@@ -6,15 +6,14 @@ import math
 
 import numpy as np
 
+from fastpgs.inference.preprocess import COARSEST, SAME_SIZE
+
 from .reader import ONE_OVER_MAGNIFICATION, Pixels, Slide, SlideError, Window
 
 __all__ = ["ScaledSlide", "slide_pixel_size"]
 
 FINENESS = 256
 """Factors are multiples of one over this. Pillow takes windows in single precision, which is exact for those."""
-
-SAME = 0.05  # sizes that differ by less than this share need no resampling
-COARSEST = 2.0  # pixels this many times coarser than wanted show no chromatin
 
 
 def slide_pixel_size(slide: Slide, given: float | None = None) -> tuple[float | None, str]:
@@ -55,13 +54,13 @@ class ScaledSlide:
                 f" expected at most {COARSEST:g} times"
             )
         self.slide = slide
-        self.factor = 1.0 if abs(factor - 1.0) < SAME else round(factor * FINENESS) / FINENESS
+        self.factor = 1.0 if abs(factor - 1.0) < SAME_SIZE else round(factor * FINENESS) / FINENESS
         rows, cols = slide.levels[0].shape
         self.shape = (max(1, math.floor(rows / self.factor)), max(1, math.floor(cols / self.factor)))
 
     def level_for(self, scale: float) -> int:
         """The coarsest level that is fine enough for ``scale`` pixels a pixel."""
-        most = self.factor * scale * (1.0 + SAME)
+        most = self.factor * scale * (1.0 + SAME_SIZE)
         fine = [i for i, level in enumerate(self.slide.levels) if level.downsample <= most]
         return max(fine, default=0, key=lambda i: self.slide.levels[i].downsample)
 

@@ -79,8 +79,9 @@ function show() {
 async function judge() {
   const mine = picture.id;
   const start = performance.now();
-  const found = await (await ask(address("cells"))).json();
-  if (picture.id !== mine) return;
+  const size = $("pixel-size").value;
+  const found = await (await ask(address(`cells?pixel_size=${size}`))).json();
+  if (picture.id !== mine || $("pixel-size").value !== size) return;
   cells = found.cells;
   const count = (call) => String(cells.filter((cell) => cell.call === call).length);
   $("call").textContent = found.call;
@@ -99,7 +100,10 @@ async function judge() {
 
 function draw() {
   const outlines = $("outlines"), nuclei = $("nuclei"), body = $("cells").tBodies[0];
-  outlines.append(element("path", { class: "casing", d: cells.map((cell) => cell.path).join("") }));
+  outlines.replaceChildren(element("path", { class: "casing", d: cells.map((cell) => cell.path).join("") }));
+  for (const old of [nuclei, body, $("light")]) old.replaceChildren();
+  $("why").hidden = true; $("why-hint").hidden = false;
+  chosen = -1;
   cells.forEach((cell, i) => {
     const path = element("path", {
       class: `cell${cell.call === "uncertain" ? " dashed" : ""}`, d: cell.path, stroke: cell.colour, "data-i": i,
@@ -151,10 +155,11 @@ function choose(i, focus) {
   const facts = $("why-facts");
   facts.replaceChildren(html("strong", "", `Cell ${cell.cell} `), html("span", `tag call-${cell.call}`, cell.call),
     ` p = ${cell.p.toFixed(3)}; ${cell.area.toLocaleString("en")} px, nucleus ${Math.round(100 * cell.nucleus_ratio)} % of it`);
-  $("crop").src = address(`cells/${cell.cell}/crop.png`);
+  const size = $("pixel-size").value;  // part of the address, so that the browser keeps one picture a size
+  $("crop").src = address(`cells/${cell.cell}/crop.png?${size}`);
   $("crop").alt = `Crop of cell ${cell.cell}`;
   if (!$("mask-figure").hidden) {
-    $("mask").src = address(`cells/${cell.cell}/mask.png`);
+    $("mask").src = address(`cells/${cell.cell}/mask.png?${size}`);
     $("mask").alt = `Mask map of cell ${cell.cell}`;
   }
 }
@@ -213,6 +218,15 @@ function toggles() {
   show("clusters-image", $("show-clusters").checked);
 }
 
+$("pixel-size").addEventListener("change", async () => {
+  if (!picture) return;
+  complain("");
+  $("status").textContent = "judging …";
+  try {
+    if (!$("pixel-size").checkValidity()) throw new Error($("pixel-size").validationMessage);
+    await judge();
+  } catch (error) { complain(error.message); $("status").textContent = ""; }
+});
 for (const id of ["k", "threshold", "grow"]) $(id).addEventListener("input", turn);
 for (const id of ["show-cells", "show-nuclei", "show-clusters"]) $(id).addEventListener("change", toggles);
 $("choose").addEventListener("click", () => $("file").click());
