@@ -18,6 +18,7 @@ __all__ = ["Pivots", "Reference", "Tone"]
 
 Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float64]
+Single = npt.NDArray[np.float32]
 
 
 class Pivots(NamedTuple):
@@ -33,20 +34,35 @@ class Pivots(NamedTuple):
         With ``lenient`` above 1 a nuclear pivot may be farther by that factor, in squared distance. All numbers
         are integers below 2^24, so single precision is exact.
         """
-        squares = np.square(self.features).sum(axis=1)
-        weights, bias = (-2.0 * self.features).astype(np.float32), squares.astype(np.float32)[:, None]
+        squares = np.square(self.features).sum(axis=1).astype(np.float32)
+        weights = (-2.0 * self.features).astype(np.float32)
         out = np.empty(features.shape[:2], np.bool_)
-        rows = max(1, (1 << 17) // max(1, features.shape[1]))
+        rows = max(1, (1 << 14) // max(1, features.shape[1]))  # stay in the cache
         for top in range(0, len(features), rows):
             part = features[top : top + rows]
             values = part.reshape(-1, 3).T.astype(np.float32)
-            distance = weights @ values + bias
-            if lenient != 1.0:  # squared distances are these and the pixel's own square
-                distance += np.square(values).sum(axis=0)
-            others = distance[~self.nuclear].min(axis=0, initial=np.inf)
-            nuclear = distance[self.nuclear].min(axis=0) < lenient * others
-            out[top : top + rows] = nuclear.reshape(part.shape[:2])
+            # Squared distances are these and the pixel's own square, which matters to `lenient` alone.
+            own = np.float32(0) if lenient == 1.0 else np.square(values).sum(axis=0)
+
+            nuclear, other = (
+                _to_nearest(values, own, weights[pivots], squares[pivots])
+                for pivots in (self.nuclear, ~self.nuclear)
+            )
+            out[top : top + rows] = (nuclear < lenient * other).reshape(part.shape[:2])
         return out
+
+
+def _to_nearest(values: Single, own: Any, weights: Single, squares: Single) -> Any:
+    """Squared distance of pixels (3, n) to the nearest of some pivots; infinite where there are none."""
+    nearest: Any = np.float32(np.inf)
+    for weight, square in zip(weights, squares, strict=True):
+        # Not by BLAS, whose threads would wait in a loop for the next small product.
+        distance = values[0] * weight[0]
+        distance += values[1] * weight[1]
+        distance += values[2] * weight[2]
+        distance += own + square
+        nearest = np.minimum(nearest, distance)
+    return nearest
 
 
 class Tone(NamedTuple):
