@@ -10,6 +10,7 @@ without Dask. CPU seconds are those of all processes and depend less on who else
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import tempfile
 import time
@@ -57,7 +58,9 @@ def main() -> None:
     names = names[:: max(1, len(names) // options.images)][: options.images]
     model = load_model()
     clusters = {
-        n: LocalCluster(n_workers=n, threads_per_worker=1, processes=True, dashboard_address=":0")
+        n: LocalCluster(
+            n_workers=n, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
+        )
         for n in options.processes
     }
     ways: dict[str, Callable[[Path], Any]] = {

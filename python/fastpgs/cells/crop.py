@@ -125,12 +125,14 @@ def crop_cells(
     for i, label in enumerate(cells.table["label"]):
         # On the pixel grid, so that at zoom 1 no pixel moves by half of its side.
         top, left = (int(np.floor((boxes[a][i] + boxes[a + 2][i]) / 2.0 - half)) for a in (0, 1))
-        (y, down), (x, across) = _weights(top, side, zoom), _weights(left, side, zoom)
-        window = y, x, down.shape[1], across.shape[1]
+        window, down, across = (top, left, side, side), None, None
+        if zoom != 1.0:
+            (y, down), (x, across) = _weights(top, side, zoom), _weights(left, side, zoom)
+            window = y, x, down.shape[1], across.shape[1]
         patch = _patch(array, *window, value)
         if masked:
             patch[_patch(cells.labels, *window, np.zeros((), np.int32)) != label] = value
-        crops[i] = patch if zoom == 1.0 else _resample(patch, down, across)
+        crops[i] = patch if down is None or across is None else _resample(patch, down, across)
     return crops
 
 
