@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file
 
 from fastpgs.inference import pooling
 from fastpgs.inference.model import load_model
@@ -18,6 +20,7 @@ from fastpgs.training.evaluate import HeldOut, cross_fitted, fit_all, pool_image
 from fastpgs.training.fit import FitOptions, fit_model
 from fastpgs.training.loop import TrainConfig
 from fastpgs.training.perturb import PERTURBATIONS, random_view, stain_shift
+from fastpgs.training.splits import LeakageError
 
 SPEC = InputSpec(size=32, balance="none")
 CONFIG = TrainConfig(
@@ -99,6 +102,37 @@ def test_the_report_and_the_card_hold_what_was_measured(fitted):
     assert (out / "training" / "failures.png").exists() == (wrong > 0)
     assert ("wrong side of p = 0.5" in card) == (wrong > 0)
     assert {"cells", "fold 0", "fold 1", "final", "robustness"} <= {t["stage"] for t in told}
+
+
+def test_a_run_goes_on_from_the_networks_of_another(fitted, tree, tmp_path):
+    out, result, _ = fitted
+    frozen = replace(CONFIG, epochs=1, learning_rate=0.0)
+    data, options = read_dataset(tree, blocks=4), FitOptions(folds=2, views=1)
+    other = fit_model(
+        data, tmp_path / "m", SPEC, frozen, options, command="fastpgs train", cache=tmp_path / "c", start=out
+    )
+    before, after = (load_file(folder / "weights.safetensors") for folder in (out, tmp_path / "m"))
+    # Without a learning rate all but the running means of batch normalisation stays.
+    kept = [name for name in before if "running" not in name and "num_batches" not in name]
+    assert len(kept) > 10
+    assert all(np.array_equal(before[name], after[name]) for name in kept)
+    assert other.config.trained["start"]["weights"] == result.config.files["weights.safetensors"]
+    card = (tmp_path / "m" / "README.md").read_text()
+    assert "went on from" in card
+    assert "fastpgs train fields --out tiny" in card
+
+
+def test_a_start_that_has_seen_what_is_held_out_is_refused(fitted, tree, tmp_path):
+    out, _, _ = fitted
+    data = read_dataset(tree, blocks=4)
+    for options in (FitOptions(folds=4), FitOptions(folds=2, seed=1)):
+        with pytest.raises(LeakageError, match="may have seen"):
+            fit_model(data, tmp_path / "m", SPEC, CONFIG, options, start=out, cache=tmp_path / "c")
+    with pytest.raises(FileNotFoundError, match=r"folds\.csv"):
+        fit_model(data, tmp_path / "m", SPEC, CONFIG, FitOptions(folds=2), start=tree, cache=tmp_path / "c")
+    wide = replace(CONFIG, options={"norm": "batch", "width": 8})
+    with pytest.raises(ValueError, match="expected weights of the same network"):
+        fit_model(data, tmp_path / "m", SPEC, wide, FitOptions(folds=2), start=out, cache=tmp_path / "c")
 
 
 def test_a_killed_run_resumes_to_the_same_model(fitted, tree, tmp_path):

@@ -38,6 +38,9 @@ def register(app: typer.Typer) -> None:
         masked: Annotated[bool, typer.Option(help="Blank all but the cell.")] = False,
         source: Annotated[str, typer.Option(help="cells, or image: the raw picture's middle.")] = "cells",
         scale: Annotated[float, typer.Option(help="Crop pixels an image pixel.")] = 1.0,
+        pixel_size: Annotated[
+            float | None, typer.Option(help="Micrometres a pixel of the images, for the model to know.")
+        ] = None,
         folds: Annotated[int, typer.Option(help="Folds whose held-out predictions calibrate.")] = 5,
         part: Annotated[str | None, typer.Option(help="Of C-NMC: train on one fold alone.")] = None,
         test_part: Annotated[
@@ -82,6 +85,10 @@ def register(app: typer.Typer) -> None:
         threads: Annotated[int, typer.Option(help="Torch threads; 0: torch's choice.")] = 0,
         device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
         cache: Annotated[Path | None, typer.Option(help="Folder for found cells.")] = None,
+        start: Annotated[
+            Path | None,
+            typer.Option(help="Finished model folder with the same folds: go on from its networks' weights."),
+        ] = None,
         resume: Annotated[bool, typer.Option(help="Go on where a killed run was.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print figures as JSON.")] = False,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
@@ -124,6 +131,7 @@ def register(app: typer.Typer) -> None:
                         balance=balance,
                         denoise=denoise,
                         scale=scale,
+                        pixel_size=pixel_size,
                     ),
                     TrainConfig(
                         network=network,
@@ -155,6 +163,7 @@ def register(app: typer.Typer) -> None:
                     command=_command(),
                     test=other,
                     cache=cache,
+                    start=start,
                     resume=resume,
                     device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,
                     report=progress,

@@ -19,6 +19,20 @@ NAMES = {
 }
 
 
+def _start(config: ModelConfig) -> list[str]:
+    start = config.trained.get("start")
+    if not start:
+        return []
+    return [
+        f"Each network went on from that of its fold in an earlier run (weights `{start['weights'][:16]}`):",
+        "",
+        "```",
+        start["command"],
+        "```",
+        "",
+    ]
+
+
 def write_card(config: ModelConfig, report: dict[str, Any]) -> str:
     """Markdown of the card."""
     data, spec, train = report["data"], config.input, config.trained["train"]
@@ -51,6 +65,7 @@ def write_card(config: ModelConfig, report: dict[str, Any]) -> str:
         config.trained["command"],
         "```",
         "",
+        *_start(config),
         *([config.trained["note"], ""] if config.trained.get("note") else []),
         # Epochs log their own time, so that of a run that was stopped and resumed is whole.
         f"{sum(row['seconds'] for run in report['history'] for row in run) / 60:.0f} minutes for the epochs of all "

@@ -87,6 +87,34 @@ def load_checkpoint(
     return json.loads(header["history"]), _under(tensors, "best."), int(header["best_epoch"])
 
 
+def kept_weights(folder: Path, network: nn.Module) -> dict[str, Tensor]:
+    """The weights that a finished run kept, if they are those of such a network.
+
+    Raises
+    ------
+    FileNotFoundError
+        No checkpoint in `folder`.
+    ValueError
+        It is of another network.
+    """
+    from safetensors import safe_open
+
+    if not (folder / NAME).exists():
+        raise FileNotFoundError(f"no {NAME} in {folder}, expected the folder of a run that has been trained")
+    with safe_open(folder / NAME, "pt") as file:
+        found = {k: file.get_tensor(k) for k in file.keys() if k.startswith("best.")}  # noqa: SIM118
+    weights = _under(found, "best.")
+    wanted = {k: list(v.shape) for k, v in network.state_dict().items()}
+    given = {k: list(v.shape) for k, v in weights.items()}
+    if wanted != given:
+        differ = sorted(k for k in set(wanted) | set(given) if wanted.get(k) != given.get(k))
+        raise ValueError(
+            f"expected weights of the same network, got others in {folder}: {differ[0]} has shape "
+            f"{given.get(differ[0])}, not {wanted.get(differ[0])}"
+        )
+    return weights
+
+
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from fastpgs import metrics
 from fastpgs.inference import pooling
-from fastpgs.inference.files import ModelConfig
+from fastpgs.inference.files import CONFIG, WEIGHTS, ModelConfig
 from fastpgs.inference.novelty import Novelty, fit_novelty
 from fastpgs.inference.preprocess import InputSpec
 from fastpgs.io.atomic import write_atomic
@@ -49,6 +49,7 @@ from fastpgs.training.splits import (
     Fold,
     LeakageError,
     check_disjoint,
+    check_same_folds,
     folds_csv,
     group_folds,
     official_folds,
@@ -98,6 +99,7 @@ def fit_model(
     command: str = "",
     test: Dataset | None = None,
     cache: Path | None = None,
+    start: Path | None = None,
     resume: bool = False,
     device: str = "cpu",
     report: Report | None = None,
@@ -121,6 +123,9 @@ def fit_model(
         Images of other groups, judged once by the finished model and used for nothing else.
     cache : Path, optional
         Of the found cells.
+    start : Path, optional
+        Model folder of a finished run with the same folds. Each network goes on from the weights of its own fold
+        there, so that no fold is judged by weights that have seen it.
     resume : bool
         Go on where a killed run of the same options was.
     device : str
@@ -134,6 +139,8 @@ def fit_model(
     if test is not None:
         _check_apart(data, test)
     folds = _folds(data, options)
+    if start is not None:
+        check_same_folds(start / "training" / "folds.csv", folds_csv(data, folds))
     write_atomic(work / "folds.csv", folds_csv(data, folds))
     labels = np.array([s.label for s in data.samples])
 
@@ -148,7 +155,9 @@ def fit_model(
     runs: list[_FoldRun] = []
     for number, fold in enumerate(folds if options.final else folds[:1]):
         runs.append(
-            _run_fold(data, cells, labels, fold, number, spec, config, options, work, resume, device, tell)
+            _run_fold(
+                data, cells, labels, fold, number, spec, config, options, work, start, resume, device, tell
+            )
         )
     held = _join(runs)
     chosen: dict[str, Any] = {
@@ -171,6 +180,7 @@ def fit_model(
             final_spec,
             config,
             work / "final",
+            _within(start, "final"),
             resume,
             device,
             tell,
@@ -242,6 +252,7 @@ def fit_model(
             "fit": options.__dict__,
             "images": len(data),
             "figures": result["figures"],
+            **({} if start is None else {"start": _origin(start)}),
         },
     )
     saved = save_model(out, model, trained.network, novelty, result)
@@ -290,6 +301,7 @@ def _run_fold(
     config: TrainConfig,
     options: FitOptions,
     work: Path,
+    start: Path | None,
     resume: bool,
     device: str,
     tell: Report,
@@ -306,6 +318,7 @@ def _run_fold(
         fold_spec,
         config,
         work / f"fold{number}",
+        _within(start, f"fold{number}"),
         resume,
         device,
         tell,
@@ -339,6 +352,7 @@ def _train(
     spec: InputSpec,
     config: TrainConfig,
     folder: Path,
+    start: Path | None,
     resume: bool,
     device: str,
     tell: Report,
@@ -354,6 +368,7 @@ def _train(
         spec,
         config,
         folder=folder,
+        start=start,
         resume=resume,
         device=device,
         report=lambda row: tell({"stage": stage, **row}),
@@ -376,6 +391,16 @@ def _fit_novelty(trained: Trained, cells: CellSet, spec: InputSpec, images: Ints
     _, embeddings, crops = _predict(trained, cells, members, spec, device)
     seen = np.unique(cells.sample[members])
     return fit_novelty(evaluate.field_vectors(embeddings, crops, cells, members, seen, spec))
+
+
+def _within(start: Path | None, run: str) -> Path | None:
+    return None if start is None else start / "training" / run
+
+
+def _origin(start: Path) -> dict[str, Any]:
+    """What to know of the run whose networks were the first ones."""
+    earlier = ModelConfig.from_json((start / CONFIG).read_text(encoding="utf-8"))
+    return {"name": earlier.name, "command": earlier.trained["command"], "weights": earlier.files[WEIGHTS]}
 
 
 def _check_apart(data: Dataset, test: Dataset) -> None:

@@ -27,7 +27,7 @@ from fastpgs.nets import build_network
 from fastpgs.nets.registry import has_mask
 from fastpgs.training.augment import Augment, augment
 from fastpgs.training.cellset import MARGIN, CellSet
-from fastpgs.training.checkpoint import load_checkpoint, save_checkpoint
+from fastpgs.training.checkpoint import kept_weights, load_checkpoint, save_checkpoint
 from fastpgs.training.curves import log_tensorboard
 
 Ints = NDArray[np.int64]
@@ -83,6 +83,7 @@ def train_network(
     config: TrainConfig,
     *,
     folder: Path | None = None,
+    start: Path | None = None,
     resume: bool = False,
     device: str = "cpu",
     select: bool = True,
@@ -103,6 +104,9 @@ def train_network(
     config : TrainConfig
     folder : Path, optional
         Where ``checkpoint.safetensors`` and ``log.jsonl`` go, after every epoch.
+    start : Path, optional
+        Folder of a run whose weights are the first ones, instead of random numbers. Nothing else is taken from
+        it, so the caller sees to it that it has not been trained on images held out here.
     resume : bool
         Go on from the checkpoint in `folder`, if there is one.
     device : str
@@ -125,6 +129,8 @@ def train_network(
     network = build_network(
         config.network, in_channels=spec.channels, activation=config.activation, **config.options
     )
+    if start is not None:
+        network.load_state_dict(kept_weights(start, network))
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay

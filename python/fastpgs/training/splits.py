@@ -126,6 +126,38 @@ def folds_csv(data: Dataset, folds: list[Fold]) -> str:
     return csv_text(("path", "label", "group", "class", "fold"), rows)
 
 
+def check_same_folds(manifest: Path, folds: str) -> None:
+    """Refuse to go on from a run with other folds: its networks have seen what is held out now.
+
+    Parameters
+    ----------
+    manifest : Path
+        ``folds.csv`` of that run.
+    folds : str
+        What `folds_csv` says now.
+
+    Raises
+    ------
+    FileNotFoundError
+        No manifest.
+    LeakageError
+        The folds differ.
+    """
+    if not manifest.exists():
+        raise FileNotFoundError(f"no {manifest}, expected the folder of a finished training")
+    before, now = manifest.read_text().splitlines(), folds.splitlines()
+    differ = [(a, b) for a, b in zip(before, now, strict=False) if a != b]
+    if differ or len(before) != len(now):
+        reason = (
+            f"{differ[0][0]!r} there, {differ[0][1]!r} now"
+            if differ
+            else f"{len(before)} and {len(now)} rows"
+        )
+        raise LeakageError(
+            f"folds other than those of {manifest}, so its networks may have seen what is held out: {reason}"
+        )
+
+
 def _relative(path: Path, root: Path) -> str:
     base = root if root.is_dir() else root.parent
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
