@@ -40,6 +40,13 @@ def test_clang_format() -> None:
     run(tool, "--dry-run", "--Werror", *sources)
 
 
+def test_no_two_test_files_share_a_name() -> None:
+    """pytest imports test files by name alone: a second of the same name ends the collection."""
+    names = [p.name for p in sorted((ROOT / "tests").rglob("test_*.py"))]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    assert not twice, f"give these test files names of their own: {twice}"
+
+
 @pytest.mark.parametrize("limit", [600])
 def test_files_stay_readable(limit: int) -> None:
     sources = [p for folder in ("python", "cpp", "tests") for p in (ROOT / folder).rglob("*")]
