@@ -13,8 +13,10 @@ from fastpgs.inference import pooling
 from fastpgs.inference.model import load_model
 from fastpgs.inference.preprocess import InputSpec
 from fastpgs.metrics import roc_auc
+from fastpgs.nets import build_network
 from fastpgs.training.baselines import move_prior
 from fastpgs.training.cellset import collect_cells
+from fastpgs.training.checkpoint import kept_weights
 from fastpgs.training.datasets import read_dataset
 from fastpgs.training.evaluate import HeldOut, cross_fitted, fit_all, pool_images
 from fastpgs.training.fit import FitOptions, fit_model
@@ -90,6 +92,10 @@ def test_the_report_and_the_card_hold_what_was_measured(fitted):
         "colour histogram + random forest",
     }
     assert set(report["robustness"]) == {"none", *PERTURBATIONS}
+    for name, row in report["robustness"].items():
+        assert row["low"] <= row["balanced_accuracy"] <= row["high"]
+        assert row["lost_low"] <= row["lost"] <= row["lost_high"]
+        assert name != "none" or (row["lost"], row["lost_low"], row["lost_high"]) == (0.0, 0.0, 0.0)
     assert report["figures"]["roc_auc"]["low"] <= report["figures"]["roc_auc"]["value"]
     card = (out / "README.md").read_text()
     assert f"{report['figures']['balanced_accuracy']['value']:.4f}" in card
@@ -120,6 +126,34 @@ def test_a_run_goes_on_from_the_networks_of_another(fitted, tree, tmp_path):
     card = (tmp_path / "m" / "README.md").read_text()
     assert "went on from" in card
     assert "fastpgs train fields --out tiny" in card
+
+
+def test_blended_weights_lie_between_those_before_and_after(fitted, tree, tmp_path):
+    out, _, _ = fitted
+    data, options = read_dataset(tree, blocks=4), FitOptions(folds=2, views=1, final=False)
+    weights = {}
+    for share in (1.0, 0.25):
+        folder = tmp_path / f"{share}"
+        fit_model(
+            data, folder, SPEC, CONFIG, replace(options, blend=share), command="fastpgs train",
+            cache=tmp_path / "c", start=out,
+        )  # fmt: skip
+        weights[share] = load_file(folder / "weights.safetensors")
+    network = build_network("unet_plr", in_channels=3, **CONFIG.options)
+    before = kept_weights(out / "training" / "fold0", network)
+    assert any(not np.array_equal(before[name].numpy(), weights[1.0][name]) for name in before)
+    for name, new in weights[1.0].items():
+        if new.dtype.kind == "f":
+            expected = 0.25 * new.astype(np.float64) + 0.75 * before[name].numpy().astype(np.float64)
+            np.testing.assert_allclose(weights[0.25][name], expected, rtol=1e-6, atol=1e-9)
+    # A third run goes on from what was kept, not from what was trained.
+    kept = kept_weights(tmp_path / "0.25" / "training" / "fold0", network)
+    assert all(np.array_equal(kept[name].numpy(), value) for name, value in weights[0.25].items())
+    assert "25% those after this training" in (tmp_path / "0.25" / "README.md").read_text()
+    with pytest.raises(ValueError, match="needs a start"):
+        fit_model(data, tmp_path / "m", SPEC, CONFIG, replace(options, blend=0.5))
+    with pytest.raises(ValueError, match="blend must be above 0"):
+        FitOptions(blend=0.0)
 
 
 def test_a_start_that_has_seen_what_is_held_out_is_refused(fitted, tree, tmp_path):

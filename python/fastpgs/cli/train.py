@@ -89,6 +89,12 @@ def register(app: typer.Typer) -> None:
             Path | None,
             typer.Option(help="Finished model folder with the same folds: go on from its networks' weights."),
         ] = None,
+        blend: Annotated[
+            float,
+            typer.Option(
+                help="Share of the new weights in the networks that are kept, above 0; the rest are those of --start."
+            ),
+        ] = 1.0,
         resume: Annotated[bool, typer.Option(help="Go on where a killed run was.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print figures as JSON.")] = False,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
@@ -158,6 +164,7 @@ def register(app: typer.Typer) -> None:
                         prior=prior,
                         robustness=robustness,
                         allow_leakage=allow_leakage,
+                        blend=blend,
                         seed=seed,
                     ),
                     command=_command(),

@@ -6,6 +6,7 @@ The file is replaced in one step after it is on the disk, so a kill at any momen
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,26 @@ if TYPE_CHECKING:
     from fastpgs.training.loop import TrainConfig
 
 NAME = "checkpoint.safetensors"
+BLENDED = "blended.safetensors"
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training goes on from.
+
+    Attributes
+    ----------
+    folder : Path
+        Of a finished run of the same network.
+    blend : float
+        Share of the newly trained weights in those that are kept, above 0 and at most 1; the rest are those of
+        `folder`. A mean of the weights before and after a short training on harder images keeps the figures of
+        the former on easy ones and much of what the latter gained (Wortsman et al. 2022, "Robust fine-tuning of
+        zero-shot models", doi:10.1109/CVPR52688.2022.00780).
+    """
+
+    folder: Path
+    blend: float = 1.0
 
 
 def save_checkpoint(
@@ -97,13 +118,10 @@ def kept_weights(folder: Path, network: nn.Module) -> dict[str, Tensor]:
     ValueError
         It is of another network.
     """
-    from safetensors import safe_open
 
     if not (folder / NAME).exists():
         raise FileNotFoundError(f"no {NAME} in {folder}, expected the folder of a run that has been trained")
-    with safe_open(folder / NAME, "pt") as file:
-        found = {k: file.get_tensor(k) for k in file.keys() if k.startswith("best.")}  # noqa: SIM118
-    weights = _under(found, "best.")
+    weights = _kept(folder)
     wanted = {k: list(v.shape) for k, v in network.state_dict().items()}
     given = {k: list(v.shape) for k, v in weights.items()}
     if wanted != given:
@@ -113,6 +131,37 @@ def kept_weights(folder: Path, network: nn.Module) -> dict[str, Tensor]:
             f"{given.get(differ[0])}, not {wanted.get(differ[0])}"
         )
     return weights
+
+
+def blend_weights(start: Start, trained: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Weights between those of `start` and the `trained` ones; counters are the trained ones'."""
+    before = kept_weights(start.folder, network)
+    return {
+        # In double precision, so that a share of 1/2 is the same from both sides.
+        name: (start.blend * new.double() + (1.0 - start.blend) * before[name].to(new.device).double()).to(
+            new.dtype
+        )
+        if new.is_floating_point()
+        else new
+        for name, new in trained.items()
+    }
+
+
+def save_blended(folder: Path, weights: dict[str, Tensor]) -> None:
+    """Note beside the checkpoint, which a resumed run goes on from, what was kept in its stead."""
+    from safetensors.torch import save
+
+    write_atomic(folder / BLENDED, save({k: v.detach().cpu().contiguous() for k, v in weights.items()}))
+
+
+def _kept(folder: Path) -> dict[str, Tensor]:
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    if (folder / BLENDED).exists():
+        return load_file(folder / BLENDED)
+    with safe_open(folder / NAME, "pt") as file:
+        return {k.removeprefix("best."): file.get_tensor(k) for k in file.keys() if k.startswith("best.")}  # noqa: SIM118
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

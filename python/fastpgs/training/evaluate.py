@@ -1,24 +1,20 @@
-"""What held-out predictions say: calibration, thresholds, figures with intervals, robustness."""
+"""What held-out predictions say: calibration, thresholds, figures with intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from fastpgs import metrics
 from fastpgs.inference import pooling
 from fastpgs.inference.calibration import Calibration, Thresholds, fit_calibration, fit_thresholds
-from fastpgs.inference.novelty import Novelty, describe_field
-from fastpgs.inference.preprocess import InputSpec, background, cut, find, seen_levels
-from fastpgs.training.cellset import CellSet, read_image
+from fastpgs.inference.novelty import describe_field
+from fastpgs.inference.preprocess import InputSpec, seen_levels
+from fastpgs.training.cellset import CellSet
 from fastpgs.training.datasets import Dataset
-from fastpgs.training.loop import predict
-from fastpgs.training.perturb import PERTURBATIONS
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -175,6 +171,25 @@ def pool_images(p: Floats, sample: Ints, images: Ints, method: str, focus: float
     )
 
 
+def fit_others(held: HeldOut, labels: Ints, fold: int, **options: Any) -> Fitted:
+    """`fit_all` on the images that were held out in other folds than `fold`; on all where there is no other."""
+    other = held.fold != fold
+    if not other.any():
+        other = ~other
+    chosen = np.isin(held.sample, held.images[other])
+    return fit_all(
+        HeldOut(
+            held.sample[chosen],
+            held.logits[chosen],
+            held.images[other],
+            held.fold[other],
+            held.novelty[other],
+        ),
+        labels,
+        **options,
+    )
+
+
 def cross_fitted(
     held: HeldOut, labels: Ints, **options: Any
 ) -> tuple[Floats, NDArray[np.str_], NDArray[np.bool_]]:
@@ -194,19 +209,7 @@ def cross_fitted(
     alarms = np.zeros(len(held.images), dtype=bool)
     for fold in np.unique(held.fold):
         inside = held.fold == fold
-        other = ~inside if not inside.all() else inside
-        chosen = np.isin(held.sample, held.images[other])
-        fitted = fit_all(
-            HeldOut(
-                held.sample[chosen],
-                held.logits[chosen],
-                held.images[other],
-                held.fold[other],
-                held.novelty[other],
-            ),
-            labels,
-            **options,
-        )
+        fitted = fit_others(held, labels, fold, **options)
         own = np.isin(held.sample, held.images[inside])
         scores = pool_images(
             fitted.calibration(held.logits[own]),
@@ -256,51 +259,3 @@ def field_vectors(
         own = np.flatnonzero(sample == image)
         rows.append(describe_field(embeddings[own], crops[own], levels[own[0]], cells.area[members[own]]))
     return np.array(rows)
-
-
-def robustness(
-    data: Dataset,
-    images: Ints,
-    labels: Ints,
-    network: nn.Module,
-    spec: InputSpec,
-    fitted: Fitted,
-    novelty: Novelty | None,
-    *,
-    device: str = "cpu",
-    report: Callable[[str], None] | None = None,
-) -> dict[str, list[dict[str, float]]]:
-    """p_blast of held-out images, as they are and under each of `PERTURBATIONS`.
-
-    Returns
-    -------
-    dict
-        For each change a list with one ``{image, label, p, novelty, cells}`` an image; p is nan without cells.
-    """
-    import torch
-
-    changes = {"none": lambda image: image, **PERTURBATIONS}
-    out: dict[str, list[dict[str, float]]] = {}
-    for name, change in changes.items():
-        rows = []
-        for index in images:
-            image = change(read_image(data.samples[index].path))
-            cells = find(image, spec, num_threads=1)
-            row = {"image": int(index), "label": int(labels[index]), "p": float("nan"), "cells": len(cells)}
-            row["novelty"] = float("nan")
-            if len(cells):
-                crops = cut(image, cells, spec)
-                shaped = crops if crops.ndim == 4 else crops[..., None]
-                pictures = torch.from_numpy(np.ascontiguousarray(shaped.transpose(0, 3, 1, 2)))
-                logits, embeddings = predict(network, pictures, spec, device)
-                score = pooling.pool(fitted.calibration(logits), fitted.pooling, fitted.focus)
-                row["p"] = float(fitted.field_calibration(score))
-                if novelty is not None:
-                    level = seen_levels(background(image)[None], spec)[0]
-                    vector = describe_field(embeddings, crops, level, cells.table["area"])
-                    row["novelty"] = float(novelty.score(vector)[0])
-            rows.append(row)
-        out[name] = rows
-        if report:
-            report(name)
-    return out

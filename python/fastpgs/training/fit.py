@@ -32,8 +32,9 @@ from fastpgs.inference.novelty import Novelty, fit_novelty
 from fastpgs.inference.preprocess import InputSpec
 from fastpgs.io.atomic import write_atomic
 from fastpgs.io.lock import locked
-from fastpgs.training import baselines, evaluate, failures
+from fastpgs.training import baselines, evaluate, failures, robustness
 from fastpgs.training.cellset import MARGIN, CellSet, collect_cells
+from fastpgs.training.checkpoint import Start
 from fastpgs.training.datasets import Dataset, drop_duplicates
 from fastpgs.training.evaluate import HeldOut
 from fastpgs.training.loop import (
@@ -75,7 +76,12 @@ class FitOptions:
     prior: float | None = None  # share of blasts that probabilities are meant for; None: that of the images
     robustness: int = 0  # images of each class tried under each perturbation
     allow_leakage: bool = False
+    blend: float = 1.0  # share of the new weights in the networks that are kept, beside those of the start
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.blend <= 1:
+            raise ValueError(f"blend must be above 0 and at most 1, got {self.blend}")
 
 
 @dataclass
@@ -125,7 +131,8 @@ def fit_model(
         Of the found cells.
     start : Path, optional
         Model folder of a finished run with the same folds. Each network goes on from the weights of its own fold
-        there, so that no fold is judged by weights that have seen it.
+        there, so that no fold is judged by weights that have seen it; with ``options.blend`` below 1 it is kept
+        as the mean of the two.
     resume : bool
         Go on where a killed run of the same options was.
     device : str
@@ -139,6 +146,8 @@ def fit_model(
     if test is not None:
         _check_apart(data, test)
     folds = _folds(data, options)
+    if options.blend < 1 and start is None:
+        raise ValueError(f"a blend of {options.blend:g} needs a start whose weights are the rest")
     if start is not None:
         check_same_folds(start / "training" / "folds.csv", folds_csv(data, folds))
     write_atomic(work / "folds.csv", folds_csv(data, folds))
@@ -180,7 +189,7 @@ def fit_model(
             final_spec,
             config,
             work / "final",
-            _within(start, "final"),
+            _within(start, options, "final"),
             resume,
             device,
             tell,
@@ -223,7 +232,7 @@ def fit_model(
         "baselines": baselines.field_baselines(
             data, cells, held.images, folds[: len(runs)], seed=options.seed, prior=options.prior
         ),
-        "robustness": _robustness(data, runs, labels, fitted, options, device, tell, work),
+        "robustness": _robustness(data, runs, held, labels, chosen, options, device, tell, work),
         "history": [r.trained.history for r in runs] + ([trained.history] if options.final else []),
         "seconds": {"cells": found_after, "all": time.perf_counter() - started},
         "threads": torch.get_num_threads(),
@@ -318,7 +327,7 @@ def _run_fold(
         fold_spec,
         config,
         work / f"fold{number}",
-        _within(start, f"fold{number}"),
+        _within(start, options, f"fold{number}"),
         resume,
         device,
         tell,
@@ -352,7 +361,7 @@ def _train(
     spec: InputSpec,
     config: TrainConfig,
     folder: Path,
-    start: Path | None,
+    start: Start | None,
     resume: bool,
     device: str,
     tell: Report,
@@ -393,8 +402,8 @@ def _fit_novelty(trained: Trained, cells: CellSet, spec: InputSpec, images: Ints
     return fit_novelty(evaluate.field_vectors(embeddings, crops, cells, members, seen, spec))
 
 
-def _within(start: Path | None, run: str) -> Path | None:
-    return None if start is None else start / "training" / run
+def _within(start: Path | None, options: FitOptions, run: str) -> Start | None:
+    return None if start is None else Start(start / "training" / run, options.blend)
 
 
 def _origin(start: Path) -> dict[str, Any]:
@@ -463,54 +472,33 @@ def _pooling_table(held: HeldOut, labels: Ints, chosen: dict[str, Any]) -> dict[
 def _robustness(
     data: Dataset,
     runs: list[_FoldRun],
+    held: HeldOut,
     labels: Ints,
-    fitted: evaluate.Fitted,
+    chosen: dict[str, Any],
     options: FitOptions,
     device: str,
     tell: Report,
     work: Path,
 ) -> dict[str, dict[str, float]]:
-    """Balanced accuracy and AUC under each perturbation, of fold networks on images held out from them."""
+    """Figures under change: network, calibration and thresholds from other folds than the image's."""
     if options.robustness == 0:
         return {}
-    rows: dict[str, list[dict[str, float]]] = {}
+    rows: dict[str, list[robustness.Row]] = {}
     rng = np.random.default_rng(options.seed)
     for number, run in enumerate(runs):
-        test = run.fold.test
-        chosen = []
-        for label in (0, 1):
-            own = test[labels[test] == label]
-            most = max(1, options.robustness // len(runs))
-            chosen.append(rng.choice(own, min(most, len(own)), replace=False))
-        tried = evaluate.robustness(
-            data, np.concatenate(chosen), labels, run.trained.network, run.spec, fitted, run.novelty, device=device,
+        most = max(1, options.robustness // len(runs))
+        images = robustness.choose_images(run.fold.test, labels, most, rng)
+        fitted = evaluate.fit_others(held, labels, number, **chosen)
+        tried = robustness.judge_changed(
+            data, images, labels, run.trained.network, run.spec, fitted, run.novelty, device=device,
             report=partial(_tell_change, tell, number),
         )  # fmt: skip
         for name, found in tried.items():
             rows.setdefault(name, []).extend(found)
     write_atomic(work / "robustness.json", json.dumps(rows))
-    table = {}
-    for name, found in rows.items():
-        truth = np.array([r["label"] for r in found])
-        # A field in which no cell is found gets the share of blasts among all fields: no knowledge.
-        share = float(np.mean(labels)) if options.prior is None else options.prior
-        p = np.nan_to_num(np.array([r["p"] for r in found]), nan=share)
-        scores = metrics.scores(truth, p)
-        table[name] = {
-            "balanced_accuracy": scores["balanced_accuracy"],
-            "roc_auc": scores["roc_auc"],
-            "ece": scores["ece"],
-            "calls": _right_calls(truth, fitted.field_thresholds.call([r["p"] for r in found])),
-            "without_cells": int(sum(r["cells"] == 0 for r in found)),
-            "novel": float(np.mean([r["novelty"] > fitted.novelty_threshold for r in found])),
-            "images": len(found),
-        }
-    return table
-
-
-def _right_calls(truth: Ints, calls: NDArray[np.str_]) -> float:
-    """Balanced accuracy of calls; an uncertain one, as without cells, is not right."""
-    return float(np.mean(calls[truth == 1] == "blast") + np.mean(calls[truth == 0] == "normal")) / 2.0
+    # A field in which no cell is found gets the share of blasts among all fields: no knowledge.
+    share = float(np.mean(labels)) if options.prior is None else options.prior
+    return robustness.summarise(rows, data, share)
 
 
 def _tell_change(tell: Report, fold: int, change: str) -> None:

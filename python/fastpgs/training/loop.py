@@ -27,7 +27,15 @@ from fastpgs.nets import build_network
 from fastpgs.nets.registry import has_mask
 from fastpgs.training.augment import Augment, augment
 from fastpgs.training.cellset import MARGIN, CellSet
-from fastpgs.training.checkpoint import kept_weights, load_checkpoint, save_checkpoint
+from fastpgs.training.checkpoint import (
+    BLENDED,
+    Start,
+    blend_weights,
+    kept_weights,
+    load_checkpoint,
+    save_blended,
+    save_checkpoint,
+)
 from fastpgs.training.curves import log_tensorboard
 
 Ints = NDArray[np.int64]
@@ -83,7 +91,7 @@ def train_network(
     config: TrainConfig,
     *,
     folder: Path | None = None,
-    start: Path | None = None,
+    start: Start | None = None,
     resume: bool = False,
     device: str = "cpu",
     select: bool = True,
@@ -104,9 +112,9 @@ def train_network(
     config : TrainConfig
     folder : Path, optional
         Where ``checkpoint.safetensors`` and ``log.jsonl`` go, after every epoch.
-    start : Path, optional
-        Folder of a run whose weights are the first ones, instead of random numbers. Nothing else is taken from
-        it, so the caller sees to it that it has not been trained on images held out here.
+    start : Start, optional
+        A run whose weights are the first ones, instead of random numbers. Nothing else is taken from it, so the
+        caller sees to it that it has not been trained on images held out here.
     resume : bool
         Go on from the checkpoint in `folder`, if there is one.
     device : str
@@ -130,7 +138,7 @@ def train_network(
         config.network, in_channels=spec.channels, activation=config.activation, **config.options
     )
     if start is not None:
-        network.load_state_dict(kept_weights(start, network))
+        network.load_state_dict(kept_weights(start.folder, network))
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -145,6 +153,8 @@ def train_network(
             f"batch_size must be at most the training cells of an epoch, got {config.batch_size} and {drawn} cells"
         )
 
+    if folder is not None:
+        (folder / BLENDED).unlink(missing_ok=True)  # of another run
     history: list[dict[str, float]] = []
     best_weights: dict[str, Tensor] = {}
     best_epoch = -1
@@ -210,6 +220,10 @@ def train_network(
         if report:
             report(row)
 
+    if start is not None and start.blend < 1:
+        best_weights = blend_weights(start, best_weights, network)
+        if folder is not None:
+            save_blended(folder, best_weights)
     network.load_state_dict(best_weights)
     return Trained(network.eval(), history, best_epoch)
 
