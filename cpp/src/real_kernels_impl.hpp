@@ -1,6 +1,8 @@
 // Bodies of the kernels over tiles of real points, included by one translation unit an instruction set,
 // which defines FASTPGS_PATH and includes its reals. No inline function of the standard library, as in
 // kernels_impl.hpp.
+#include <cmath>
+
 #include "fastpgs/real_kernels.hpp"
 
 namespace fastpgs {
@@ -8,6 +10,7 @@ namespace FASTPGS_PATH {
 
 static constexpr std::size_t kWords = kRealTile / kReals;  // of a tile
 static constexpr double kBeyond = 1.7e308;                 // any squared distance is less
+static constexpr double kInfinite = HUGE_VAL;
 
 static inline std::size_t lowest_bit(std::uint32_t mask) {
 #if defined(__GNUC__)
@@ -294,8 +297,18 @@ static void within(const RealWithinArgs& args) {
 #undef FASTPGS_CALL
 #undef FASTPGS_BY_DIMS
 
+}  // namespace FASTPGS_PATH
+}  // namespace fastpgs
+
+#include "swap_kernels_impl.hpp"
+
+namespace fastpgs {
+namespace FASTPGS_PATH {
+
 extern const RealKernels real_table;
-const RealKernels real_table = {&extents, &sums, &candidates, &assign, &near, &limit, &objective, &within};
+const RealKernels real_table = {&extents,   &sums,   &candidates,
+                                &assign,    &near,   &limit,
+                                &objective, &within, {&away, &two_nearest, &members, &central}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

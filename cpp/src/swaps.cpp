@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "fastpgs/interrupt.hpp"
-#include "fastpgs/kernels.hpp"
+#include "fastpgs/real_kernels.hpp"
 #include "fastpgs/weighted_pick.hpp"
 
 namespace fastpgs {
@@ -23,7 +23,7 @@ constexpr int kSettling = 2;            // iterations after each
 
 template <class D>
 Swaps<D>::Swaps(const Planes<double>& z, const std::vector<std::int64_t>& pixels)
-    : z_(z), pixels_(pixels), far_(pixels.size(), kInfinity) {
+    : z_(z), pixels_(pixels), kernels_(real_kernels().swaps) {
     owner_.resize(size());
     nearest_.resize(size());
     second_.resize(size());
@@ -36,61 +36,54 @@ Swaps<D>::Swaps(const Planes<double>& z, const std::vector<std::int64_t>& pixels
 
 template <class D>
 void Swaps<D>::measure(State& state) const {
-    state.d2.resize(state.pivots.size() * size());
-    for (std::size_t j = 0; j < state.pivots.size(); ++j)
-        closer({z_.data(), size(), z_.dims(), state.at[j].data(), far_.data(), &state.d2[j * size()]});
+    for (std::size_t j = 0; j < state.pivots.size(); ++j) {
+        if (state.rows[j]) continue;
+        state.rows[j] = std::make_shared<Block<double>>(size());
+        kernels_.away({z_.data(), size(), z_.dims(), state.at[j].data(), state.rows[j]->data()});
+    }
 }
 
 template <class D>
 void Swaps<D>::find_owners(const State& state) {
-    std::copy_n(state.d2.begin(), size(), nearest_.begin());
-    std::fill(second_.begin(), second_.end(), kInfinity);
-    std::fill(owner_.begin(), owner_.end(), std::size_t{0});
-    for (std::size_t j = 1; j < state.pivots.size(); ++j) {
-        const double* d2 = &state.d2[j * size()];
-        for (std::size_t i = 0; i < size(); ++i) {
-            const bool nearer = d2[i] < nearest_[i];
-            second_[i] = nearer ? nearest_[i] : std::min(second_[i], d2[i]);
-            owner_[i] = nearer ? j : owner_[i];
-            nearest_[i] = nearer ? d2[i] : nearest_[i];
-        }
+    std::vector<const double*> rows;
+    for (const Row& row : state.rows) rows.push_back(row->data());
+    kernels_.two_nearest({rows.data(), size(), rows.size(), nearest_.data(), second_.data(), owner_.data()});
+}
+
+// Clusters that hold the same points as before keep their medoids.
+template <class D>
+void Swaps<D>::move_to_medoids(State& state) {
+    for (std::size_t i = 0; i < size(); ++i) {
+        if (owner_[i] == state.members[i]) continue;
+        state.central[static_cast<std::size_t>(owner_[i])] = 0;
+        state.central[static_cast<std::size_t>(state.members[i])] = 0;
     }
+    state.members = owner_;
+    for (std::size_t j = 0; j < state.pivots.size(); ++j)
+        if (state.central[j] == 0) move_to_medoid(state, j);
 }
 
 template <class D>
-void Swaps<D>::move_to_medoids(State& state) const {
-    const std::size_t k = state.pivots.size(), dims = z_.dims();
-    std::vector<double> count(k, 0.0), sums(k * dims, 0.0), best(k, kInfinity);
-    std::vector<std::size_t> medoid(k);
-    for (std::size_t i = 0; i < size(); ++i) {
-        ++count[owner_[i]];
-        for (std::size_t a = 0; a < dims; ++a) sums[owner_[i] * dims + a] += (z_[a][i] + round_) - round_;
+void Swaps<D>::move_to_medoid(State& state, std::size_t j) const {
+    const std::size_t dims = z_.dims();
+    const auto cluster = static_cast<double>(j);
+    std::vector<double> sums(dims + 1), shift(dims);
+    kernels_.members({z_.data(), size(), dims, owner_.data(), cluster, round_, sums.data()});
+    if (sums[0] == 0.0) return;
+    // Σ d² to all members, less what is the same for each: of integers exact, of reals by the mean.
+    constexpr bool kIntegral = std::is_integral_v<D>;
+    for (std::size_t a = 0; a < dims; ++a) shift[a] = kIntegral ? 2.0 * sums[1 + a] : sums[1 + a] / sums[0];
+    const std::size_t medoid = kernels_.central(
+        {z_.data(), size(), dims, owner_.data(), cluster, kIntegral ? sums[0] : 0.0, shift.data()});
+    const std::size_t point = medoid < size() ? medoid : 0;  // where keys overflow
+    state.central[j] = 1;
+    state.pivots[j] = pixels_[point];
+    bool moved = false;
+    for (std::size_t a = 0; a < dims; ++a) {
+        moved |= state.at[j][a] != z_[a][point];
+        state.at[j][a] = z_[a][point];
     }
-    if (!std::is_integral_v<D>)
-        for (std::size_t s = 0; s < sums.size(); ++s)
-            sums[s] = count[s / dims] > 0.0 ? sums[s] / count[s / dims] : 0.0;
-    for (std::size_t i = 0; i < size(); ++i) {
-        const std::size_t own = owner_[i];
-        double key = 0.0;
-        for (std::size_t a = 0; a < dims; ++a) {
-            const double x = z_[a][i], sum = sums[own * dims + a];
-            // Σ d² to all members, less what is the same for each: of integers exact, of reals by the mean.
-            if (std::is_integral_v<D>) {
-                key += x * (count[own] * x - 2.0 * sum);
-            } else {
-                key += (x - sum) * (x - sum);
-            }
-        }
-        if (key < best[own]) {
-            best[own] = key;
-            medoid[own] = i;
-        }
-    }
-    for (std::size_t j = 0; j < k; ++j) {
-        if (count[j] == 0.0) continue;
-        state.pivots[j] = pixels_[medoid[j]];
-        for (std::size_t a = 0; a < dims; ++a) state.at[j][a] = z_[a][medoid[j]];
-    }
+    if (moved) state.rows[j] = nullptr;
 }
 
 template <class D>
@@ -115,10 +108,11 @@ void Swaps<D>::settle(State& state) {
 
 // By which pivot's loss the objective grows least, if a point at the squared distances `drawn` comes in.
 template <class D>
-std::size_t Swaps<D>::least_missed(std::size_t k, const std::vector<double>& drawn) const {
+std::size_t Swaps<D>::least_missed(std::size_t k, const double* drawn) const {
     std::vector<double> missed(k, 0.0);
     for (std::size_t i = 0; i < size(); ++i)
-        missed[owner_[i]] += std::min(second_[i], drawn[i]) - std::min(nearest_[i], drawn[i]);
+        missed[static_cast<std::size_t>(owner_[i])] +=
+            std::min(second_[i], drawn[i]) - std::min(nearest_[i], drawn[i]);
     return static_cast<std::size_t>(std::min_element(missed.begin(), missed.end()) - missed.begin());
 }
 
@@ -126,20 +120,26 @@ template <class D>
 std::vector<std::int64_t> Swaps<D>::search(std::vector<std::int64_t> pivots,
                                            std::vector<std::vector<double>> coordinates, SplitMix64& rng) {
     const std::size_t k = pivots.size();
-    State now{std::move(pivots), std::move(coordinates), {}, 0}, trial;
+    State now, trial;
+    now.pivots = std::move(pivots);
+    now.at = std::move(coordinates);
+    now.rows.resize(k);
+    now.members.resize(size());
+    now.central.resize(k);
     settle(now);
-    std::vector<double> drawn(size());
     for (std::size_t swap = 0; swap < std::min(kSwaps * k, kMostSwaps) && now.objective > 0; ++swap) {
         if (swap > 0) find_owners(now);
         const std::size_t pick = weighted_pick(nearest_, now.objective, rng);
         std::vector<double> at(z_.dims());
         for (std::size_t a = 0; a < at.size(); ++a) at[a] = z_[a][pick];
-        closer({z_.data(), size(), z_.dims(), at.data(), far_.data(), drawn.data()});
-        const std::size_t out = least_missed(k, drawn);
-        trial.pivots = now.pivots;
-        trial.at = now.at;
+        const Row drawn = std::make_shared<Block<double>>(size());
+        kernels_.away({z_.data(), size(), z_.dims(), at.data(), drawn->data()});
+        const std::size_t out = least_missed(k, drawn->data());
+        trial = now;
         trial.pivots[out] = pixels_[pick];
         trial.at[out] = at;
+        trial.rows[out] = drawn;
+        trial.central[out] = 0;
         settle(trial);
         if (trial.objective < now.objective) std::swap(now, trial);
     }

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "fastpgs/swap_kernels.hpp"
+
 namespace fastpgs {
 
 inline constexpr std::size_t kRealTile = 16;
@@ -98,6 +100,7 @@ struct RealKernels {
     // Sum of the rounded squared distances of each tile.
     void (*objective)(const RealNearestArgs&, double* tiles);
     void (*within)(const RealWithinArgs&);
+    SwapKernels swaps;
 };
 
 const RealKernels& real_kernels();

@@ -5,10 +5,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "fastpgs/block.hpp"
 #include "fastpgs/points.hpp"
 #include "fastpgs/random.hpp"
+#include "fastpgs/swap_kernels.hpp"
 
 namespace fastpgs {
 
@@ -24,26 +27,31 @@ class Swaps {
                                      std::vector<std::vector<double>> coordinates, SplitMix64& rng);
 
   private:
+    using Row = std::shared_ptr<Block<double>>;  // squared distances of the points to a pivot
+
     struct State {
         std::vector<std::int64_t> pivots;
         std::vector<std::vector<double>> at;  // their coordinates
-        std::vector<double> d2;               // (k, n): squared distances of the points
+        std::vector<Row> rows;                // null where a pivot has moved; shared by states
+        std::vector<double> members;          // the clusters whose medoids the pivots are, n
+        std::vector<std::uint8_t> central;    // k flags: the pivot is the medoid of its cluster there
         D objective = 0;
     };
 
     std::size_t size() const { return pixels_.size(); }
-    void measure(State& state) const;          // d2
-    void find_owners(const State& state);      // owner_, nearest_, second_
-    void move_to_medoids(State& state) const;  // of the points of each owner_
-    void settle(State& state);                 // all of it, twice, and the objective
-    std::size_t least_missed(std::size_t k, const std::vector<double>& drawn) const;
+    void measure(State& state) const;      // rows
+    void find_owners(const State& state);  // owner_, nearest_, second_
+    void move_to_medoids(State& state);    // of the points of each owner_
+    void move_to_medoid(State& state, std::size_t j) const;
+    void settle(State& state);  // all of it, twice, and the objective
+    std::size_t least_missed(std::size_t k, const double* drawn) const;
     D total() const;
 
     const Planes<double>& z_;
     const std::vector<std::int64_t>& pixels_;
-    std::vector<double> far_;
+    const SwapKernels& kernels_;
     double round_ = 0.0;
-    std::vector<std::size_t> owner_;
+    std::vector<double> owner_;
     std::vector<double> nearest_, second_;
 };
 
