@@ -30,7 +30,8 @@ def test_mypy() -> None:
 
 
 def test_stub_matches_the_core() -> None:
-    run(sys.executable, "-m", "mypy.stubtest", "fastpgs._core", "--allowlist", "tests/stubtest-allowlist.txt")
+    given = ("--allowlist", "tests/stubtest-allowlist.txt", "--mypy-config-file", "tests/stubtest.ini")
+    run(sys.executable, "-m", "mypy.stubtest", "fastpgs._core", *given)
 
 
 def test_clang_format() -> None:
