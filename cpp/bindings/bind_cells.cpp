@@ -136,29 +136,34 @@ outlines::Rules rules_of(const py::dict& given) {
     return rules;
 }
 
+stain::Picture picture_of(const ByteArray& rgb) {
+    if (rgb.ndim() != 3 || rgb.shape(2) != 3 || rgb.size() == 0)
+        throw std::invalid_argument("rgb must be a non-empty array of shape (H, W, 3)");
+    return {rgb.data(), rgb.shape(0), rgb.shape(1)};
+}
+
 std::tuple<LabelArray, LabelArray> draw_cells(const LabelArray& bodies, std::int32_t n,
                                               const MaskArray& nuclei, const DoubleArray& reach,
-                                              const ShortArray& depth, const py::dict& given) {
+                                              const ShortArray& depth, const ByteArray& features,
+                                              const py::dict& given) {
     const shapes::Mask rough = mask_of(nuclei);
     same_shape(bodies, rough.rows, rough.cols, "bodies");
     same_shape(reach, rough.rows, rough.cols, "reach");
     same_shape(depth, rough.rows, rough.cols, "depth");
+    const stain::Picture colours = picture_of(features);
+    if (colours.rows != rough.rows || colours.cols != rough.cols)
+        throw std::invalid_argument("features must have shape (" + std::to_string(rough.rows) + ", " +
+                                    std::to_string(rough.cols) + ", 3)");
     const outlines::Rules rules = rules_of(given);
     LabelArray cells({rough.rows, rough.cols}), inner({rough.rows, rough.cols});
     std::int32_t *cell = cells.mutable_data(), *nucleus = inner.mutable_data();
     const outlines::Field field{rough.rows, rough.cols,   bodies.data(),
-                                rough.data, reach.data(), depth.data()};
+                                rough.data, reach.data(), depth.data(), colours.rgb};
     const Released released;
     std::fill_n(cell, rough.size(), 0);
     std::fill_n(nucleus, rough.size(), 0);
     outlines::draw(field, n, rules, cell, nucleus);
     return {cells, inner};
-}
-
-stain::Picture picture_of(const ByteArray& rgb) {
-    if (rgb.ndim() != 3 || rgb.shape(2) != 3 || rgb.size() == 0)
-        throw std::invalid_argument("rgb must be a non-empty array of shape (H, W, 3)");
-    return {rgb.data(), rgb.shape(0), rgb.shape(1)};
 }
 
 py::object black_surround(const ByteArray& rgb, int dark) {
@@ -438,7 +443,7 @@ void bind_cells(py::module_& module) {
     module.def("cut_tongues", &cut_tongues, "mask"_a.noconvert(), "kept"_a.noconvert(), "core"_a, "length"_a,
                "neck"_a);
     module.def("draw_cells", &draw_cells, "bodies"_a.noconvert(), "n"_a, "nuclei"_a.noconvert(),
-               "reach"_a.noconvert(), "depth"_a.noconvert(), "rules"_a);
+               "reach"_a.noconvert(), "depth"_a.noconvert(), "features"_a.noconvert(), "rules"_a);
     module.def("body_markers", &body_markers, "distance"_a.noconvert(), "region"_a.noconvert(), "neck"_a);
     module.def("merge_bodies", &merge_bodies, "bodies"_a.noconvert(), "nuclei"_a.noconvert(), "vacuole"_a,
                "most"_a, "nearly_convex"_a);

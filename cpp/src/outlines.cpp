@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "fastpgs/interrupt.hpp"
+#include "moments.hpp"
 
 namespace fastpgs::outlines {
 
@@ -16,6 +17,9 @@ using shapes::Bytes;
 using shapes::Mask;
 
 constexpr std::int64_t LEAST = 9;  // pixels: fewer tell nothing
+constexpr double SCANT = 0.1;      // cytoplasm of less than this share of the nucleus tells nothing
+constexpr double NOISE = 1.0;      // variance of a level, squared levels: that of its rounding and more
+constexpr double GRAIN = 32.0;     // steps of a colour axis for one level of a feature
 
 std::size_t z(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
 
@@ -52,13 +56,11 @@ void grow(Mask mask, Bytes& out) {
 }
 
 // The rough nucleus without granules or deep cytoplasm, where the cell clearly has two depths: two means
-// (Ridler & Calvard 1978, doi:10.1109/TSMC.1978.4310039).
-void deeper_part(const std::int16_t* depth, Mask cell, const std::uint8_t* rough, const Rules& rules,
-                 Bytes& out) {
+// (Ridler & Calvard 1978, doi:10.1109/TSMC.1978.4310039) of the cell without its blurred edge.
+void deeper_part(const std::int16_t* depth, Mask cell, Bytes inside, const std::uint8_t* rough,
+                 const Rules& rules, Bytes& out) {
     const std::ptrdiff_t size = cell.size();
     out.assign(rough, rough + size);
-    Bytes inside(z(size));
-    shapes::erode_disc(cell, rules.skin * rules.radius, inside.data());
     std::int64_t number = 0, total = 0;
     for (std::ptrdiff_t i = 0; i < size; ++i)
         if (inside[z(i)]) {
@@ -87,6 +89,86 @@ void deeper_part(const std::int16_t* depth, Mask cell, const std::uint8_t* rough
     shapes::open_disc({inside.data(), cell.rows, cell.cols}, std::max(1.0, rules.smooth * rules.radius),
                       deep.data());
     if (shapes::count({deep.data(), cell.rows, cell.cols}) > 0) out.swap(deep);
+}
+
+// A nucleus's pixels without notches, outgrowths, holes and specks, in place; false where nothing is left.
+bool tidy(Bytes& nucleus, Mask cell, const Rules& rules) {
+    const std::ptrdiff_t size = cell.size(), rows = cell.rows, cols = cell.cols;
+    Bytes other(z(size)), opened(z(size));
+    std::vector<std::int32_t> parts(z(size));
+    shapes::close_disc({nucleus.data(), rows, cols}, rules.closing * rules.radius, other.data());
+    for (std::ptrdiff_t i = 0; i < size; ++i) other[z(i)] = other[z(i)] && cell.data[i];
+    shapes::open_disc({other.data(), rows, cols}, std::max(1.0, rules.smooth * rules.radius), opened.data());
+    const double hole = rules.rim * static_cast<double>(shapes::count({opened.data(), rows, cols}));
+    shapes::fill_holes({opened.data(), rows, cols}, hole, other.data());
+    const std::int32_t n = shapes::label({other.data(), rows, cols}, parts.data());
+    if (n == 0) return false;
+    auto area = shapes::areas(parts.data(), size, n);
+    area[0] = 0;
+    const double least = rules.lobe * static_cast<double>(*std::max_element(area.begin(), area.end()));
+    for (std::ptrdiff_t i = 0; i < size; ++i)
+        nucleus[z(i)] = static_cast<double>(area[static_cast<std::size_t>(parts[z(i)])]) >= least;
+    return true;
+}
+
+// The nucleus grown once more in a plane that rises towards it: its pivot is the median of its members, its
+// rival that of the cytoplasm, or what lies around where there is hardly any. False where nothing is left.
+bool grow_again(const std::int16_t* plane, Mask cell, double around, const Rules& rules, Bytes& nucleus) {
+    const std::ptrdiff_t size = cell.size();
+    std::vector<std::int16_t> room;
+    Bytes grown;
+    const double inner = median_where(plane, nucleus.data(), size, room);
+    grow({nucleus.data(), cell.rows, cell.cols}, grown);
+    room.clear();
+    for (std::ptrdiff_t i = 0; i < size; ++i)
+        if (cell.data[i] && !grown[z(i)]) room.push_back(plane[i]);
+    const double members = static_cast<double>(shapes::count({nucleus.data(), cell.rows, cell.cols}));
+    const bool scant = static_cast<double>(room.size()) <= SCANT * members;
+    const double outer = scant ? around : median(room);
+    const double threshold = outer + rules.edge * (inner - outer);
+    for (std::ptrdiff_t i = 0; i < size; ++i) grown[z(i)] = plane[i] > threshold && cell.data[i];
+    if (!tidy(grown, cell, rules)) return false;
+    nucleus.swap(grown);
+    return true;
+}
+
+// The axis of colour that tells this nucleus from its own cytoplasm, as a plane that rises towards the nucleus:
+// Fisher's discriminant (doi:10.1111/j.1469-1809.1936.tb02137.x), its spread made rounder by as much as it is
+// wide, because two regions of one cell are a small sample. False where there is hardly any cytoplasm.
+bool colour_axis(const std::uint8_t* features, const Bytes& inside, const Bytes& nucleus, Mask cell,
+                 std::vector<std::int16_t>& plane) {
+    const std::ptrdiff_t size = cell.size();
+    Bytes grown;
+    grow({nucleus.data(), cell.rows, cell.cols}, grown);
+    colour::Moments own, rest;
+    for (std::ptrdiff_t i = 0; i < size; ++i)
+        if (nucleus[z(i)])
+            own.add(features + 3 * i);
+        else if (inside[z(i)] && !grown[z(i)])
+            rest.add(features + 3 * i);
+    if (own.number < LEAST || rest.number < LEAST ||
+        static_cast<double>(rest.number) <= SCANT * static_cast<double>(own.number))
+        return false;
+    colour::Matrix spread = own.scatter();
+    const colour::Matrix other = rest.scatter();
+    for (std::size_t i = 0; i < 3; ++i)
+        for (std::size_t j = 0; j < 3; ++j)
+            spread[i][j] = (spread[i][j] + other[i][j]) / static_cast<double>(own.number + rest.number);
+    const double width = (spread[0][0] + spread[1][1] + spread[2][2]) / 3.0 + NOISE;
+    for (std::size_t i = 0; i < 3; ++i) spread[i][i] += width;
+    const colour::Vector here = own.mean(), there = rest.mean();
+    colour::Vector axis =
+        colour::times(colour::inverse(spread), {here[0] - there[0], here[1] - there[1], here[2] - there[2]});
+    const double length = std::abs(axis[0]) + std::abs(axis[1]) + std::abs(axis[2]);
+    if (!(length > 0.0)) return false;
+    for (double& part : axis) part *= GRAIN / length;
+    plane.resize(z(size));
+    for (std::ptrdiff_t i = 0; i < size; ++i) {
+        const std::uint8_t* colour = features + 3 * i;
+        const double at = axis[0] * colour[0] + axis[1] * colour[1] + axis[2] * colour[2];
+        plane[z(i)] = static_cast<std::int16_t>(std::lrint(at));
+    }
+    return true;
 }
 
 // The cell as far from its nucleus as its outline stays nearly convex.
@@ -137,6 +219,7 @@ bool outline(const Field& field, std::int32_t own, const Rules& rules, Drawn& dr
     Bytes body(z(size)), free(z(size)), rough(z(size));
     std::vector<double> reach(z(size));
     std::vector<std::int16_t> depth(z(size)), room;
+    Bytes features(3 * z(size));
     for (std::ptrdiff_t r = 0; r < box.rows(); ++r)
         for (std::ptrdiff_t c = 0; c < box.cols(); ++c) {
             const std::ptrdiff_t from = (box.top + r) * field.cols + box.left + c;
@@ -146,6 +229,7 @@ bool outline(const Field& field, std::int32_t own, const Rules& rules, Drawn& dr
             rough[to] = body[to] && field.nuclei[from];
             reach[to] = field.reach[from];
             depth[to] = field.depth[from];
+            std::copy_n(field.features + 3 * from, 3, features.begin() + static_cast<std::ptrdiff_t>(3 * to));
         }
     Bytes cell;
     compact({body.data(), box.rows(), box.cols()}, rough.data(), reach, rules, cell);
@@ -166,7 +250,7 @@ bool outline(const Field& field, std::int32_t own, const Rules& rules, Drawn& dr
     const double around = median_where(depth.data(), beside.data(), size, room);
     drawn.nucleus.resize(z(size));
     const Mask whole{drawn.cell.data(), box.rows(), box.cols()};
-    nucleus_of(depth.data(), whole, rough.data(), std::isnan(around) ? 0.0 : around, rules,
+    nucleus_of(depth.data(), features.data(), whole, rough.data(), std::isnan(around) ? 0.0 : around, rules,
                drawn.nucleus.data());
     if (shapes::count({drawn.nucleus.data(), box.rows(), box.cols()}) < LEAST) return false;
     drawn.inner = median_where(depth.data(), drawn.nucleus.data(), size, room);
@@ -175,38 +259,15 @@ bool outline(const Field& field, std::int32_t own, const Rules& rules, Drawn& dr
 
 }  // namespace
 
-void nucleus_of(const std::int16_t* depth, Mask cell, const std::uint8_t* rough, double around,
-                const Rules& rules, std::uint8_t* out) {
-    const std::ptrdiff_t size = cell.size(), rows = cell.rows, cols = cell.cols;
-    Bytes nucleus, grown, other(z(size));
-    std::vector<std::int16_t> room;
-    std::vector<std::int32_t> parts(z(size));
-    deeper_part(depth, cell, rough, rules, nucleus);
-    for (int round = 0; round < 2; ++round) {
-        const double inner = median_where(depth, nucleus.data(), size, room);
-        grow({nucleus.data(), rows, cols}, grown);
-        room.clear();
-        for (std::ptrdiff_t i = 0; i < size; ++i)
-            if (cell.data[i] && !grown[z(i)]) room.push_back(depth[i]);
-        const double members = static_cast<double>(shapes::count({nucleus.data(), rows, cols}));
-        const bool scant = static_cast<double>(room.size()) <= 0.1 * members;
-        const double outer = scant ? around : median(room);
-        const double threshold = outer + rules.edge * (inner - outer);
-        for (std::ptrdiff_t i = 0; i < size; ++i) grown[z(i)] = depth[i] > threshold && cell.data[i];
-        shapes::close_disc({grown.data(), rows, cols}, rules.closing * rules.radius, other.data());
-        for (std::ptrdiff_t i = 0; i < size; ++i) other[z(i)] = other[z(i)] && cell.data[i];
-        shapes::open_disc({other.data(), rows, cols}, std::max(1.0, rules.smooth * rules.radius),
-                          grown.data());
-        const double hole = rules.rim * static_cast<double>(shapes::count({grown.data(), rows, cols}));
-        shapes::fill_holes({grown.data(), rows, cols}, hole, other.data());
-        const std::int32_t n = shapes::label({other.data(), rows, cols}, parts.data());
-        if (n == 0) break;
-        auto area = shapes::areas(parts.data(), size, n);
-        area[0] = 0;
-        const double least = rules.lobe * static_cast<double>(*std::max_element(area.begin(), area.end()));
-        for (std::ptrdiff_t i = 0; i < size; ++i)
-            nucleus[z(i)] = static_cast<double>(area[static_cast<std::size_t>(parts[z(i)])]) >= least;
-    }
+void nucleus_of(const std::int16_t* depth, const std::uint8_t* features, Mask cell, const std::uint8_t* rough,
+                double around, const Rules& rules, std::uint8_t* out) {
+    Bytes nucleus, inside(z(cell.size()));
+    shapes::erode_disc(cell, rules.skin * rules.radius, inside.data());
+    deeper_part(depth, cell, inside, rough, rules, nucleus);
+    std::vector<std::int16_t> plane;
+    if (grow_again(depth, cell, around, rules, nucleus) && grow_again(depth, cell, around, rules, nucleus) &&
+        colour_axis(features, inside, nucleus, cell, plane))
+        grow_again(plane.data(), cell, around, rules, nucleus);
     std::copy(nucleus.begin(), nucleus.end(), out);
 }
 

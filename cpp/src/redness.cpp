@@ -4,70 +4,23 @@
 #include <array>
 #include <cmath>
 
+#include "moments.hpp"
+
 namespace fastpgs::redness {
 
 namespace {
 
-using Vector = std::array<double, 3>;
-using Matrix = std::array<Vector, 3>;
+using colour::dot;
+using colour::inverse;
+using colour::Matrix;
+using colour::Moments;
+using colour::times;
+using colour::Vector;
 
 constexpr double RED_WIDTH = 9.0;     // added to the variances of red cells, levels squared
 constexpr double SHARED_WIDTH = 4.0;  // and to those of the discriminant
 constexpr double FEW = 0.1;           // share of strange colours below which the strangest tenth is taken
 constexpr int ROUNDS = 5;
-
-// Mean and covariance (sums of squares over the number, less one where asked) of some colours, from exact
-// sums.
-struct Moments {
-    std::int64_t number = 0;
-    std::array<std::int64_t, 3> sum{};
-    std::array<std::array<std::int64_t, 3>, 3> products{};
-
-    void add(const std::uint8_t* colour) {
-        ++number;
-        for (std::size_t i = 0; i < 3; ++i) {
-            sum[i] += colour[i];
-            for (std::size_t j = i; j < 3; ++j) products[i][j] += colour[i] * colour[j];
-        }
-    }
-    Vector mean() const {
-        Vector out;
-        for (std::size_t i = 0; i < 3; ++i)
-            out[i] = static_cast<double>(sum[i]) / static_cast<double>(number);
-        return out;
-    }
-    // Sums of products of deviations.
-    Matrix scatter() const {
-        Matrix out;
-        for (std::size_t i = 0; i < 3; ++i)
-            for (std::size_t j = i; j < 3; ++j) {
-                const double square = static_cast<double>(sum[i]) * static_cast<double>(sum[j]);
-                out[i][j] = out[j][i] =
-                    static_cast<double>(products[i][j]) - square / static_cast<double>(number);
-            }
-        return out;
-    }
-};
-
-Matrix inverse(const Matrix& m) {
-    const auto minor = [&](std::size_t i, std::size_t j) {
-        const std::size_t a = (i + 1) % 3, b = (i + 2) % 3, c = (j + 1) % 3, d = (j + 2) % 3;
-        return m[a][c] * m[b][d] - m[a][d] * m[b][c];
-    };
-    const double determinant = m[0][0] * minor(0, 0) + m[0][1] * minor(0, 1) + m[0][2] * minor(0, 2);
-    Matrix out;
-    for (std::size_t i = 0; i < 3; ++i)
-        for (std::size_t j = 0; j < 3; ++j) out[j][i] = minor(i, j) / determinant;
-    return out;
-}
-
-Vector times(const Matrix& m, const Vector& v) {
-    Vector out;
-    for (std::size_t i = 0; i < 3; ++i) out[i] = m[i][0] * v[0] + m[i][1] * v[1] + m[i][2] * v[2];
-    return out;
-}
-
-double dot(const Vector& a, const Vector& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
 Vector median(const Colours& colours) {
     Vector out;

@@ -97,6 +97,7 @@ def draw_cells(
     nuclei: npt.NDArray[np.bool_],
     reach: npt.NDArray[np.float64],
     depth: npt.NDArray[np.int16],
+    features: npt.NDArray[np.uint8],
     rules: dict[str, Any],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]: ...
 def body_markers(

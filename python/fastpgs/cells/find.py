@@ -288,4 +288,4 @@ def _draw(
     given |= {name: getattr(cytoplasm, name) for name in ("tongue_core", "tongue_length", "tongue_neck")}
     if typical_depth is not None:
         given["typical_depth"] = typical_depth
-    return _core.draw_cells(bodies, n, seeds.nuclei, region.reach, stain.depth, given)
+    return _core.draw_cells(bodies, n, seeds.nuclei, region.reach, stain.depth, stain.features, given)
