@@ -128,6 +128,7 @@ outlines::Rules rules_of(const py::dict& given) {
     rules.rim = number("rim");
     rules.opening = number("opening");
     rules.vacuole = number("vacuole");
+    rules.outline = number("outline");
     rules.solid = number("solid");
     rules.tongue = {number("tongue_core"), number("tongue_length"), number("tongue_neck")};
     rules.faintest = number("faintest");

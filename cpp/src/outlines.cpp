@@ -188,6 +188,31 @@ void compact(Mask body, const std::uint8_t* rough, const std::vector<double>& re
     }
 }
 
+// A cell's outline as smooth as one draws it: notches and outgrowths narrower than twice a share of its
+// inscribed radius are closed and cut, in place. The closing may take free pixels alone, and no nucleus is cut.
+void smooth_outline(Bytes& cell, const Bytes& may, const Bytes& rough, const Box& box, double share) {
+    const std::ptrdiff_t rows = box.rows(), cols = box.cols();
+    std::vector<double> away(cell.size());
+    shapes::distance({cell.data(), rows, cols}, away.data());
+    const double radius = share * *std::max_element(away.begin(), away.end());
+    // Room for the disc, lest what lies beyond the box counts as closed.
+    const auto room = static_cast<std::ptrdiff_t>(std::ceil(radius)) + 1;
+    const std::ptrdiff_t height = rows + 2 * room, width = cols + 2 * room;
+    Bytes wide(z(height * width)), closed(z(height * width));
+    for (std::ptrdiff_t r = 0; r < rows; ++r)
+        std::copy_n(cell.begin() + r * cols, cols, wide.begin() + (r + room) * width + room);
+    shapes::close_disc({wide.data(), height, width}, radius, closed.data());
+    for (std::ptrdiff_t r = 0; r < rows; ++r)
+        for (std::ptrdiff_t c = 0; c < cols; ++c) {
+            const std::size_t i = z(r * cols + c);
+            cell[i] = cell[i] || (closed[z((r + room) * width + c + room)] && may[i]);
+        }
+    Bytes opened(cell.size());
+    shapes::open_disc({cell.data(), rows, cols}, radius, opened.data());
+    for (std::size_t i = 0; i < cell.size(); ++i) opened[i] |= rough[i] && cell[i];
+    shapes::touching({opened.data(), rows, cols}, rough.data(), cell.data());
+}
+
 struct Drawn {
     Box box;
     Bytes cell, nucleus;
@@ -225,7 +250,7 @@ bool outline(const Field& field, std::int32_t own, const Rules& rules, Drawn& dr
             const std::ptrdiff_t from = (box.top + r) * field.cols + box.left + c;
             const std::size_t to = z(r * box.cols() + c);
             body[to] = field.bodies[from] == own;
-            free[to] = field.bodies[from] == 0;
+            free[to] = field.bodies[from] == 0 || body[to];
             rough[to] = body[to] && field.nuclei[from];
             reach[to] = field.reach[from];
             depth[to] = field.depth[from];
@@ -241,11 +266,12 @@ bool outline(const Field& field, std::int32_t own, const Rules& rules, Drawn& dr
                             drawn.cell.data());
         cell = drawn.cell;
         shapes::touching({cell.data(), box.rows(), box.cols()}, rough.data(), drawn.cell.data());
+        smooth_outline(drawn.cell, free, rough, box, rules.outline);
     }
     Bytes& beside = cell;
     for (std::size_t i = 0; i < z(size); ++i) {
-        drawn.cell[i] = drawn.cell[i] && (body[i] || free[i]);
-        beside[i] = !drawn.cell[i] && free[i];
+        drawn.cell[i] = drawn.cell[i] && free[i];
+        beside[i] = !drawn.cell[i] && free[i] && !body[i];
     }
     const double around = median_where(depth.data(), beside.data(), size, room);
     drawn.nucleus.resize(z(size));

@@ -11,6 +11,7 @@ struct Rules {
     double radius;                                            // typical radius of a nucleus, pixels
     double edge, closing, smooth, lobe, contrast, skin, rim;  // of a nucleus
     double opening, vacuole;                                  // of a cell: pixels, and pixels of area
+    double outline;                                           // share of its inscribed radius to smooth by
     double solid;                                             // solidity from which on an outline is compact
     shapes::TongueRules tongue;                               // of a cell that is not outlined already
     double faintest;                                          // of the typical depth of a nucleus

@@ -43,6 +43,9 @@ class CytoplasmRules(NamedTuple):
     tongue_length: float = 0.35  # outgrowths of the core longer than this, in inscribed radii,
     tongue_neck: float = 0.9  # and than this many times the contact by which they hold, are neighbours
     hole: float = 0.01  # larger holes, in typical nuclear areas, may be gaps between cells
+    alone: float = 0.92  # stained blobs of this solidity that touch nothing need no telling apart either
+    alone_opening: float = 0.3  # where no colour tells, contacts narrower than twice this do not count
+    outline: float = 0.1  # notches and outgrowths narrower than twice this share of a cell's inscribed radius
     vacuole: float = 0.1  # larger holes of a single cell are no vacuoles
     pale: float = 0.75  # red cells paler than this share of the cytoplasm need no telling apart
     outlier: float = 6.0  # squared Mahalanobis distance from which on a colour is not a red cell's
@@ -136,16 +139,46 @@ def find_cytoplasm(
         if tone.model is not None:
             odds = _core.model_odds(stain.features, tone.model, MOST_ODDS, size)
     stained = (strength > ground + rules.edge * (tone.level - ground)) & stain.valid & ~nuclei
+    opening = max(1.0, rules.opening * radius)
+    untold = tone.limit == rules.halo
+    alone: Bool | None = None
     if odds is not None:
+        contact = max(1.0, rules.alone_opening * radius) if untold else opening
+        alone = _alone(stained, nuclei, away, rules, radius, contact)
         prior = np.clip(2.0 * (rules.even - away), -4.0, 4.0)
         stained &= ~shapes.open_disc(stained & (odds + prior < 0), max(1.0, rules.red * radius))
-    if tone.limit == rules.halo:
+    if untold:
         stained &= distance < rules.halo * part
     else:
         stained &= away < tone.limit
-    mask = shapes.open_disc(stained | nuclei, max(1.0, rules.opening * radius)) | nuclei
+    if alone is not None:
+        stained |= alone
+    mask = shapes.open_disc(stained | nuclei, opening) | nuclei
     mask = shapes.fill_holes(mask, rules.hole * np.pi * radius**2) & stain.valid
     return Region(shapes.touching(mask, nuclei & stain.valid), away, tone)
+
+
+def _alone(
+    stained: Bool, nuclei: Bool, away: Float, rules: CytoplasmRules, radius: float, opening: float
+) -> Bool:
+    """Stained blobs around nuclei that touch neither other cells nor the frame: nearly convex, as one cell is.
+
+    Whatever its colour, all of such a blob is cell. ``opening`` pixels: narrower contacts do not count.
+    """
+    whole = shapes.open_disc(stained | nuclei, opening) | nuclei
+    whole = shapes.fill_holes(whole, rules.vacuole * np.pi * radius**2)
+    parts, n = shapes.label(whole)
+    keep = np.zeros(n + 1, bool)
+    keep[parts[nuclei]] = True
+    keep[parts[away >= rules.reach]] = False
+    keep[np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])] = False
+    for i in np.flatnonzero(keep):
+        own = parts == i
+        rows, cols = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
+        box = own[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+        keep[i] = shapes.solidity(box) >= rules.alone
+    chosen: Bool = keep[parts] & stained
+    return chosen
 
 
 def _tone(

@@ -279,6 +279,7 @@ def _draw(
         "radius": seeds.radius,
         "opening": max(1.0, cytoplasm.opening * seeds.radius),
         "vacuole": cytoplasm.vacuole * np.pi * seeds.radius**2,
+        "outline": cytoplasm.outline,
         "solid": 0.0 if stain.surround else SOLID,
         "faintest": FAINTEST,
         "reaches": list(REACHES),
