@@ -158,8 +158,8 @@ std::tuple<LabelArray, LabelArray> draw_cells(const LabelArray& bodies, std::int
     const outlines::Rules rules = rules_of(given);
     LabelArray cells({rough.rows, rough.cols}), inner({rough.rows, rough.cols});
     std::int32_t *cell = cells.mutable_data(), *nucleus = inner.mutable_data();
-    const outlines::Field field{rough.rows, rough.cols,   bodies.data(),
-                                rough.data, reach.data(), depth.data(), colours.rgb};
+    const outlines::Field field{rough.rows,   rough.cols,   bodies.data(), rough.data,
+                                reach.data(), depth.data(), colours.rgb};
     const Released released;
     std::fill_n(cell, rough.size(), 0);
     std::fill_n(nucleus, rough.size(), 0);

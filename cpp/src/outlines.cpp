@@ -132,9 +132,10 @@ bool grow_again(const std::int16_t* plane, Mask cell, double around, const Rules
     return true;
 }
 
-// The axis of colour that tells this nucleus from its own cytoplasm, as a plane that rises towards the nucleus:
-// Fisher's discriminant (doi:10.1111/j.1469-1809.1936.tb02137.x), its spread made rounder by as much as it is
-// wide, because two regions of one cell are a small sample. False where there is hardly any cytoplasm.
+// The axis of colour that tells this nucleus from its own cytoplasm, as a plane that rises towards the
+// nucleus: Fisher's discriminant (doi:10.1111/j.1469-1809.1936.tb02137.x), its spread made rounder by as much
+// as it is wide, because two regions of one cell are a small sample. False where there is hardly any
+// cytoplasm.
 bool colour_axis(const std::uint8_t* features, const Bytes& inside, const Bytes& nucleus, Mask cell,
                  std::vector<std::int16_t>& plane) {
     const std::ptrdiff_t size = cell.size();
@@ -189,7 +190,8 @@ void compact(Mask body, const std::uint8_t* rough, const std::vector<double>& re
 }
 
 // A cell's outline as smooth as one draws it: notches and outgrowths narrower than twice a share of its
-// inscribed radius are closed and cut, in place. The closing may take free pixels alone, and no nucleus is cut.
+// inscribed radius are closed and cut, in place. The closing may take free pixels alone, and no nucleus is
+// cut.
 void smooth_outline(Bytes& cell, const Bytes& may, const Bytes& rough, const Box& box, double share) {
     const std::ptrdiff_t rows = box.rows(), cols = box.cols();
     std::vector<double> away(cell.size());

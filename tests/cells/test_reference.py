@@ -51,11 +51,14 @@ def test_a_window_without_glass_keeps_the_stain_of_the_slide(
     image: npt.NDArray[np.uint8], reference: Reference
 ) -> None:
     cells = find_cells(image, reference=reference)
-    top, left, bottom, right = (int(cells.table[f"bbox-{i}"][5]) for i in range(4))
+    # The largest is a blast: red granules, which are told by what stands alone, need some glass around.
+    largest = int(cells.table["area"].argmax())
+    top, left, bottom, right = (int(cells.table[f"bbox-{i}"][largest]) for i in range(4))
     window = image[top:bottom, left:right]
     own = find_cells(window, reference=reference)
     assert len(own) >= 1
-    assert abs(int(own.table["area"].max()) - int(cells.table["area"][5])) < 0.1 * cells.table["area"][5]
+    area = int(cells.table["area"][largest])
+    assert abs(int(own.table["area"].max()) - area) < 0.1 * area
 
 
 def test_a_reference_survives_json(image: npt.NDArray[np.uint8], reference: Reference) -> None:

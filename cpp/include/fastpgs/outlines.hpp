@@ -21,15 +21,15 @@ struct Rules {
 
 struct Field {
     std::ptrdiff_t rows, cols;
-    const std::int32_t* bodies;  // 1..n, 0: none
-    const std::uint8_t* nuclei;  // rough
-    const double* reach;         // distance from the nucleus in nuclear radii
-    const std::int16_t* depth;   // rises from background to nucleus
+    const std::int32_t* bodies;    // 1..n, 0: none
+    const std::uint8_t* nuclei;    // rough
+    const double* reach;           // distance from the nucleus in nuclear radii
+    const std::int16_t* depth;     // rises from background to nucleus
     const std::uint8_t* features;  // three a pixel
 };
 
-// The nucleus of one cell, grown within thresholds of its own, first of depth, then of the colour that tells it
-// from the cell's own cytoplasm; out is rows x cols of `cell`.
+// The nucleus of one cell, grown within thresholds of its own, first of depth, then of the colour that tells
+// it from the cell's own cytoplasm; out is rows x cols of `cell`.
 void nucleus_of(const std::int16_t* depth, const std::uint8_t* features, shapes::Mask cell,
                 const std::uint8_t* rough, double around, const Rules& rules, std::uint8_t* out);
 

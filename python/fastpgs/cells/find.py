@@ -53,7 +53,8 @@ def find_cells(
        nuclear score; the nuclear pivots' pixels, cleaned, are rough nuclei.
     2. Cytoplasm grows connectedly from them through stained pixels that are no red cells.
     3. Cells are split where the outline has a neck; lobes within one outline stay one cell.
-    4. In each cell the nucleus grows once more, within a threshold between its own and its cytoplasm's pivot.
+    4. In each cell the nucleus grows once more, within a threshold between its own and its cytoplasm's pivot, first
+       of depth, then of the colour that tells the two apart.
 
     Parameters
     ----------
@@ -269,9 +270,10 @@ def _draw(
     """Outline and nucleus of every body.
 
     A cell's outline lies as far from its nucleus as it stays nearly convex, without what sticks out of it by a
-    narrow contact; holes up to a vacuole's size are its own. Its nucleus is grown once more, within a threshold of
+    narrow contact, smoothed; holes up to a vacuole's size are its own. Its nucleus is grown once more, within a threshold of
     its own: the nucleus's pivot is the median depth of its members, its rival the median of the cell's cytoplasm
-    (of what lies around where a cell has hardly any), and the threshold lies between the two, two rounds. Cells
+    (of what lies around where a cell has hardly any), and the threshold lies between the two, two rounds; a third
+    goes along the axis of colour that tells this nucleus from this cytoplasm. Cells
     far paler than the typical nucleus are smudges and left out. A cell cut out on black is outlined already.
     """
     cytoplasm, rules = CytoplasmRules(), NucleusRules()

@@ -1,0 +1,172 @@
+"""The outline and the nucleus of one cell, drawn by ``_core.draw_cells`` where the truth is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from fastpgs import _core
+from fastpgs.cells.cytoplasm import CytoplasmRules, _alone
+from fastpgs.cells.nuclei import NucleusRules
+
+SIDE = 96
+RADIUS = 16.0  # of the nucleus
+GLASS, CYTOPLASM, GRANULES, NUCLEUS = (0, 64, 64), (80, 125, 160), (104, 142, 160), (120, 150, 100)
+
+
+def disc(row: float, col: float, radius: float) -> npt.NDArray[np.bool_]:
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    inside: npt.NDArray[np.bool_] = (rows - row) ** 2 + (cols - col) ** 2 <= radius**2
+    return inside
+
+
+def draw(
+    body: npt.NDArray[np.bool_], rough: npt.NDArray[np.bool_], features: npt.NDArray[np.uint8], **changed: Any
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    rules = {**NucleusRules()._asdict(), **CytoplasmRules()._asdict()}
+    rules |= {
+        "radius": RADIUS,
+        "opening": 1.6,
+        "vacuole": 80.0,
+        "solid": 0.82,
+        "faintest": 0.5,
+        "edge": 0.535,
+    }
+    rules |= {"reaches": [1.2, 0.5, 0.0], "smooth": NucleusRules().smooth} | changed
+    depth = features[..., 0].astype(np.int16) + features[..., 1] - 64
+    labels, nuclei = _core.draw_cells(
+        body.astype(np.int32), 1, rough, np.zeros(body.shape), depth, features, rules
+    )
+    return labels > 0, nuclei > 0
+
+
+def dice(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
+    return float(2.0 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b)))
+
+
+def paint(*layers: tuple[npt.NDArray[np.bool_], tuple[int, int, int]]) -> npt.NDArray[np.uint8]:
+    noise = np.random.default_rng(1).integers(-4, 5, (SIDE, SIDE, 3))
+    features = np.empty((SIDE, SIDE, 3), int)
+    features[:] = GLASS
+    for where, colour in layers:
+        features[where] = colour
+    return np.clip(features + noise, 0, 255).astype(np.uint8)
+
+
+def test_granules_as_deep_as_the_nucleus_are_told_by_colour() -> None:
+    body, nucleus = disc(48, 48, 38), disc(42, 42, RADIUS)
+    granules = disc(58, 60, 9) & ~nucleus
+    features = paint((body, CYTOPLASM), (granules, GRANULES), (nucleus, NUCLEUS))
+    deep = features[..., 0].astype(int) + features[..., 1]
+    middle = (np.median(deep[nucleus]) + np.median(deep[body & ~nucleus & ~granules])) / 2.0
+    assert np.median(deep[granules]) > middle + 5.0  # nearer to the nucleus than to the cytoplasm
+    _, found = draw(body, nucleus, features)
+    assert dice(found, nucleus) > 0.96
+    # Of a picture without colours depth is all there is, and the granules count.
+    grey = features.copy()
+    grey[..., 2] = 64
+    _, found = draw(body, nucleus, grey)
+    assert np.count_nonzero(found & granules) > 0.8 * np.count_nonzero(granules)
+
+
+@pytest.mark.parametrize("colour", [NUCLEUS, CYTOPLASM])
+def test_a_cell_of_one_colour_keeps_its_nucleus(colour: tuple[int, int, int]) -> None:
+    """No cytoplasm to compare with, or none that differs: no axis of colour, no accident."""
+    body = disc(48, 48, RADIUS)
+    cell, nucleus = draw(body, body, paint((body, colour)))
+    assert dice(cell, body) > 0.97
+    assert dice(nucleus, body) > 0.9
+    flat = np.empty((SIDE, SIDE, 3), np.uint8)
+    flat[:] = colour
+    cell, nucleus = draw(disc(48, 48, 38), body, flat)
+    assert not nucleus.any() or dice(nucleus, body) > 0.9
+
+
+def test_outlines_are_smooth() -> None:
+    body, nucleus = disc(48, 48, 34), disc(48, 48, RADIUS)
+    ragged = body.copy()
+    ragged[12:24, 47:50] = False  # a notch
+    ragged[40:44, 80:92] = True  # and a hair, each narrower than a tenth of the cell
+    features = paint((ragged, CYTOPLASM), (nucleus, NUCLEUS))
+    rules = {"tongue_length": 9.0}  # no tongues cut
+    cell, _ = draw(ragged, nucleus, features, **rules)
+    assert dice(cell, body) > 0.99
+    assert not cell[:, 88:].any()
+    assert cell[16:24, 47:50].all()
+    as_is, _ = draw(ragged, nucleus, features, **rules, outline=0.0)
+    np.testing.assert_array_equal(as_is, ragged)
+    cut_out, _ = draw(ragged, nucleus, features, **rules, solid=0.0)  # on black the outline is not judged
+    np.testing.assert_array_equal(cut_out, ragged)
+
+
+def test_smoothing_takes_nothing_from_a_neighbour_or_the_nucleus() -> None:
+    left, right = disc(48, 30, 20), disc(48, 68, 20)
+    right &= ~left
+    bodies = np.where(left, 1, np.where(right, 2, 0)).astype(np.int32)
+    nuclei = disc(48, 30, 12) | disc(48, 68, 12)
+    nuclei[30:34, 66:69] = True  # a thin lobe, not to be cut off
+    features = paint((left | right, CYTOPLASM), (nuclei, NUCLEUS))
+    rules = {**NucleusRules()._asdict(), **CytoplasmRules()._asdict()}
+    rules |= {
+        "radius": RADIUS,
+        "opening": 1.6,
+        "vacuole": 80.0,
+        "solid": 0.82,
+        "faintest": 0.5,
+        "edge": 0.535,
+    }
+    rules |= {"reaches": [1.2, 0.5, 0.0], "smooth": NucleusRules().smooth}
+    depth = features[..., 0].astype(np.int16) + features[..., 1] - 64
+    labels, _ = _core.draw_cells(bodies, 2, nuclei, np.zeros(bodies.shape), depth, features, rules)
+    assert labels.max() == 2
+    assert not ((labels == 1) & right).any()
+    assert not ((labels == 2) & left).any()
+    assert (labels[nuclei & left] == 1).all()
+    assert (labels[nuclei & right] == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        ([], True),
+        ([disc(48, 67, 20)], False),  # a red cell touches it: the outline of both is not convex
+        ([disc(48, 72, 20)], True),  # one lies apart
+    ],
+)
+def test_blobs_that_touch_nothing_stand_alone(beside: list[npt.NDArray[np.bool_]], expected: bool) -> None:
+    blob, nucleus = disc(48, 26, 22), disc(46, 28, RADIUS)
+    stained = np.logical_or.reduce([blob, *beside])
+    chosen = _alone(stained & ~nucleus, nucleus, np.zeros((SIDE, SIDE)), CytoplasmRules(), RADIUS, 1.6)
+    assert chosen.any() == expected
+    if expected:
+        assert dice(chosen | nucleus, blob) > 0.995
+
+
+def test_what_the_frame_cuts_does_not_stand_alone() -> None:
+    blob, nucleus = disc(48, 24, 30), disc(44, 26, RADIUS)
+    chosen = _alone(blob & ~nucleus, nucleus, np.zeros((SIDE, SIDE)), CytoplasmRules(), RADIUS, 1.6)
+    assert not chosen.any()
+
+
+def test_what_reaches_too_far_does_not_stand_alone() -> None:
+    blob, nucleus = disc(48, 48, 30), disc(48, 48, 8)
+    away = np.where(disc(48, 48, 29), 0.0, CytoplasmRules().reach)
+    assert not _alone(blob & ~nucleus, nucleus, away, CytoplasmRules(), 8.0, 1.0).any()
+
+
+def test_features_must_fit() -> None:
+    body = disc(48, 48, 30)
+    with pytest.raises(ValueError, match=r"features must have shape \(96, 96, 3\)"):
+        rules = {**NucleusRules()._asdict(), **CytoplasmRules()._asdict()}
+        _core.draw_cells(
+            body.astype(np.int32),
+            1,
+            body,
+            np.zeros(body.shape),
+            np.zeros(body.shape, np.int16),
+            np.zeros((4, 4, 3), np.uint8),
+            rules,
+        )
