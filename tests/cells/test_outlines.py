@@ -16,6 +16,17 @@ SIDE = 96
 RADIUS = 16.0  # of the nucleus
 GLASS, CYTOPLASM, GRANULES, NUCLEUS = (0, 64, 64), (80, 125, 160), (104, 142, 160), (120, 150, 100)
 
+RULES: dict[str, Any] = {
+    **CytoplasmRules()._asdict(),
+    **NucleusRules()._asdict(),  # its edge, not the cytoplasm's
+    "radius": RADIUS,
+    "opening": 1.6,
+    "vacuole": 80.0,
+    "solid": 0.82,
+    "faintest": 0.5,
+    "reaches": [1.2, 0.5, 0.0],
+}
+
 
 def disc(row: float, col: float, radius: float) -> npt.NDArray[np.bool_]:
     rows, cols = np.mgrid[:SIDE, :SIDE]
@@ -120,7 +131,7 @@ def test_smoothing_takes_nothing_from_a_neighbour_or_the_nucleus() -> None:
     }
     rules |= {"reaches": [1.2, 0.5, 0.0], "smooth": NucleusRules().smooth}
     depth = features[..., 0].astype(np.int16) + features[..., 1] - 64
-    labels, _ = _core.draw_cells(bodies, 2, nuclei, np.zeros(bodies.shape), depth, features, rules)
+    labels, _ = _core.draw_cells(bodies, 2, nuclei, np.zeros(bodies.shape), depth, features, RULES)
     assert labels.max() == 2
     assert not ((labels == 1) & right).any()
     assert not ((labels == 2) & left).any()
@@ -159,14 +170,6 @@ def test_what_reaches_too_far_does_not_stand_alone() -> None:
 
 def test_features_must_fit() -> None:
     body = disc(48, 48, 30)
+    bodies, reach, depth = body.astype(np.int32), np.zeros(body.shape), np.zeros(body.shape, np.int16)
     with pytest.raises(ValueError, match=r"features must have shape \(96, 96, 3\)"):
-        rules = {**NucleusRules()._asdict(), **CytoplasmRules()._asdict()}
-        _core.draw_cells(
-            body.astype(np.int32),
-            1,
-            body,
-            np.zeros(body.shape),
-            np.zeros(body.shape, np.int16),
-            np.zeros((4, 4, 3), np.uint8),
-            rules,
-        )
+        _core.draw_cells(bodies, 1, body, reach, depth, np.zeros((4, 4, 3), np.uint8), {})

@@ -45,7 +45,9 @@ class CytoplasmRules(NamedTuple):
     hole: float = 0.01  # larger holes, in typical nuclear areas, may be gaps between cells
     alone: float = 0.92  # stained blobs of this solidity that touch nothing need no telling apart either
     alone_opening: float = 0.3  # where no colour tells, contacts narrower than twice this do not count
-    outline: float = 0.1  # notches and outgrowths narrower than twice this share of a cell's inscribed radius
+    outline: float = (
+        0.1  # notches and outgrowths narrower than twice this share of a cell's inscribed radius go
+    )
     vacuole: float = 0.1  # larger holes of a single cell are no vacuoles
     pale: float = 0.75  # red cells paler than this share of the cytoplasm need no telling apart
     outlier: float = 6.0  # squared Mahalanobis distance from which on a colour is not a red cell's

@@ -270,10 +270,10 @@ def _draw(
     """Outline and nucleus of every body.
 
     A cell's outline lies as far from its nucleus as it stays nearly convex, without what sticks out of it by a
-    narrow contact, smoothed; holes up to a vacuole's size are its own. Its nucleus is grown once more, within a threshold of
-    its own: the nucleus's pivot is the median depth of its members, its rival the median of the cell's cytoplasm
-    (of what lies around where a cell has hardly any), and the threshold lies between the two, two rounds; a third
-    goes along the axis of colour that tells this nucleus from this cytoplasm. Cells
+    narrow contact, smoothed; holes up to a vacuole's size are its own. Its nucleus is grown once more, within a
+    threshold of its own: the nucleus's pivot is the median depth of its members, its rival the median of the
+    cell's cytoplasm (of what lies around where a cell has hardly any), and the threshold lies between the two, two
+    rounds; a third goes along the axis of colour that tells this nucleus from this cytoplasm. Cells
     far paler than the typical nucleus are smudges and left out. A cell cut out on black is outlined already.
     """
     cytoplasm, rules = CytoplasmRules(), NucleusRules()
