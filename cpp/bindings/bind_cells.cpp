@@ -79,7 +79,7 @@ std::tuple<DoubleArray, IndexArray> nearest(const MaskArray& mask) {
     {
         const Released released;
         std::vector<std::ptrdiff_t> found(static_cast<std::size_t>(in.size()));
-        shapes::nearest(in, distance, found.data());
+        shapes::nearest(shapes::pack(in), distance, found.data());
         std::copy(found.begin(), found.end(), at);
     }
     return {out, index};
@@ -90,7 +90,7 @@ DoubleArray distance(const MaskArray& mask) {
     DoubleArray out({in.rows, in.cols});
     double* data = out.mutable_data();
     const Released released;
-    shapes::distance(in, data);
+    shapes::distance(shapes::pack(in), data);
     return out;
 }
 
@@ -222,14 +222,14 @@ std::vector<std::int64_t> spread_pivots(const ShortArray& score, const MaskArray
     return stain::spread(score.data(), used.data, used.size(), k);
 }
 
-LabelArray body_markers(const DoubleArray& distance, const LabelArray& region, double neck) {
-    if (region.ndim() != 2) throw std::invalid_argument("region must have two dimensions");
-    const std::ptrdiff_t rows = region.shape(0), cols = region.shape(1);
-    same_shape(distance, rows, cols, "distance");
-    LabelArray out({rows, cols});
+LabelArray body_markers(const DoubleArray& distance, const MaskArray& region, double neck) {
+    const shapes::Mask where = mask_of(region);
+    same_shape(distance, where.rows, where.cols, "distance");
+    LabelArray out({where.rows, where.cols});
     std::int32_t* data = out.mutable_data();
     const Released released;
-    bodies::markers(distance.data(), region.data(), rows, cols, neck, data);
+    bodies::markers(distance.data(), shapes::components(shapes::pack(where)), where.rows, where.cols, neck,
+                    data);
     return out;
 }
 
@@ -241,7 +241,7 @@ LabelArray merge_bodies(const LabelArray& given, const MaskArray& nuclei, double
     std::int32_t* data = out.mutable_data();
     std::copy_n(given.data(), rough.size(), data);
     const Released released;
-    bodies::merge(data, rough.data, rough.rows, rough.cols, {vacuole, most, nearly_convex});
+    bodies::merge(data, shapes::pack(rough), {vacuole, most, nearly_convex});
     return out;
 }
 
@@ -259,7 +259,7 @@ std::tuple<LabelArray, std::int32_t, double> split_bodies(const MaskArray& regio
     std::int32_t n = 0;
     {
         const Released released;
-        n = bodies::split(where, rough, rules, typical, data);
+        n = bodies::split(shapes::pack(where), shapes::pack(rough), rules, typical, data);
     }
     return {out, n, typical};
 }
@@ -436,10 +436,10 @@ void bind_cells(py::module_& module) {
     disc("open_disc", shapes::open_disc);
     disc("close_disc", shapes::close_disc);
     module.def(
-        "hull_area", [](const MaskArray& mask) { return shapes::hull_area(mask_of(mask)); },
+        "hull_area", [](const MaskArray& mask) { return shapes::hull_area(shapes::pack(mask_of(mask))); },
         "mask"_a.noconvert());
     module.def(
-        "solidity", [](const MaskArray& mask) { return shapes::solidity(mask_of(mask)); },
+        "solidity", [](const MaskArray& mask) { return shapes::solidity(shapes::pack(mask_of(mask))); },
         "mask"_a.noconvert());
     module.def("cut_tongues", &cut_tongues, "mask"_a.noconvert(), "kept"_a.noconvert(), "core"_a, "length"_a,
                "neck"_a);

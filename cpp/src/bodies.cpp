@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <map>
 #include <numeric>
-#include <set>
 #include <utility>
 
 #include "fastpgs/interrupt.hpp"
@@ -12,9 +13,11 @@ namespace fastpgs::bodies {
 
 namespace {
 
+using shapes::Bits;
 using shapes::Box;
-using shapes::Bytes;
 using shapes::Mask;
+using shapes::Parts;
+using shapes::Run;
 
 constexpr double LOWEST = 0.25;  // of the highest peak of its part: lower ones are the outline's unrest
 
@@ -22,16 +25,71 @@ constexpr double FINE = 4096.0;  // of a pixel
 
 std::size_t z(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
 
+// Means of 3 x 3 distances, in fractions of a pixel: whole numbers, so that no tie is broken by rounding that
+// depends on where a cell lies. Known around the parts only.
+class Smooth {
+  public:
+    Smooth(const double* distance, const Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols) {
+        top_ = rows;
+        left_ = cols;
+        std::ptrdiff_t bottom = 0, right = 0;
+        for (const Run& run : parts.runs) {
+            top_ = std::min<std::ptrdiff_t>(top_, run.row);
+            left_ = std::min<std::ptrdiff_t>(left_, run.begin);
+            bottom = run.row + 1;
+            right = std::max<std::ptrdiff_t>(right, run.end);
+        }
+        if (parts.n == 0) return;
+        stride_ = right - left_ + 2 * MARGIN;
+        top_ -= MARGIN;
+        left_ -= MARGIN;
+        values_.assign(z((bottom + MARGIN - top_) * stride_), -1);  // beyond the frame
+        const std::ptrdiff_t first = std::max<std::ptrdiff_t>(left_, 0),
+                             last = std::min(right + MARGIN, cols);
+        std::vector<double> sums(z(last - first + 2), 0.0);
+        const std::vector<double> nothing(z(cols), 0.0);
+        const auto row = [&](std::ptrdiff_t r) {
+            return r < 0 || r >= rows ? nothing.data() : distance + r * cols;
+        };
+        for (std::ptrdiff_t r = std::max<std::ptrdiff_t>(top_, 0); r < std::min(bottom + MARGIN, rows); ++r) {
+            poll(z(r), 16);
+            const double *above = row(r - 1), *own = row(r), *below = row(r + 1);
+            const auto column = [&](std::ptrdiff_t c) { return above[c] + own[c] + below[c]; };
+            double* sum = sums.data() + 1;  // of column first + i at i
+            sum[-1] = first > 0 ? column(first - 1) : 0.0;
+            sum[last - first] = last < cols ? column(last) : 0.0;
+            for (std::ptrdiff_t c = first; c < last; ++c) sum[c - first] = column(c);
+            std::int32_t* to = values_.data() + at(r, first);
+            for (std::ptrdiff_t i = 0; i < last - first; ++i) {
+                const double mean = (sum[i - 1] + sum[i] + sum[i + 1]) * (FINE / 9.0);
+                to[i] = static_cast<std::int32_t>(std::min(mean, MOST) + 0.5);
+            }
+        }
+    }
+
+    const std::int32_t* row(std::ptrdiff_t r, std::ptrdiff_t c) const { return values_.data() + at(r, c); }
+    std::ptrdiff_t stride() const { return stride_; }
+    std::int32_t operator()(std::ptrdiff_t r, std::ptrdiff_t c) const { return *row(r, c); }
+
+  private:
+    static constexpr std::ptrdiff_t MARGIN = 2;  // as far as peaks look around
+    static constexpr double MOST = std::numeric_limits<std::int32_t>::max() - 1.0;
+
+    std::ptrdiff_t at(std::ptrdiff_t r, std::ptrdiff_t c) const { return (r - top_) * stride_ + c - left_; }
+
+    std::ptrdiff_t top_, left_, stride_ = 0;
+    std::vector<std::int32_t> values_;
+};
+
 struct Peak {
     std::ptrdiff_t row, col;
-    double height;
-    std::int32_t part;
+    std::int32_t height, part;
 };
 
 // The least value on the straight line between two pixels.
-double lowest_between(const double* plane, std::ptrdiff_t cols, const Peak& a, const Peak& b) {
+std::int32_t lowest_between(const Smooth& plane, const Peak& a, const Peak& b) {
     const std::ptrdiff_t steps = std::max(std::abs(a.row - b.row), std::abs(a.col - b.col));
-    double lowest = plane[b.row * cols + b.col];
+    std::int32_t lowest = plane(b.row, b.col);
     if (steps == 0) return lowest;
     const double down = static_cast<double>(b.row - a.row) / static_cast<double>(steps);
     const double right = static_cast<double>(b.col - a.col) / static_cast<double>(steps);
@@ -39,69 +97,43 @@ double lowest_between(const double* plane, std::ptrdiff_t cols, const Peak& a, c
         const auto at = static_cast<double>(i);
         const auto row = static_cast<std::ptrdiff_t>(std::nearbyint(at * down + static_cast<double>(a.row)));
         const auto col = static_cast<std::ptrdiff_t>(std::nearbyint(at * right + static_cast<double>(a.col)));
-        lowest = std::min(lowest, plane[row * cols + col]);
+        lowest = std::min(lowest, plane(row, col));
     }
     return lowest;
 }
 
-// Pixels that are the highest of the 5 x 5 around them, in raster order.
-std::vector<Peak> peaks_of(const double* plane, const std::int32_t* region, std::ptrdiff_t rows,
-                           std::ptrdiff_t cols) {
+// Pixels of the parts that are the highest of the 5 x 5 around them, in raster order, but for those that are
+// far lower than their part.
+std::vector<Peak> peaks_of(const Smooth& plane, const Parts& parts) {
     std::vector<Peak> peaks;
-    for (std::ptrdiff_t r = 0; r < rows; ++r)
-        for (std::ptrdiff_t c = 0; c < cols; ++c) {
-            const std::ptrdiff_t i = r * cols + c;
-            if (region[i] <= 0) continue;
-            bool highest = true;
-            for (std::ptrdiff_t y = std::max<std::ptrdiff_t>(r - 2, 0);
-                 highest && y <= std::min(r + 2, rows - 1); ++y)
-                for (std::ptrdiff_t x = std::max<std::ptrdiff_t>(c - 2, 0); x <= std::min(c + 2, cols - 1);
-                     ++x)
-                    if (plane[y * cols + x] > plane[i]) {
-                        highest = false;
-                        break;
-                    }
-            if (highest) peaks.push_back({r, c, plane[i], region[i]});
-        }
-    return peaks;
-}
-
-std::set<std::pair<std::int32_t, std::int32_t>> contacts(const std::int32_t* bodies, std::ptrdiff_t rows,
-                                                         std::ptrdiff_t cols) {
-    std::set<std::pair<std::int32_t, std::int32_t>> pairs;
-    const auto add = [&](std::int32_t a, std::int32_t b) {
-        if (a > 0 && b > 0 && a != b) pairs.emplace(std::min(a, b), std::max(a, b));
+    std::vector<std::int32_t> largest(static_cast<std::size_t>(parts.n) + 1, 0);
+    const auto highest_around = [&](const std::int32_t* own) {
+        for (std::ptrdiff_t y = -2; y <= 2; ++y)
+            for (std::ptrdiff_t x = -2; x <= 2; ++x)
+                if (own[y * plane.stride() + x] > *own) return false;
+        return true;
     };
-    for (std::ptrdiff_t r = 0; r < rows; ++r)
-        for (std::ptrdiff_t c = 0; c < cols; ++c) {
-            const std::int32_t* own = bodies + r * cols + c;
-            if (r + 1 < rows) add(own[0], own[cols]);
-            if (c + 1 < cols) add(own[0], own[1]);
+    std::vector<std::uint8_t> flags;
+    for (const Run& run : parts.runs) {
+        const std::int32_t* own = plane.row(run.row, run.begin);
+        const std::int32_t *above = own - plane.stride(), *below = own + plane.stride();
+        const std::ptrdiff_t length = run.end - run.begin;
+        flags.resize(z(length));
+        std::int32_t& most = largest[static_cast<std::size_t>(run.part)];
+        for (std::ptrdiff_t i = 0; i < length; ++i) {
+            most = std::max(most, own[i]);
+            flags[z(i)] =
+                (own[i] >= own[i - 1]) & (own[i] >= own[i + 1]) & (own[i] >= above[i]) & (own[i] >= below[i]);
         }
-    return pairs;
-}
-
-// By how much the union of two bodies is more solid than one cell needs to be.
-double excess(const std::int32_t* bodies, const std::uint8_t* nuclei, std::ptrdiff_t rows,
-              std::ptrdiff_t cols, const Box& both, std::int32_t a, std::int32_t b, const MergeRules& rules) {
-    const Box box{std::max<std::ptrdiff_t>(both.top - 1, 0), std::max<std::ptrdiff_t>(both.left - 1, 0),
-                  std::min(both.bottom + 1, rows), std::min(both.right + 1, cols)};
-    const auto size = z(box.rows() * box.cols());
-    Bytes where(size), filled(size);
-    std::int64_t nucleus = 0;
-    for (std::ptrdiff_t r = 0; r < box.rows(); ++r)
-        for (std::ptrdiff_t c = 0; c < box.cols(); ++c) {
-            const std::ptrdiff_t i = (box.top + r) * cols + box.left + c;
-            const bool inside = bodies[i] == a || bodies[i] == b;
-            where[z(r * box.cols() + c)] = inside;
-            nucleus += inside && nuclei[i];
-        }
-    shapes::fill_holes({where.data(), box.rows(), box.cols()}, rules.vacuole, filled.data());
-    const shapes::Mask whole{filled.data(), box.rows(), box.cols()};
-    const double share = static_cast<double>(nucleus) / static_cast<double>(shapes::count(whole));
-    double needed = std::clamp(0.8 + 0.5 * (share - 0.55), 0.7, rules.nearly_convex);
-    if (static_cast<double>(nucleus) > rules.most) needed = rules.nearly_convex;
-    return shapes::solidity(whole) - needed;
+        for (std::ptrdiff_t i = 0; i < length; ++i)
+            if (flags[z(i)] && highest_around(own + i))
+                peaks.push_back({run.row, run.begin + i, own[i], run.part});
+    }
+    const auto low = [&](const Peak& peak) {
+        return !(peak.height >= LOWEST * largest[static_cast<std::size_t>(peak.part)]);
+    };
+    peaks.erase(std::remove_if(peaks.begin(), peaks.end(), low), peaks.end());
+    return peaks;
 }
 
 // Where the line's position `i`, which may lie beyond its ends, is found: a line shorter than the margin is
@@ -169,26 +201,11 @@ void box_mean(const double* plane, std::ptrdiff_t rows, std::ptrdiff_t cols, int
     }
 }
 
-void markers(const double* distance, const std::int32_t* region, std::ptrdiff_t rows, std::ptrdiff_t cols,
+void markers(const double* distance, const Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols,
              double neck, std::int32_t* out) {
     std::fill_n(out, rows * cols, 0);
-    std::vector<double> smooth(z(rows * cols));
-    box_mean(distance, rows, cols, 3, Beyond::zero, smooth.data());
-    // Running sums leave rounding that depends on where a cell lies in its window; it must break no tie.
-    for (double& value : smooth) value = std::nearbyint(value * FINE) / FINE;
-    std::vector<double> largest(1, 0.0);
-    for (std::ptrdiff_t i = 0; i < rows * cols; ++i) {
-        const auto part = static_cast<std::size_t>(region[i]);
-        if (part >= largest.size()) largest.resize(part + 1, 0.0);
-        largest[part] = std::max(largest[part], smooth[z(i)]);
-    }
-    std::vector<Peak> peaks = peaks_of(smooth.data(), region, rows, cols);
-    peaks.erase(
-        std::remove_if(peaks.begin(), peaks.end(),
-                       [&](const Peak& peak) {
-                           return !(peak.height >= LOWEST * largest[static_cast<std::size_t>(peak.part)]);
-                       }),
-        peaks.end());
+    const Smooth smooth(distance, parts, rows, cols);
+    std::vector<Peak> peaks = peaks_of(smooth, parts);
     std::stable_sort(peaks.begin(), peaks.end(),
                      [](const Peak& a, const Peak& b) { return a.height > b.height; });
     std::vector<std::size_t> body(peaks.size());
@@ -199,7 +216,8 @@ void markers(const double* distance, const std::int32_t* region, std::ptrdiff_t 
         double best = neck;
         for (std::size_t j = 0; j < i; ++j) {
             if (peaks[j].part != peaks[i].part) continue;
-            const double ratio = lowest_between(smooth.data(), cols, peaks[i], peaks[j]) / peaks[i].height;
+            const double ratio = static_cast<double>(lowest_between(smooth, peaks[i], peaks[j])) /
+                                 static_cast<double>(peaks[i].height);
             if (ratio >= best) {
                 best = ratio;
                 body[i] = body[j];
@@ -209,51 +227,113 @@ void markers(const double* distance, const std::int32_t* region, std::ptrdiff_t 
     }
 }
 
-void merge(std::int32_t* bodies, const std::uint8_t* nuclei, std::ptrdiff_t rows, std::ptrdiff_t cols,
-           const MergeRules& rules) {
-    std::int32_t most = 0;
-    for (std::ptrdiff_t i = 0; i < rows * cols; ++i) most = std::max(most, bodies[i]);
-    std::vector<Box> box(static_cast<std::size_t>(most) + 1, Box{rows, cols, 0, 0});
-    for (std::ptrdiff_t r = 0; r < rows; ++r)
-        for (std::ptrdiff_t c = 0; c < cols; ++c) {
-            if (bodies[r * cols + c] <= 0) continue;
-            Box& own = box[static_cast<std::size_t>(bodies[r * cols + c])];
-            own = {std::min(own.top, r), std::min(own.left, c), std::max(own.bottom, r + 1),
-                   std::max(own.right, c + 1)};
-        }
-    const auto joined = [&](std::int32_t a, std::int32_t b) {
-        const Box &p = box[static_cast<std::size_t>(a)], &q = box[static_cast<std::size_t>(b)];
-        return Box{std::min(p.top, q.top), std::min(p.left, q.left), std::max(p.bottom, q.bottom),
-                   std::max(p.right, q.right)};
-    };
-    while (true) {
-        double best = 0.0;
-        std::pair<std::int32_t, std::int32_t> chosen{0, 0};
-        for (const auto& [a, b] : contacts(bodies, rows, cols)) {
-            poll();
-            const double own = excess(bodies, nuclei, rows, cols, joined(a, b), a, b, rules);
-            if (own > best) {
-                best = own;
-                chosen = {a, b};
-            }
-        }
-        if (chosen.first == 0) return;
-        for (std::ptrdiff_t i = 0; i < rows * cols; ++i)
-            if (bodies[i] == chosen.second) bodies[i] = chosen.first;
-        box[static_cast<std::size_t>(chosen.first)] = joined(chosen.first, chosen.second);
-    }
-}
-
 namespace {
 
-// Pixels of nucleus in each of the bodies 0..n; body 0 has none.
-std::vector<std::int64_t> nuclear_areas(const std::int32_t* bodies, Mask nuclei) {
-    std::vector<std::int64_t> area(1, 0);
-    for (std::ptrdiff_t i = 0; i < nuclei.size(); ++i) {
-        const auto own = static_cast<std::size_t>(bodies[i]);
-        if (own >= area.size()) area.resize(own + 1, 0);
-        area[own] += nuclei.data[i] != 0;
+// Bodies that are rejoined: what is known of each, and which touch.
+class Merging {
+  public:
+    Merging(std::int32_t* bodies, const Bits& nuclei, const MergeRules& rules)
+        : bodies_(bodies), nuclei_(nuclei), rules_(rules) {
+        const std::ptrdiff_t rows = nuclei.rows, cols = nuclei.cols;
+        const Bits some = shapes::where(bodies, rows, cols, cols, [](std::int32_t body) { return body > 0; });
+        shapes::each_run(some, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+            const std::int32_t* own = bodies + r * cols;
+            for (std::ptrdiff_t c = begin; c < end; ++c) {
+                note(own[c], r, c);
+                if (c + 1 < end) touch(own[c], own[c + 1]);
+                if (r + 1 < rows) touch(own[c], own[c + cols]);
+            }
+        });
     }
+
+    // Joins the pair whose union is most solid for what it holds; false where none is solid enough.
+    bool join() {
+        double best = 0.0;
+        Pair chosen{0, 0};
+        for (auto& [pair, excess] : contacts_) {
+            poll();
+            if (std::isnan(excess)) excess = excess_of(pair);
+            if (excess > best) {
+                best = excess;
+                chosen = pair;
+            }
+        }
+        if (chosen.first == 0) return false;
+        const auto [kept, gone] = chosen;
+        const Box& box = boxes_[static_cast<std::size_t>(gone)];
+        for (std::ptrdiff_t r = box.top; r < box.bottom; ++r) {
+            std::int32_t* own = bodies_ + r * nuclei_.cols;
+            std::replace(own + box.left, own + box.right, gone, kept);
+        }
+        boxes_[static_cast<std::size_t>(kept)] = joined(chosen);
+        std::map<Pair, double> contacts;
+        for (const auto& [pair, excess] : contacts_) {
+            const Pair renamed{pair.first == gone ? kept : pair.first,
+                               pair.second == gone ? kept : pair.second};
+            const bool changed = renamed.first == kept || renamed.second == kept;
+            if (renamed.first != renamed.second)
+                contacts[std::minmax(renamed.first, renamed.second)] = changed ? UNKNOWN : excess;
+        }
+        contacts_.swap(contacts);
+        return true;
+    }
+
+  private:
+    using Pair = std::pair<std::int32_t, std::int32_t>;
+    static constexpr double UNKNOWN = std::numeric_limits<double>::quiet_NaN();
+
+    void note(std::int32_t body, std::ptrdiff_t r, std::ptrdiff_t c) {
+        const auto i = static_cast<std::size_t>(body);
+        if (i >= boxes_.size()) boxes_.resize(i + 1, Box{nuclei_.rows, nuclei_.cols, 0, 0});
+        Box& own = boxes_[i];
+        own = {std::min(own.top, r), std::min(own.left, c), r + 1, std::max(own.right, c + 1)};
+    }
+    void touch(std::int32_t a, std::int32_t b) {
+        if (b > 0 && a != b) contacts_.try_emplace(std::minmax(a, b), UNKNOWN);
+    }
+    Box joined(const Pair& pair) const {
+        const Box &p = boxes_[static_cast<std::size_t>(pair.first)],
+                  &q = boxes_[static_cast<std::size_t>(pair.second)];
+        return {std::min(p.top, q.top), std::min(p.left, q.left), std::max(p.bottom, q.bottom),
+                std::max(p.right, q.right)};
+    }
+
+    // By how much the union of two bodies is more solid than one cell needs to be.
+    double excess_of(const Pair& pair) const {
+        const Box both = joined(pair);
+        const Box box{std::max<std::ptrdiff_t>(both.top - 1, 0), std::max<std::ptrdiff_t>(both.left - 1, 0),
+                      std::min(both.bottom + 1, nuclei_.rows), std::min(both.right + 1, nuclei_.cols)};
+        const Bits where =
+            shapes::where(bodies_ + box.top * nuclei_.cols + box.left, box.rows(), box.cols(), nuclei_.cols,
+                          [pair](std::int32_t body) { return body == pair.first || body == pair.second; });
+        std::int64_t nucleus = 0;
+        shapes::each_run(where, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+            nucleus += nuclei_.count(box.top + r, box.left + begin, box.left + end);
+        });
+        const Bits whole = shapes::fill_holes(where, rules_.vacuole);
+        const double share = static_cast<double>(nucleus) / static_cast<double>(whole.count());
+        double needed = std::clamp(0.8 + 0.5 * (share - 0.55), 0.7, rules_.nearly_convex);
+        if (static_cast<double>(nucleus) > rules_.most) needed = rules_.nearly_convex;
+        return shapes::solidity(whole) - needed;
+    }
+
+    std::int32_t* bodies_;
+    const Bits& nuclei_;
+    const MergeRules& rules_;
+    std::vector<Box> boxes_;
+    std::map<Pair, double>
+        contacts_;  // by how much each union is more solid than it needs to be, where known
+};
+
+// Pixels of nucleus in each of the bodies 0..n; body 0 has none.
+std::vector<std::int64_t> nuclear_areas(const std::int32_t* bodies, const Bits& nuclei) {
+    std::int32_t most = 0;
+    for (std::ptrdiff_t i = 0; i < nuclei.rows * nuclei.cols; ++i) most = std::max(most, bodies[i]);
+    std::vector<std::int64_t> area(static_cast<std::size_t>(most) + 1, 0);
+    shapes::each_run(nuclei, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        const std::int32_t* own = bodies + r * nuclei.cols;
+        for (std::ptrdiff_t c = begin; c < end; ++c) ++area[static_cast<std::size_t>(own[c])];
+    });
     area[0] = 0;
     return area;
 }
@@ -271,29 +351,42 @@ double typical(std::vector<std::int64_t> areas) {
 
 }  // namespace
 
-std::int32_t split(Mask region, Mask nuclei, const SplitRules& rules, double& typical_body,
+void merge(std::int32_t* bodies, const Bits& nuclei, const MergeRules& rules) {
+    Merging merging(bodies, nuclei, rules);
+    while (merging.join()) poll();
+}
+
+std::int32_t split(const Bits& region, const Bits& nuclei, const SplitRules& rules, double& typical_body,
                    std::int32_t* bodies) {
-    const std::ptrdiff_t rows = region.rows, cols = region.cols, size = region.size();
-    std::vector<std::int32_t> parts(z(size));
-    shapes::label(region, parts.data());
-    std::vector<double> levels(z(size));
-    shapes::distance(region, levels.data());
-    markers(levels.data(), parts.data(), rows, cols, rules.neck, bodies);
-    for (double& level : levels) level = -level;
-    shapes::flood(region, levels.data(), bodies);
+    const std::ptrdiff_t rows = region.rows, cols = region.cols;
+    const Parts parts = shapes::components(region);
+    std::vector<double> distances(z(rows * cols));
+    shapes::distance(region, distances.data());
+    markers(distances.data(), parts, rows, cols, rules.neck, bodies);
+    shapes::flood_from_within(region, parts, distances.data(), bodies);
     auto area = nuclear_areas(bodies, nuclei);
-    for (std::ptrdiff_t i = 0; i < size; ++i)
-        if (static_cast<double>(area[static_cast<std::size_t>(bodies[i])]) < rules.least) bodies[i] = 0;
-    merge(bodies, nuclei.data, rows, cols, rules.merging);
+    const auto each_pixel = [&](auto&& change) {
+        for (const Run& run : parts.runs)
+            for (std::ptrdiff_t i = run.row * cols + run.begin; i < run.row * cols + run.end; ++i)
+                change(bodies[i]);
+    };
+    each_pixel([&](std::int32_t& body) {
+        if (static_cast<double>(area[static_cast<std::size_t>(body)]) < rules.least) body = 0;
+    });
+    merge(bodies, nuclei, rules.merging);
     area = nuclear_areas(bodies, nuclei);
     if (typical_body < 0) typical_body = typical(area);
     std::int32_t n = 0;
     std::vector<std::int32_t> number(area.size(), 0);
     for (std::size_t i = 1; i < area.size(); ++i)
         if (static_cast<double>(area[i]) >= rules.smallest * typical_body) number[i] = ++n;
-    for (std::ptrdiff_t i = 0; i < size; ++i)
-        bodies[i] = nuclei.data[i] ? number[static_cast<std::size_t>(bodies[i])] : 0;
-    shapes::flood(region, levels.data(), bodies);
+    each_pixel([&](std::int32_t& body) { body = number[static_cast<std::size_t>(body)]; });
+    Bits beside = region;
+    shapes::each_run(beside.subtract(nuclei),
+                     [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+                         std::fill(bodies + r * cols + begin, bodies + r * cols + end, 0);
+                     });
+    shapes::flood_from_within(region, parts, distances.data(), bodies);
     return n;
 }
 

@@ -1,5 +1,10 @@
-// Erosion, opening and closing with a disc of any radius, on rows of bits: a disc is a stack of lines, and a
-// row eroded by a line is the row and-ed with itself, shifted by ever larger steps.
+// Erosion, opening and closing with a disc of any radius, on rows of bits.
+//
+// A disc is a row of columns, shorter and shorter towards both ends. Eroding by a column is and-ing rows,
+// whole words at a time, and each column is eroded from the shorter one before it. The outermost columns come
+// first: whatever is known so far moves one pixel to the left and to the right and meets the next longer
+// column, so that in the end each column has moved as far as it lies from the middle. (Moved less far, a
+// short column asks for nothing that the longer one there does not ask for as well.)
 #include <algorithm>
 #include <cmath>
 
@@ -10,151 +15,149 @@ namespace fastpgs::shapes {
 
 namespace {
 
-using Word = std::uint64_t;
-constexpr std::ptrdiff_t BITS = 64;
-
-// A mask of bits; those beyond the last column are set, as all that lies beyond the frame.
-struct Grid {
-    std::ptrdiff_t rows, cols, width;
-    std::vector<Word> words;
-
-    Grid(std::ptrdiff_t rows_, std::ptrdiff_t cols_)
-        : rows(rows_),
-          cols(cols_),
-          width((cols_ + BITS - 1) / BITS),
-          words(static_cast<std::size_t>(rows_ * width), ~Word{0}) {}
-    Word* row(std::ptrdiff_t r) { return words.data() + r * width; }
-    const Word* row(std::ptrdiff_t r) const { return words.data() + r * width; }
-    std::ptrdiff_t used(std::ptrdiff_t word) const { return std::min(BITS, cols - word * BITS); }
-    Word inside(std::ptrdiff_t word) const {
-        return used(word) == BITS ? ~Word{0} : (Word{1} << used(word)) - 1;
-    }
-};
-
-Grid pack(Mask mask, const Box& box) {
-    Grid grid(box.rows(), box.cols());
-    for (std::ptrdiff_t r = 0; r < grid.rows; ++r) {
-        const std::uint8_t* from = mask.data + (box.top + r) * mask.cols + box.left;
-        for (std::ptrdiff_t w = 0; w < grid.width; ++w, from += BITS) {
-            const std::ptrdiff_t used = grid.used(w);
-            Word word = 0;
-            for (std::ptrdiff_t bit = 0; bit < used; ++bit) word |= static_cast<Word>(from[bit] != 0) << bit;
-            grid.row(r)[w] = word | ~grid.inside(w);
-        }
-    }
-    return grid;
-}
-
-void unpack(const Grid& grid, std::uint8_t* out, std::ptrdiff_t stride) {
-    for (std::ptrdiff_t r = 0; r < grid.rows; ++r) {
-        std::uint8_t* to = out + r * stride;
-        for (std::ptrdiff_t w = 0; w < grid.width; ++w, to += BITS) {
-            const std::ptrdiff_t used = grid.used(w);
-            const Word word = grid.row(r)[w];
-            for (std::ptrdiff_t bit = 0; bit < used; ++bit)
-                to[bit] = static_cast<std::uint8_t>((word >> bit) & 1);
-        }
-    }
-}
-
-// Half the width of a disc in the rows 0, 1, 2, ... from its middle, as far as a grid goes.
-std::vector<std::ptrdiff_t> half_widths(double radius, std::ptrdiff_t rows, std::ptrdiff_t cols) {
+// Half the height of a disc in the columns 0, 1, 2, ... from its middle, as far as a grid goes.
+std::vector<std::ptrdiff_t> half_heights(double radius, std::ptrdiff_t rows, std::ptrdiff_t cols) {
     std::vector<std::ptrdiff_t> half;
-    const auto last = std::min(static_cast<std::int64_t>(radius), static_cast<std::int64_t>(rows - 1));
-    for (std::int64_t row = 0; row <= last; ++row) {
-        const auto square = static_cast<std::int64_t>(radius * radius - static_cast<double>(row * row));
-        auto width = static_cast<std::int64_t>(std::sqrt(static_cast<double>(square)));
-        while (width * width > square) --width;
-        while ((width + 1) * (width + 1) <= square) ++width;
-        half.push_back(static_cast<std::ptrdiff_t>(std::min<std::int64_t>(width, cols)));
+    const auto last = std::min(static_cast<std::int64_t>(radius), static_cast<std::int64_t>(cols - 1));
+    for (std::int64_t col = 0; col <= last; ++col) {
+        const auto square = static_cast<std::int64_t>(radius * radius - static_cast<double>(col * col));
+        auto height = static_cast<std::int64_t>(std::sqrt(static_cast<double>(square)));
+        while (height * height > square) --height;
+        while ((height + 1) * (height + 1) <= square) ++height;
+        half.push_back(static_cast<std::ptrdiff_t>(std::min<std::int64_t>(height, rows - 1)));
     }
     return half;
 }
 
-// to[c] &= from[c + step] (negative: to the left); what lies beyond is set.
-void and_shifted(const Word* from, Word* to, std::ptrdiff_t width, std::ptrdiff_t step) {
-    const std::ptrdiff_t size = step < 0 ? -step : step, whole = size / BITS, part = size % BITS;
-    const auto at = [&](std::ptrdiff_t w) { return w < 0 || w >= width ? ~Word{0} : from[w]; };
-    for (std::ptrdiff_t w = 0; w < width; ++w) {
-        const std::ptrdiff_t near = step > 0 ? w + whole : w - whole, far = step > 0 ? near + 1 : near - 1;
-        Word word = at(near);
-        if (part > 0)
-            word = step > 0 ? (word >> part) | (at(far) << (BITS - part))
-                            : (word << part) | (at(far) >> (BITS - part));
-        to[w] &= word;
-    }
-}
+// Rows with as many set bits between them as a disc is wide: what is beyond the frame counts as inside, and
+// rows do not reach one another.
+class Field {
+  public:
+    Field(std::ptrdiff_t rows, std::ptrdiff_t width, std::size_t columns)
+        : rows_(rows),
+          width_(width),
+          pad_(1 + static_cast<std::ptrdiff_t>(columns) / Bits::kWord),
+          words_(static_cast<std::size_t>(pad_ + rows * stride()), ~Word{0}) {}
 
-// Each row eroded by a line of `half` pixels to either side.
-void erode_rows(const Grid& grid, std::ptrdiff_t half, Grid& out) {
-    out.words = grid.words;
-    const std::ptrdiff_t width = grid.width;
-    std::vector<Word> side(static_cast<std::size_t>(width)), before(side);
-    for (std::ptrdiff_t r = 0; r < grid.rows; ++r) {
-        poll(static_cast<std::size_t>(r), 64);
-        for (const std::ptrdiff_t sign : {1, -1}) {
-            std::copy_n(grid.row(r), width, side.begin());
-            for (std::ptrdiff_t reach = 0; reach < half;) {
-                const std::ptrdiff_t step = std::min(reach + 1, half - reach);
-                before = side;
-                and_shifted(before.data(), side.data(), width, sign * step);
-                reach += step;
+    Word* row(std::ptrdiff_t r) { return words_.data() + pad_ + r * stride(); }
+
+    // Sets what lies between the rows, where anything may be left of an erosion.
+    void set_gaps() {
+        for (std::ptrdiff_t r = -1; r < rows_; ++r) std::fill_n(row(r) + width_, pad_, ~Word{0});
+    }
+
+    void erode(const std::vector<std::ptrdiff_t>& half) {
+        const auto size = static_cast<std::ptrdiff_t>(words_.size());
+        std::vector<Word> columns = words_, known, next(words_.size(), ~Word{0});
+        std::ptrdiff_t height = 0;
+        const auto grow_columns = [&](std::ptrdiff_t to) {
+            while (height < to) {
+                const std::ptrdiff_t off = ++height * stride();
+                const Word* from = words_.data();
+                Word* column = columns.data();
+                for (std::ptrdiff_t i = 0; i < size - off; ++i) column[i] &= from[i + off];
+                for (std::ptrdiff_t i = off; i < size; ++i) column[i] &= from[i - off];
             }
-            for (std::ptrdiff_t w = 0; w < width; ++w) out.row(r)[w] &= side[static_cast<std::size_t>(w)];
+        };
+        grow_columns(half.back());
+        known = columns;
+        for (std::size_t column = half.size() - 1; column > 0; --column) {
+            poll();
+            grow_columns(half[column - 1]);
+            const Word *now = known.data(), *own = columns.data();
+            Word* to = next.data();
+            for (std::ptrdiff_t i = 1; i < size - 1; ++i)
+                to[i] = (now[i] << 1 | now[i - 1] >> 63) & (now[i] >> 1 | now[i + 1] << 63) & own[i];
+            known.swap(next);
         }
+        words_.swap(known);
     }
-}
 
-Grid erode(const Grid& grid, double radius) {
-    Grid out(grid.rows, grid.cols), lines(grid.rows, grid.cols);
-    const auto half = half_widths(radius, grid.rows, grid.cols);
-    for (std::size_t i = 0; i < half.size(); ++i) {
-        poll();
-        if (i == 0 || half[i] != half[i - 1]) erode_rows(grid, half[i], lines);
-        const auto off = static_cast<std::ptrdiff_t>(i) * grid.width;
-        const auto size = static_cast<std::ptrdiff_t>(grid.words.size()) - off;
-        Word* to = out.words.data();
-        const Word* from = lines.words.data();
-        for (std::ptrdiff_t w = 0; w < size; ++w) {
-            to[w] &= from[w + off];
-            to[w + off] &= from[w];
+  private:
+    std::ptrdiff_t stride() const { return width_ + pad_; }
+
+    std::ptrdiff_t rows_, width_, pad_;
+    std::vector<Word> words_;  // begins and ends with a gap
+};
+
+// The words of each row that hold the mask and a pixel around it; false for an empty mask.
+struct Window {
+    std::ptrdiff_t top = 0, bottom = 0, first = 0, last = 0;  // rows; words: half-open
+
+    explicit Window(const Bits& bits) : top(bits.rows), first(bits.width) {
+        for (std::ptrdiff_t r = 0; r < bits.rows; ++r) {
+            const Word* row = bits.row(r);
+            std::ptrdiff_t begin = 0, end = bits.width;
+            while (begin < end && row[begin] == 0) ++begin;
+            if (begin == end) continue;
+            while (row[end - 1] == 0) --end;
+            top = std::min(top, r);
+            bottom = r + 1;
+            first = std::min(first, begin - static_cast<std::ptrdiff_t>(row[begin] & 1));
+            last = std::max(last, end + static_cast<std::ptrdiff_t>(row[end - 1] >> 63));
         }
+        top = std::max<std::ptrdiff_t>(top - 1, 0);
+        bottom = std::min(bottom + 1, bits.rows);
+        first = std::max<std::ptrdiff_t>(first, 0);
+        last = std::min(last, bits.width);
+    }
+    bool empty() const { return bottom <= top || last <= first; }
+    std::ptrdiff_t rows() const { return bottom - top; }
+    std::ptrdiff_t width() const { return last - first; }
+};
+
+}  // namespace
+
+Bits erode_disc(const Bits& bits, double radius) {
+    Bits out(bits.rows, bits.cols);
+    if (bits.words.empty()) return out;
+    const auto half = half_heights(radius, bits.rows, bits.cols);
+    Field field(bits.rows, bits.width, half.size());
+    for (std::ptrdiff_t r = 0; r < bits.rows; ++r) {
+        std::copy_n(bits.row(r), bits.width, field.row(r));
+        field.row(r)[bits.width - 1] |= ~bits.tail();
+    }
+    field.erode(half);
+    for (std::ptrdiff_t r = 0; r < bits.rows; ++r) {
+        std::copy_n(field.row(r), bits.width, out.row(r));
+        out.row(r)[bits.width - 1] &= bits.tail();
     }
     return out;
 }
 
-}  // namespace
-
-void erode_disc(Mask mask, double radius, std::uint8_t* out) {
-    if (mask.size() == 0) return;
-    unpack(erode(pack(mask, {0, 0, mask.rows, mask.cols}), radius), out, mask.cols);
-}
-
-void open_disc(Mask mask, double radius, std::uint8_t* out) {
-    std::fill_n(out, mask.size(), std::uint8_t{0});
-    Box box;
+Bits open_disc(const Bits& bits, double radius) {
+    Bits out(bits.rows, bits.cols);
     // A border of one pixel outside the mask is all that an opening has to see.
-    if (!box_of(mask, 1, box)) return;
-    Grid grid = pack(mask, box);
-    Grid core = erode(grid, radius);
-    bool any = false;
-    for (std::ptrdiff_t r = 0; r < core.rows; ++r)
-        for (std::ptrdiff_t w = 0; w < core.width; ++w) {
-            Word& word = core.row(r)[w];
-            any = any || (word & core.inside(w)) != 0;
-            word = ~word | ~core.inside(w);
+    const Window window(bits);
+    if (window.empty()) return out;
+    const auto half = half_heights(radius, window.rows(), window.width() * Bits::kWord);
+    Field field(window.rows(), window.width(), half.size());
+    const Word tail = window.last == bits.width ? bits.tail() : ~Word{0};
+    for (std::ptrdiff_t r = 0; r < window.rows(); ++r) {
+        std::copy_n(bits.row(window.top + r) + window.first, window.width(), field.row(r));
+        field.row(r)[window.width() - 1] |= ~tail;
+    }
+    field.erode(half);
+    Word any = 0;
+    for (std::ptrdiff_t r = 0; r < window.rows(); ++r) {
+        Word* row = field.row(r);
+        row[window.width() - 1] &= tail;
+        for (std::ptrdiff_t w = 0; w < window.width(); ++w) {
+            any |= row[w];
+            row[w] = ~row[w];
         }
-    if (!any) return;
-    const Grid back = erode(core, radius);
-    for (std::size_t i = 0; i < grid.words.size(); ++i) grid.words[i] &= ~back.words[i];
-    unpack(grid, out + box.top * mask.cols + box.left, mask.cols);
+    }
+    if (any == 0) return out;
+    field.set_gaps();
+    field.erode(half);
+    for (std::ptrdiff_t r = 0; r < window.rows(); ++r) {
+        const Word* from = bits.row(window.top + r) + window.first;
+        Word* to = out.row(window.top + r) + window.first;
+        for (std::ptrdiff_t w = 0; w < window.width(); ++w) to[w] = from[w] & ~field.row(r)[w];
+    }
+    return out;
 }
 
-void close_disc(Mask mask, double radius, std::uint8_t* out) {
-    Bytes outside(static_cast<std::size_t>(mask.size()));
-    for (std::size_t i = 0; i < outside.size(); ++i) outside[i] = mask.data[i] == 0;
-    open_disc({outside.data(), mask.rows, mask.cols}, radius, out);
-    for (std::ptrdiff_t i = 0; i < mask.size(); ++i) out[i] = !out[i];
-}
+Bits close_disc(const Bits& bits, double radius) { return open_disc(bits.outside(), radius).outside(); }
 
 }  // namespace fastpgs::shapes

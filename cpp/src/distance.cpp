@@ -1,5 +1,7 @@
-// Exact Euclidean distances (Meijster, Roerdink & Hesselink 2000): columns first, then lower envelopes of
-// rows.
+// Exact Euclidean distances (Meijster, Roerdink & Hesselink 2000): along columns first, then the lower
+// envelope of each row's parabolas. Squared, the distance of column x to the pixel outside that lies g rows
+// from column s is (x - s)^2 + g^2; less x^2, which all have in common, that is a line in x, so the envelope
+// is the lower hull of the points (s, s^2 + g^2), which takes no division.
 #include <algorithm>
 #include <cmath>
 
@@ -10,117 +12,137 @@ namespace fastpgs::shapes {
 
 namespace {
 
-// Floor of a / b for b > 0, both far below 2^53: a division of doubles takes half the time.
-std::int64_t floor_div(std::int64_t a, std::int64_t b) {
-    const auto quotient = static_cast<std::int64_t>(static_cast<double>(a) / static_cast<double>(b));
-    return quotient - (quotient * b > a);
-}
+constexpr std::int32_t kNone = 1 << 29;  // from here on there is no pixel outside in a column
 
-// Rows up (negative: down) to the nearest pixel outside in the column.
-void columns(Mask mask, std::int32_t none, std::int32_t* up) {
-    for (std::ptrdiff_t r = 0; r < mask.rows; ++r) {
-        const std::uint8_t* row = mask.data + r * mask.cols;
-        std::int32_t* own = up + r * mask.cols;
-        const std::int32_t* above = own - mask.cols;
-        for (std::ptrdiff_t c = 0; c < mask.cols; ++c)
-            own[c] = !row[c] ? 0 : r == 0 ? none : std::min(above[c] + 1, none);
-    }
-    std::vector<std::int32_t> since(static_cast<std::size_t>(mask.cols), none);
-    for (std::ptrdiff_t r = mask.rows - 1; r >= 0; --r) {
-        const std::uint8_t* row = mask.data + r * mask.cols;
-        std::int32_t* own = up + r * mask.cols;
-        std::int32_t* below = since.data();
-        for (std::ptrdiff_t c = 0; c < mask.cols; ++c) {
-            below[c] = !row[c] ? 0 : std::min(below[c] + 1, none);
-            own[c] = below[c] < own[c] ? -below[c] : own[c];
-        }
-    }
-}
-
-// The lower envelope of the parabolas of one row: which column is nearest, from which column on.
+// The columns of a row that have a pixel outside and are nearest somewhere.
 class Envelope {
   public:
     explicit Envelope(std::ptrdiff_t cols)
-        : site(static_cast<std::size_t>(cols)), from(static_cast<std::size_t>(cols)) {}
+        : site_(static_cast<std::size_t>(cols)), height_(static_cast<std::size_t>(cols)) {}
 
-    // Of the columns `first` to `last`, for the columns `first` up to `end`; false where no column has a
-    // pixel outside.
-    bool fit(const std::int32_t* g, std::int64_t first, std::int64_t last, std::int64_t end,
-             std::int32_t none) {
-        top = -1;
+    // Of the columns `first` to `last`; false where none has a pixel outside.
+    bool fit(const std::int32_t* g, std::int64_t first, std::int64_t last) {
+        std::ptrdiff_t n = 0;
+        std::int64_t *site = site_.data(), *height = height_.data();
         for (std::int64_t s = first; s <= last; ++s) {
-            if (g[s] == none) continue;
-            const std::int64_t height = s * s + static_cast<std::int64_t>(g[s]) * g[s];
-            std::int64_t start = first;
-            while (top >= 0) {
-                const std::int64_t other = site[static_cast<std::size_t>(top)];
-                const std::int64_t its = other * other + static_cast<std::int64_t>(g[other]) * g[other];
-                // The first column from which on `s` is strictly nearer than `other`.
-                start = floor_div(height - its, 2 * (s - other)) + 1;
-                if (start > from[static_cast<std::size_t>(top)]) break;
-                --top;
-            }
-            if (top < 0) start = first;
-            if (start >= end) continue;
-            ++top;
-            site[static_cast<std::size_t>(top)] = s;
-            from[static_cast<std::size_t>(top)] = start;
+            if (g[s] >= kNone) continue;
+            const std::int64_t own = s * s + static_cast<std::int64_t>(g[s]) * g[s];
+            while (n >= 2 && (own - height[n - 1]) * (site[n - 1] - site[n - 2]) <=
+                                 (height[n - 1] - height[n - 2]) * (s - site[n - 1]))
+                --n;
+            site[n] = s;
+            height[n++] = own;
         }
-        at = top;
-        return top >= 0;
+        n_ = n;
+        at_ = 0;
+        return n > 0;
     }
 
-    // The nearest column; asked from the last column to the first.
+    // The nearest column, of several the first; asked from left to right.
     std::int64_t nearest(std::int64_t x) {
-        while (from[static_cast<std::size_t>(at)] > x) --at;
-        return site[static_cast<std::size_t>(at)];
+        const std::int64_t *site = site_.data(), *height = height_.data();
+        while (at_ + 1 < n_ && height[at_ + 1] - height[at_] < 2 * x * (site[at_ + 1] - site[at_])) ++at_;
+        return site[at_];
     }
 
   private:
-    std::vector<std::int64_t> site, from;
-    std::ptrdiff_t top = -1, at = -1;
+    std::vector<std::int64_t> site_, height_;
+    std::ptrdiff_t n_ = 0, at_ = 0;
 };
 
 }  // namespace
 
-void nearest(Mask mask, double* out, std::ptrdiff_t* index) {
-    const std::ptrdiff_t rows = mask.rows, cols = mask.cols;
-    const auto none = static_cast<std::int32_t>(rows + cols);  // beyond any distance along a column
-    std::vector<std::int32_t> up(static_cast<std::size_t>(mask.size()));
-    columns(mask, none, up.data());
-    Envelope envelope(cols);
-    for (std::ptrdiff_t r = 0; r < rows; ++r) {
-        poll(static_cast<std::size_t>(r), 4);
-        const std::int32_t* g = up.data() + r * cols;
-        for (std::ptrdiff_t c = 0; c < cols;) {
-            const std::ptrdiff_t i = r * cols + c;
-            if (g[c] == 0) {
-                out[i] = 0.0;
-                if (index) index[i] = i;
-                ++c;
-                continue;
-            }
-            // A run of pixels inside: beyond the pixels outside at its ends no column is nearer.
-            std::ptrdiff_t end = c + 1;
-            while (end < cols && g[end] != 0) ++end;
-            const bool any =
-                envelope.fit(g, std::max<std::ptrdiff_t>(c - 1, 0), std::min(end, cols - 1), end, none);
-            for (std::ptrdiff_t x = end - 1; x >= c; --x) {
-                const std::ptrdiff_t to = r * cols + x;
-                if (!any) {
-                    out[to] = static_cast<double>(std::max(rows, cols));
-                    if (index) index[to] = -1;
-                    continue;
-                }
-                const std::int64_t s = envelope.nearest(x), height = g[s];
-                out[to] = std::sqrt(static_cast<double>((x - s) * (x - s) + height * height));
-                if (index) index[to] = (r - g[s]) * cols + s;
-            }
-            c = end;
-        }
+Outside::Outside(const Bits& inside) : rows_(inside.rows), cols_(inside.cols) {
+    g_.resize(static_cast<std::size_t>(rows_ * cols_));
+    const Bits outside = inside.outside();
+    const auto clear = [&](std::ptrdiff_t r, std::int32_t* own) {
+        each_run(outside, r,
+                 [&](std::ptrdiff_t begin, std::ptrdiff_t end) { std::fill(own + begin, own + end, 0); });
+    };
+    std::vector<std::int32_t> since(static_cast<std::size_t>(cols_), kNone);
+    std::int32_t* last = since.data();
+    for (std::ptrdiff_t r = 0; r < rows_; ++r) {
+        std::int32_t* own = g_.data() + r * cols_;
+        for (std::ptrdiff_t c = 0; c < cols_; ++c) own[c] = last[c] + 1;
+        clear(r, own);
+        last = own;
+    }
+    std::fill(since.begin(), since.end(), kNone);
+    last = since.data();
+    for (std::ptrdiff_t r = rows_ - 1; r >= 0; --r) {
+        std::int32_t* own = g_.data() + r * cols_;
+        for (std::ptrdiff_t c = 0; c < cols_; ++c) ++last[c];
+        clear(r, last);
+        for (std::ptrdiff_t c = 0; c < cols_; ++c) own[c] = std::min(own[c], last[c]);
     }
 }
 
-void distance(Mask mask, double* out) { nearest(mask, out, nullptr); }
+std::int64_t Outside::square(std::ptrdiff_t r, std::ptrdiff_t c) const {
+    const std::int32_t* g = row(r);
+    const auto longer = static_cast<std::int64_t>(std::max(rows_, cols_));
+    std::int64_t best = g[c] < kNone ? static_cast<std::int64_t>(g[c]) * g[c] : -1;
+    const auto look = [&](std::int64_t at, std::int64_t off) {
+        if (at < 0 || at >= cols_ || g[at] >= kNone) return;
+        const std::int64_t own = off * off + static_cast<std::int64_t>(g[at]) * g[at];
+        if (best < 0 || own < best) best = own;
+    };
+    for (std::int64_t off = 1; off < cols_ && (best < 0 || off * off < best); ++off) {
+        look(c - off, off);
+        look(c + off, off);
+    }
+    return best < 0 ? longer * longer : best;
+}
+
+double inscribed_radius(const Bits& inside) {
+    const Outside outside(inside);
+    std::int64_t best = 0;
+    each_run(inside, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        const std::int32_t* g = outside.row(r);
+        for (std::ptrdiff_t c = begin; c < end; ++c) {
+            // No pixel is farther from the outside than along its row and its column.
+            const std::int64_t left = begin > 0 ? c - begin + 1 : kNone;
+            const std::int64_t right = end < inside.cols ? end - c : kNone;
+            const std::int64_t most = std::min({left, right, static_cast<std::int64_t>(g[c])});
+            if (most * most > best) best = std::max(best, outside.square(r, c));
+        }
+    });
+    return std::sqrt(static_cast<double>(best));
+}
+
+void nearest(const Bits& inside, double* out, std::ptrdiff_t* index) {
+    const std::ptrdiff_t rows = inside.rows, cols = inside.cols;
+    const Outside outside(inside);
+    Envelope envelope(cols);
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+        poll(static_cast<std::size_t>(r), 16);
+        const std::int32_t* g = outside.row(r);
+        double* own = out + r * cols;
+        std::fill_n(own, cols, 0.0);
+        if (index) {
+            std::ptrdiff_t* at = index + r * cols;
+            for (std::ptrdiff_t c = 0; c < cols; ++c) at[c] = r * cols + c;
+        }
+        // A run of inside pixels has its nearest columns within it or beside it.
+        each_run(inside, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+            if (!envelope.fit(g, std::max<std::ptrdiff_t>(begin - 1, 0), std::min(end, cols - 1))) {
+                std::fill(own + begin, own + end, static_cast<double>(std::max(rows, cols)));
+                if (index) std::fill(index + r * cols + begin, index + r * cols + end, std::ptrdiff_t{-1});
+                return;
+            }
+            for (std::ptrdiff_t x = begin; x < end; ++x) {
+                const std::int64_t s = envelope.nearest(x);
+                own[x] = static_cast<double>((x - s) * (x - s) + static_cast<std::int64_t>(g[s]) * g[s]);
+                if (index) {
+                    const std::int64_t above = r - g[s];
+                    const bool up = above >= 0 && !inside.at(above, s);
+                    index[r * cols + x] = (up ? above : r + g[s]) * cols + s;
+                }
+            }
+            for (std::ptrdiff_t x = begin; x < end; ++x) own[x] = std::sqrt(own[x]);
+        });
+    }
+}
+
+void distance(const Bits& inside, double* out) { nearest(inside, out, nullptr); }
 
 }  // namespace fastpgs::shapes

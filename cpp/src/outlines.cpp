@@ -12,141 +12,181 @@ namespace fastpgs::outlines {
 
 namespace {
 
+using shapes::Bits;
 using shapes::Box;
-using shapes::Bytes;
-using shapes::Mask;
 
 constexpr std::int64_t LEAST = 9;  // pixels: fewer tell nothing
 constexpr double SCANT = 0.1;      // cytoplasm of less than this share of the nucleus tells nothing
 constexpr double NOISE = 1.0;      // variance of a level, squared levels: that of its rounding and more
 constexpr double GRAIN = 32.0;     // steps of a colour axis for one level of a feature
 
-std::size_t z(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
+// How many pixels have each value.
+class Histogram {
+  public:
+    Histogram(int low, int high) : low_(low), number_(static_cast<std::size_t>(high - low + 1), 0) {}
 
-// Median of the depths where `where` holds; a nan where it holds nowhere. The values are reordered.
-double median(std::vector<std::int16_t>& values) {
-    if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    if (values.size() % 2) return *middle;
-    return (static_cast<double>(*std::max_element(values.begin(), middle)) + static_cast<double>(*middle)) /
-           2.0;
-}
+    std::int64_t size() const { return size_; }
 
-double median_where(const std::int16_t* depth, const std::uint8_t* where, std::ptrdiff_t size,
-                    std::vector<std::int16_t>& room) {
-    room.clear();
-    for (std::ptrdiff_t i = 0; i < size; ++i)
-        if (where[i]) room.push_back(depth[i]);
-    return median(room);
-}
+    void add(const std::int16_t* values, std::ptrdiff_t n) {
+        for (std::ptrdiff_t i = 0; i < n; ++i) ++number_[static_cast<std::size_t>(values[i] - low_)];
+        size_ += n;
+    }
+
+    // A nan where there is none.
+    double median() const {
+        if (size_ == 0) return std::numeric_limits<double>::quiet_NaN();
+        return (at((size_ - 1) / 2) + at(size_ / 2)) / 2.0;
+    }
+
+    // Calls visit(value, number) from the highest on, where there are any.
+    template <class Visit>
+    void from_highest(Visit visit) const {
+        for (std::size_t i = number_.size(); i-- > 0;)
+            if (number_[i] > 0) visit(low_ + static_cast<int>(i), number_[i]);
+    }
+
+  private:
+    double at(std::int64_t rank) const {
+        std::size_t i = 0;
+        for (std::int64_t seen = number_[0]; seen <= rank; seen += number_[i]) ++i;
+        return low_ + static_cast<int>(i);
+    }
+
+    int low_;
+    std::vector<std::int64_t> number_;
+    std::int64_t size_ = 0;
+};
+
+// Whole numbers of a window's pixels, that rise towards the nucleus.
+struct Plane {
+    const std::int16_t* first;
+    std::ptrdiff_t rows, cols, stride;
+    int lowest, highest;  // of the pixels that are asked for
+
+    Histogram histogram(const Bits& of) const {
+        Histogram histogram(lowest, highest);
+        shapes::each_run(of, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+            histogram.add(first + r * stride + begin, end - begin);
+        });
+        return histogram;
+    }
+    double median(const Bits& of) const { return histogram(of).median(); }
+
+    Bits above(double threshold) const {  // a nan none is
+        const double least = std::floor(threshold) + 1.0;
+        if (!(least <= highest)) return Bits(rows, cols);
+        const auto from = static_cast<std::int16_t>(std::max<double>(least, lowest));
+        return shapes::where(first, rows, cols, stride, [from](std::int16_t own) { return own >= from; });
+    }
+};
+
+// What is known of the pixels around one body.
+struct Window {
+    Plane depth;
+    const double* reach;           // of the first pixel
+    const std::uint8_t* features;  // of the first pixel
+
+    Bits within(double limit) const {
+        return shapes::where(reach, depth.rows, depth.cols, depth.stride,
+                             [limit](double own) { return own <= limit; });
+    }
+    const std::uint8_t* colour(std::ptrdiff_t r, std::ptrdiff_t c) const {
+        return features + 3 * (r * depth.stride + c);
+    }
+};
 
 // One pixel more on the four sides.
-void grow(Mask mask, Bytes& out) {
-    out.assign(mask.data, mask.data + mask.size());
-    for (std::ptrdiff_t r = 0; r < mask.rows; ++r)
-        for (std::ptrdiff_t c = 0; c < mask.cols; ++c) {
-            const std::ptrdiff_t i = r * mask.cols + c;
-            if (!mask.data[i]) continue;
-            if (r > 0) out[z(i - mask.cols)] = 1;
-            if (c > 0) out[z(i - 1)] = 1;
-            if (c + 1 < mask.cols) out[z(i + 1)] = 1;
-            if (r + 1 < mask.rows) out[z(i + mask.cols)] = 1;
+Bits grown(const Bits& bits) {
+    Bits out = bits;
+    for (std::ptrdiff_t r = 0; r < bits.rows; ++r) {
+        const shapes::Word* own = bits.row(r);
+        shapes::Word* to = out.row(r);
+        for (std::ptrdiff_t w = 0; w < bits.width; ++w) {
+            const shapes::Word before = w > 0 ? own[w - 1] >> 63 : 0;
+            const shapes::Word after = w + 1 < bits.width ? own[w + 1] << 63 : 0;
+            to[w] |= own[w] << 1 | before | own[w] >> 1 | after;
+            if (r > 0) to[w] |= own[w - bits.width];
+            if (r + 1 < bits.rows) to[w] |= own[w + bits.width];
         }
+        to[bits.width - 1] &= bits.tail();
+    }
+    return out;
 }
 
 // The rough nucleus without granules or deep cytoplasm, where the cell clearly has two depths: two means
 // (Ridler & Calvard 1978, doi:10.1109/TSMC.1978.4310039) of the cell without its blurred edge.
-void deeper_part(const std::int16_t* depth, Mask cell, Bytes inside, const std::uint8_t* rough,
-                 const Rules& rules, Bytes& out) {
-    const std::ptrdiff_t size = cell.size();
-    out.assign(rough, rough + size);
-    std::int64_t number = 0, total = 0;
-    for (std::ptrdiff_t i = 0; i < size; ++i)
-        if (inside[z(i)]) {
-            ++number;
-            total += depth[i];
-        }
-    if (number < LEAST) return;
+Bits deeper_part(const Plane& depth, const Bits& inside, const Bits& rough, const Rules& rules) {
+    const Histogram depths = depth.histogram(inside);
+    const std::int64_t number = depths.size();
+    std::int64_t total = 0;
+    depths.from_highest([&](int value, std::int64_t n) { total += value * n; });
+    if (number < LEAST) return rough;
     double threshold = static_cast<double>(total) / static_cast<double>(number), high = 0, low = 0;
     for (int round = 0; round < 20; ++round) {
         std::int64_t above = 0, sum = 0;
-        for (std::ptrdiff_t i = 0; i < size; ++i)
-            if (inside[z(i)] && depth[i] > threshold) {
-                ++above;
-                sum += depth[i];
-            }
-        if (above == number || above == 0) return;
+        depths.from_highest([&](int value, std::int64_t n) {
+            if (!(value > threshold)) return;
+            above += n;
+            sum += value * n;
+        });
+        if (above == number || above == 0) return rough;
         high = static_cast<double>(sum) / static_cast<double>(above);
         low = static_cast<double>(total - sum) / static_cast<double>(number - above);
         const double middle = (high + low) / 2.0;
         if (std::abs(middle - threshold) < 0.5) break;
         threshold = middle;
     }
-    if (high - low < rules.contrast * high) return;
-    Bytes deep(z(size));
-    for (std::ptrdiff_t i = 0; i < size; ++i) inside[z(i)] = rough[i] && depth[i] > threshold;
-    shapes::open_disc({inside.data(), cell.rows, cell.cols}, std::max(1.0, rules.smooth * rules.radius),
-                      deep.data());
-    if (shapes::count({deep.data(), cell.rows, cell.cols}) > 0) out.swap(deep);
+    if (high - low < rules.contrast * high) return rough;
+    Bits deep = depth.above(threshold);
+    deep = shapes::open_disc(deep &= rough, std::max(1.0, rules.smooth * rules.radius));
+    return deep.any() ? deep : rough;
 }
 
 // A nucleus's pixels without notches, outgrowths, holes and specks, in place; false where nothing is left.
-bool tidy(Bytes& nucleus, Mask cell, const Rules& rules) {
-    const std::ptrdiff_t size = cell.size(), rows = cell.rows, cols = cell.cols;
-    Bytes other(z(size)), opened(z(size));
-    std::vector<std::int32_t> parts(z(size));
-    shapes::close_disc({nucleus.data(), rows, cols}, rules.closing * rules.radius, other.data());
-    for (std::ptrdiff_t i = 0; i < size; ++i) other[z(i)] = other[z(i)] && cell.data[i];
-    shapes::open_disc({other.data(), rows, cols}, std::max(1.0, rules.smooth * rules.radius), opened.data());
-    const double hole = rules.rim * static_cast<double>(shapes::count({opened.data(), rows, cols}));
-    shapes::fill_holes({opened.data(), rows, cols}, hole, other.data());
-    const std::int32_t n = shapes::label({other.data(), rows, cols}, parts.data());
-    if (n == 0) return false;
-    auto area = shapes::areas(parts.data(), size, n);
-    area[0] = 0;
+bool tidy(Bits& nucleus, const Bits& cell, const Rules& rules) {
+    Bits next = shapes::close_disc(nucleus, rules.closing * rules.radius);
+    next = shapes::open_disc(next &= cell, std::max(1.0, rules.smooth * rules.radius));
+    next = shapes::fill_holes(next, rules.rim * static_cast<double>(next.count()));
+    const shapes::Parts lobes = shapes::components(next);
+    if (lobes.n == 0) return false;
+    const auto area = lobes.areas();
     const double least = rules.lobe * static_cast<double>(*std::max_element(area.begin(), area.end()));
-    for (std::ptrdiff_t i = 0; i < size; ++i)
-        nucleus[z(i)] = static_cast<double>(area[static_cast<std::size_t>(parts[z(i)])]) >= least;
+    shapes::Bytes keep(area.size());
+    for (std::size_t i = 1; i < area.size(); ++i) keep[i] = static_cast<double>(area[i]) >= least;
+    nucleus = Bits(next.rows, next.cols);
+    lobes.draw(keep, nucleus);
     return true;
 }
 
 // The nucleus grown once more in a plane that rises towards it: its pivot is the median of its members, its
 // rival that of the cytoplasm, or what lies around where there is hardly any. False where nothing is left.
-bool grow_again(const std::int16_t* plane, Mask cell, double around, const Rules& rules, Bytes& nucleus) {
-    const std::ptrdiff_t size = cell.size();
-    std::vector<std::int16_t> room;
-    Bytes grown;
-    const double inner = median_where(plane, nucleus.data(), size, room);
-    grow({nucleus.data(), cell.rows, cell.cols}, grown);
-    room.clear();
-    for (std::ptrdiff_t i = 0; i < size; ++i)
-        if (cell.data[i] && !grown[z(i)]) room.push_back(plane[i]);
-    const double members = static_cast<double>(shapes::count({nucleus.data(), cell.rows, cell.cols}));
-    const bool scant = static_cast<double>(room.size()) <= SCANT * members;
-    const double outer = scant ? around : median(room);
-    const double threshold = outer + rules.edge * (inner - outer);
-    for (std::ptrdiff_t i = 0; i < size; ++i) grown[z(i)] = plane[i] > threshold && cell.data[i];
-    if (!tidy(grown, cell, rules)) return false;
-    nucleus.swap(grown);
+bool grow_again(const Plane& plane, const Bits& cell, double around, const Rules& rules, Bits& nucleus) {
+    const double inner = plane.median(nucleus);
+    Bits beside = cell;
+    const Histogram cytoplasm = plane.histogram(beside.subtract(grown(nucleus)));
+    const bool scant = static_cast<double>(cytoplasm.size()) <= SCANT * static_cast<double>(nucleus.count());
+    const double outer = scant ? around : cytoplasm.median();
+    Bits next = plane.above(outer + rules.edge * (inner - outer));
+    if (!tidy(next &= cell, cell, rules)) return false;
+    nucleus = next;
     return true;
 }
 
-// The axis of colour that tells this nucleus from its own cytoplasm, as a plane that rises towards the
-// nucleus: Fisher's discriminant (doi:10.1111/j.1469-1809.1936.tb02137.x), its spread made rounder by as much
-// as it is wide, because two regions of one cell are a small sample. False where there is hardly any
-// cytoplasm.
-bool colour_axis(const std::uint8_t* features, const Bytes& inside, const Bytes& nucleus, Mask cell,
-                 std::vector<std::int16_t>& plane) {
-    const std::ptrdiff_t size = cell.size();
-    Bytes grown;
-    grow({nucleus.data(), cell.rows, cell.cols}, grown);
+// The axis of colour that tells this nucleus from its own cytoplasm, as values of the cell's pixels that rise
+// towards the nucleus: Fisher's discriminant (doi:10.1111/j.1469-1809.1936.tb02137.x), its spread made
+// rounder by as much as it is wide, because two regions of one cell are a small sample. False where there is
+// hardly any cytoplasm.
+bool colour_axis(const Window& window, const Bits& cell, const Bits& inside, const Bits& nucleus,
+                 std::vector<std::int16_t>& values) {
     colour::Moments own, rest;
-    for (std::ptrdiff_t i = 0; i < size; ++i)
-        if (nucleus[z(i)])
-            own.add(features + 3 * i);
-        else if (inside[z(i)] && !grown[z(i)])
-            rest.add(features + 3 * i);
+    const auto add = [&](const Bits& of, colour::Moments& to) {
+        shapes::each_run(of, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+            for (; begin < end; ++begin) to.add(window.colour(r, begin));
+        });
+    };
+    Bits beside = inside;
+    add(nucleus, own);
+    add(beside.subtract(grown(nucleus)), rest);
     if (own.number < LEAST || rest.number < LEAST ||
         static_cast<double>(rest.number) <= SCANT * static_cast<double>(own.number))
         return false;
@@ -163,61 +203,72 @@ bool colour_axis(const std::uint8_t* features, const Bytes& inside, const Bytes&
     const double length = std::abs(axis[0]) + std::abs(axis[1]) + std::abs(axis[2]);
     if (!(length > 0.0)) return false;
     for (double& part : axis) part *= GRAIN / length;
-    plane.resize(z(size));
-    for (std::ptrdiff_t i = 0; i < size; ++i) {
-        const std::uint8_t* colour = features + 3 * i;
-        const double at = axis[0] * colour[0] + axis[1] * colour[1] + axis[2] * colour[2];
-        plane[z(i)] = static_cast<std::int16_t>(std::lrint(at));
-    }
+    values.assign(static_cast<std::size_t>(cell.rows * cell.cols), 0);
+    shapes::each_run(cell, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        for (; begin < end; ++begin) {
+            const std::uint8_t* colour = window.colour(r, begin);
+            const double at = axis[0] * colour[0] + axis[1] * colour[1] + axis[2] * colour[2];
+            values[static_cast<std::size_t>(r * cell.cols + begin)] =
+                static_cast<std::int16_t>(std::lrint(at));
+        }
+    });
     return true;
 }
 
-// The cell as far from its nucleus as its outline stays nearly convex.
-void compact(Mask body, const std::uint8_t* rough, const std::vector<double>& reach, const Rules& rules,
-             Bytes& cell) {
-    const std::ptrdiff_t size = body.size();
-    cell.assign(body.data, body.data + size);
-    Bytes filled(z(size)), part(z(size));
-    for (const double limit : rules.reaches) {
-        shapes::fill_holes({cell.data(), body.rows, body.cols}, rules.vacuole, filled.data());
-        if (shapes::solidity({filled.data(), body.rows, body.cols}) >= rules.solid) return;
-        for (std::ptrdiff_t i = 0; i < size; ++i)
-            part[z(i)] = (body.data[i] && reach[z(i)] <= limit) || rough[i];
-        shapes::open_disc({part.data(), body.rows, body.cols}, rules.opening, filled.data());
-        for (std::ptrdiff_t i = 0; i < size; ++i) filled[z(i)] |= rough[i];
-        shapes::touching({filled.data(), body.rows, body.cols}, rough, cell.data());
+// The nucleus of one cell, grown within thresholds of its own, first of depth, then of the colour that tells
+// it from the cell's own cytoplasm.
+Bits nucleus_of(const Window& window, const Bits& cell, const Bits& rough, double around,
+                const Rules& rules) {
+    const Bits inside = shapes::erode_disc(cell, rules.skin * rules.radius);
+    Bits nucleus = deeper_part(window.depth, inside, rough, rules);
+    std::vector<std::int16_t> values;
+    if (grow_again(window.depth, cell, around, rules, nucleus) &&
+        grow_again(window.depth, cell, around, rules, nucleus) &&
+        colour_axis(window, cell, inside, nucleus, values)) {
+        const auto [lowest, highest] = std::minmax_element(values.begin(), values.end());
+        const Plane axis{values.data(), cell.rows, cell.cols, cell.cols, *lowest, *highest};
+        grow_again(axis, cell, around, rules, nucleus);
     }
+    return nucleus;
+}
+
+// The cell as far from its nucleus as its outline stays nearly convex, without holes.
+Bits compact(const Window& window, const Bits& body, const Bits& rough, const Rules& rules) {
+    Bits cell = body;
+    for (const double limit : rules.reaches) {
+        Bits filled = shapes::fill_holes(cell, rules.vacuole);
+        if (shapes::solidity(filled) >= rules.solid) return filled;
+        Bits part = window.within(limit);
+        part = shapes::open_disc((part &= body) |= rough, rules.opening);
+        cell = shapes::touching(part |= rough, rough);
+    }
+    return shapes::fill_holes(cell, rules.vacuole);
 }
 
 // A cell's outline as smooth as one draws it: notches and outgrowths narrower than twice a share of its
-// inscribed radius are closed and cut, in place. The closing may take free pixels alone, and no nucleus is
-// cut.
-void smooth_outline(Bytes& cell, const Bytes& may, const Bytes& rough, const Box& box, double share) {
-    const std::ptrdiff_t rows = box.rows(), cols = box.cols();
-    std::vector<double> away(cell.size());
-    shapes::distance({cell.data(), rows, cols}, away.data());
-    const double radius = share * *std::max_element(away.begin(), away.end());
+// inscribed radius are closed and cut. The closing may take the pixels of `may` alone, and no nucleus is cut.
+Bits smooth_outline(const Bits& cell, const Bits& may, const Bits& rough, double share) {
+    const double radius = share * shapes::inscribed_radius(cell);
     // Room for the disc, lest what lies beyond the box counts as closed.
     const auto room = static_cast<std::ptrdiff_t>(std::ceil(radius)) + 1;
-    const std::ptrdiff_t height = rows + 2 * room, width = cols + 2 * room;
-    Bytes wide(z(height * width)), closed(z(height * width));
-    for (std::ptrdiff_t r = 0; r < rows; ++r)
-        std::copy_n(cell.begin() + r * cols, cols, wide.begin() + (r + room) * width + room);
-    shapes::close_disc({wide.data(), height, width}, radius, closed.data());
-    for (std::ptrdiff_t r = 0; r < rows; ++r)
-        for (std::ptrdiff_t c = 0; c < cols; ++c) {
-            const std::size_t i = z(r * cols + c);
-            cell[i] = cell[i] || (closed[z((r + room) * width + c + room)] && may[i]);
-        }
-    Bytes opened(cell.size());
-    shapes::open_disc({cell.data(), rows, cols}, radius, opened.data());
-    for (std::size_t i = 0; i < cell.size(); ++i) opened[i] |= rough[i] && cell[i];
-    shapes::touching({opened.data(), rows, cols}, rough.data(), cell.data());
+    Bits wide(cell.rows + 2 * room, cell.cols + 2 * room), smooth(cell.rows, cell.cols);
+    shapes::each_run(cell, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        wide.set(r + room, begin + room, end + room);
+    });
+    wide = shapes::close_disc(wide, radius);
+    for (std::ptrdiff_t r = 0; r < cell.rows; ++r)
+        shapes::each_run(wide, r + room, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+            smooth.set(r, std::max<std::ptrdiff_t>(begin - room, 0), std::min(end - room, cell.cols));
+        });
+    (smooth &= may) |= cell;
+    Bits nucleus = rough;
+    Bits opened = shapes::open_disc(smooth, radius);
+    return shapes::touching(opened |= nucleus &= smooth, rough);
 }
 
 struct Drawn {
     Box box;
-    Bytes cell, nucleus;
+    Bits cell, nucleus;
     double inner;
 };
 
@@ -237,77 +288,62 @@ std::vector<Box> boxes_of(const Field& field, std::int32_t n) {
 }
 
 // The outline and nucleus of one body; false where hardly a nucleus is left.
-bool outline(const Field& field, std::int32_t own, const Rules& rules, Drawn& drawn) {
+bool outline(const Field& field, std::int32_t own, const Rules& rules, int lowest, int highest,
+             Drawn& drawn) {
     Box& box = drawn.box;
     // A margin, so that a cell's own edge is not taken for the frame.
     box = {std::max<std::ptrdiff_t>(box.top - 2, 0), std::max<std::ptrdiff_t>(box.left - 2, 0),
            std::min(box.bottom + 2, field.rows), std::min(box.right + 2, field.cols)};
-    const auto size = box.rows() * box.cols();
-    Bytes body(z(size)), free(z(size)), rough(z(size));
-    std::vector<double> reach(z(size));
-    std::vector<std::int16_t> depth(z(size)), room;
-    Bytes features(3 * z(size));
-    for (std::ptrdiff_t r = 0; r < box.rows(); ++r)
-        for (std::ptrdiff_t c = 0; c < box.cols(); ++c) {
-            const std::ptrdiff_t from = (box.top + r) * field.cols + box.left + c;
-            const std::size_t to = z(r * box.cols() + c);
-            body[to] = field.bodies[from] == own;
-            free[to] = field.bodies[from] == 0 || body[to];
-            rough[to] = body[to] && field.nuclei[from];
-            reach[to] = field.reach[from];
-            depth[to] = field.depth[from];
-            std::copy_n(field.features + 3 * from, 3, features.begin() + static_cast<std::ptrdiff_t>(3 * to));
-        }
-    Bytes cell;
-    compact({body.data(), box.rows(), box.cols()}, rough.data(), reach, rules, cell);
-    drawn.cell.resize(z(size));
-    shapes::fill_holes({cell.data(), box.rows(), box.cols()}, rules.vacuole, drawn.cell.data());
+    const std::ptrdiff_t first = box.top * field.cols + box.left;
+    const Window window{{field.depth + first, box.rows(), box.cols(), field.cols, lowest, highest},
+                        field.reach + first,
+                        field.features + 3 * first};
+    const auto bodies = [&](std::int32_t number) {
+        return shapes::where(field.bodies + first, box.rows(), box.cols(), field.cols,
+                             [number](std::int32_t body) { return body == number; });
+    };
+    const Bits body = bodies(own), free = bodies(0);
+    Bits may = free;
+    may |= body;
+    Bits rough = shapes::pack(field.nuclei + first, box.rows(), box.cols(), field.cols);
+    rough &= body;
+    Bits& cell = drawn.cell;
+    cell = compact(window, body, rough, rules);
     if (rules.solid > 0) {
-        cell = drawn.cell;
-        shapes::cut_tongues({cell.data(), box.rows(), box.cols()}, rough.data(), rules.tongue,
-                            drawn.cell.data());
-        cell = drawn.cell;
-        shapes::touching({cell.data(), box.rows(), box.cols()}, rough.data(), drawn.cell.data());
-        smooth_outline(drawn.cell, free, rough, box, rules.outline);
+        cell = shapes::touching(shapes::cut_tongues(cell, rough, rules.tongue), rough);
+        cell = smooth_outline(cell, may, rough, rules.outline);
     }
-    Bytes& beside = cell;
-    for (std::size_t i = 0; i < z(size); ++i) {
-        drawn.cell[i] = drawn.cell[i] && free[i];
-        beside[i] = !drawn.cell[i] && free[i] && !body[i];
-    }
-    const double around = median_where(depth.data(), beside.data(), size, room);
-    drawn.nucleus.resize(z(size));
-    const Mask whole{drawn.cell.data(), box.rows(), box.cols()};
-    nucleus_of(depth.data(), features.data(), whole, rough.data(), std::isnan(around) ? 0.0 : around, rules,
-               drawn.nucleus.data());
-    if (shapes::count({drawn.nucleus.data(), box.rows(), box.cols()}) < LEAST) return false;
-    drawn.inner = median_where(depth.data(), drawn.nucleus.data(), size, room);
+    cell &= may;
+    Bits beside = free;
+    const double around = window.depth.median(beside.subtract(cell));
+    drawn.nucleus = nucleus_of(window, cell, rough, std::isnan(around) ? 0.0 : around, rules);
+    if (drawn.nucleus.count() < LEAST) return false;
+    drawn.inner = window.depth.median(drawn.nucleus);
     return true;
+}
+
+void write(const Bits& bits, const Box& box, std::ptrdiff_t cols, std::int32_t number, std::int32_t* out) {
+    shapes::each_run(bits, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        std::fill_n(out + (box.top + r) * cols + box.left + begin, end - begin, number);
+    });
 }
 
 }  // namespace
 
-void nucleus_of(const std::int16_t* depth, const std::uint8_t* features, Mask cell, const std::uint8_t* rough,
-                double around, const Rules& rules, std::uint8_t* out) {
-    Bytes nucleus, inside(z(cell.size()));
-    shapes::erode_disc(cell, rules.skin * rules.radius, inside.data());
-    deeper_part(depth, cell, inside, rough, rules, nucleus);
-    std::vector<std::int16_t> plane;
-    if (grow_again(depth, cell, around, rules, nucleus) && grow_again(depth, cell, around, rules, nucleus) &&
-        colour_axis(features, inside, nucleus, cell, plane))
-        grow_again(plane.data(), cell, around, rules, nucleus);
-    std::copy(nucleus.begin(), nucleus.end(), out);
-}
-
 std::int32_t draw(const Field& field, std::int32_t n, const Rules& rules, std::int32_t* labels,
                   std::int32_t* nuclei) {
     const std::vector<Box> boxes = boxes_of(field, n);
+    std::int16_t lowest = field.depth[0], highest = lowest;
+    for (std::ptrdiff_t i = 0; i < field.rows * field.cols; ++i) {
+        lowest = std::min(lowest, field.depth[i]);
+        highest = std::max(highest, field.depth[i]);
+    }
     std::vector<Drawn> drawn;
     for (std::int32_t own = 1; own <= n; ++own) {
         if (boxes[static_cast<std::size_t>(own)].bottom == 0) continue;
         poll();
         Drawn next{boxes[static_cast<std::size_t>(own)], {}, {}, 0};
-        if (outline(field, own, rules, next)) drawn.push_back(std::move(next));
+        if (outline(field, own, rules, lowest, highest, next)) drawn.push_back(std::move(next));
     }
     if (drawn.empty()) return 0;
     // Smudged cells and clots are far paler than nuclei: the area-weighted median depth is a nucleus's.
@@ -319,7 +355,7 @@ std::int32_t draw(const Field& field, std::int32_t n, const Rules& rules, std::i
     std::int64_t sum = 0;
     for (std::size_t i = 0; i < order.size(); ++i) {
         const Drawn& own = drawn[order[i]];
-        total[i] = sum += shapes::count({own.nucleus.data(), own.box.rows(), own.box.cols()});
+        total[i] = sum += own.nucleus.count();
     }
     std::size_t middle = 0;
     while (static_cast<double>(total[middle]) < static_cast<double>(sum) / 2.0) ++middle;
@@ -329,13 +365,8 @@ std::int32_t draw(const Field& field, std::int32_t n, const Rules& rules, std::i
     for (const Drawn& own : drawn) {
         if (!(own.inner >= least)) continue;
         ++number;
-        for (std::ptrdiff_t r = 0; r < own.box.rows(); ++r)
-            for (std::ptrdiff_t c = 0; c < own.box.cols(); ++c) {
-                const std::size_t from = z(r * own.box.cols() + c);
-                const std::ptrdiff_t to = (own.box.top + r) * field.cols + own.box.left + c;
-                if (own.cell[from]) labels[to] = number;
-                if (own.nucleus[from]) nuclei[to] = number;
-            }
+        write(own.cell, own.box, field.cols, number, labels);
+        write(own.nucleus, own.box, field.cols, number, nuclei);
     }
     return number;
 }

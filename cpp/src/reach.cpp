@@ -28,7 +28,7 @@ Radii measure(shapes::Mask nuclei, double* distance, std::int32_t* own) {
     shapes::Bytes mask(z(size));
     for (std::ptrdiff_t i = 0; i < size; ++i) mask[z(i)] = !nuclei.data[i];
     std::vector<std::ptrdiff_t> at(z(size));
-    shapes::nearest({mask.data(), nuclei.rows, nuclei.cols}, distance, at.data());
+    shapes::nearest(shapes::pack({mask.data(), nuclei.rows, nuclei.cols}), distance, at.data());
     for (std::ptrdiff_t i = 0; i < size; ++i) {
         own[i] = parts[z(at[z(i)])];
         mask[z(i)] = distance[i] <= LOBES * radii.part[static_cast<std::size_t>(own[i])];

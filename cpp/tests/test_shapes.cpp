@@ -49,7 +49,7 @@ void distances_and_discs(const Case& given, double radius) {
     const auto size = given.bytes.size();
     std::vector<double> away(size);
     std::vector<std::ptrdiff_t> index(size);
-    shapes::nearest(given.mask(), away.data(), index.data());
+    shapes::nearest(shapes::pack(given.mask()), away.data(), index.data());
     Bytes eroded(size), opened(size), closed(size);
     shapes::erode_disc(given.mask(), radius, eroded.data());
     shapes::open_disc(given.mask(), radius, opened.data());
@@ -104,7 +104,7 @@ void components(const Case& given) {
     }
     shapes::touching(given.mask(), none.data(), reached.data());
     CHECK(std::count(reached.begin(), reached.end(), 1) == 0);
-    const double hull = shapes::hull_area(given.mask());
+    const double hull = shapes::hull_area(shapes::pack(given.mask()));
     CHECK(hull >= static_cast<double>(shapes::count(given.mask())));
     CHECK(hull <= static_cast<double>(size));
 }
@@ -113,22 +113,23 @@ void pipeline(const Case& given, std::mt19937& random) {
     const auto size = given.bytes.size();
     std::vector<double> levels(size), reach(size);
     std::vector<std::int32_t> body(size), labels(size), nuclei(size);
+    const shapes::Bits bits = shapes::pack(given.mask());
     for (std::size_t i = 0; i < size; ++i) {
         levels[i] = static_cast<double>(random() % 4);
         reach[i] = static_cast<double>(random() % 20) / 10.0;
         if (random() % 9 == 0) body[i] = static_cast<std::int32_t>(1 + random() % 3);
     }
     shapes::flood(given.mask(), levels.data(), body.data());
-    bodies::merge(body.data(), given.bytes.data(), given.rows, given.cols, {3.0, 50.0, 0.92});
+    bodies::merge(body.data(), bits, {3.0, 50.0, 0.92});
     std::vector<std::int32_t> parts(size), peaks(size);
     shapes::label(given.mask(), parts.data());
-    shapes::distance(given.mask(), levels.data());
-    bodies::markers(levels.data(), parts.data(), given.rows, given.cols, 0.9, peaks.data());
+    shapes::distance(bits, levels.data());
+    bodies::markers(levels.data(), shapes::components(bits), given.rows, given.cols, 0.9, peaks.data());
     for (std::size_t i = 0; i < size; ++i) CHECK(peaks[i] == 0 || parts[i] > 0);
     bodies::box_mean(levels.data(), given.rows, given.cols, 5, bodies::Beyond::mirror, reach.data());
     double typical = -1;
     const std::int32_t split =
-        bodies::split(given.mask(), given.mask(), {0.9, 2.0, {3.0, 50.0, 0.92}, 0.15}, typical, body.data());
+        bodies::split(bits, bits, {0.9, 2.0, {3.0, 50.0, 0.92}, 0.15}, typical, body.data());
     for (std::size_t i = 0; i < size; ++i)
         CHECK((body[i] >= 0 && body[i] <= split && (given.bytes[i] || !body[i])));
     if (shapes::count(given.mask()) > 0) {

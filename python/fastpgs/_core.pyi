@@ -101,7 +101,7 @@ def draw_cells(
     rules: dict[str, Any],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]: ...
 def body_markers(
-    distance: npt.NDArray[np.float64], region: npt.NDArray[np.int32], neck: float
+    distance: npt.NDArray[np.float64], region: npt.NDArray[np.bool_], neck: float
 ) -> npt.NDArray[np.int32]: ...
 def merge_bodies(
     bodies: npt.NDArray[np.int32],

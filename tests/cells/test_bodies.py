@@ -48,7 +48,7 @@ def test_peaks_of_one_body_share_their_number(mask, neck):
     region, _ = shapes.label(mask)
     distance = shapes.distance(mask)
     np.testing.assert_array_equal(
-        _core.body_markers(distance, region, neck), markers_in_numpy(distance, region, neck)
+        _core.body_markers(distance, mask, neck), markers_in_numpy(distance, region, neck)
     )
 
 
@@ -87,9 +87,8 @@ def test_bodies_whose_union_is_solid_are_one(mask, seed, vacuole, most):
 
 
 def split_in_numpy(region, nuclei, neck, vacuole, least, most, smallest, typical):
-    parts, _ = shapes.label(region)
     depth = shapes.distance(region)
-    bodies = shapes.flood(region, -depth, _core.body_markers(depth, parts, neck))
+    bodies = shapes.flood(region, -depth, _core.body_markers(depth, region, neck))
     area = np.bincount(bodies.ravel(), weights=nuclei.ravel())
     area[0] = 0.0
     bodies = np.where((area >= least)[bodies], bodies, 0).astype(np.int32)

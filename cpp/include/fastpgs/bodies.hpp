@@ -7,9 +7,10 @@
 
 namespace fastpgs::bodies {
 
-// Numbers of bodies at the peaks of `distance` (rows x cols) within the parts of `region`; 0 elsewhere. Two
-// peaks of a part are one body unless the distance drops between them below `neck` times the lower one.
-void markers(const double* distance, const std::int32_t* region, std::ptrdiff_t rows, std::ptrdiff_t cols,
+// Numbers of bodies at the peaks of `distance`, an image of rows x cols, within the parts of a region; 0
+// elsewhere. Two peaks of a part are one body unless the distance drops between them below `neck` times the
+// lower one.
+void markers(const double* distance, const shapes::Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols,
              double neck, std::int32_t* out);
 
 struct MergeRules {
@@ -19,8 +20,7 @@ struct MergeRules {
 };
 
 // Rejoin touching bodies, in place, as long as a union is solid enough for its share of nucleus.
-void merge(std::int32_t* bodies, const std::uint8_t* nuclei, std::ptrdiff_t rows, std::ptrdiff_t cols,
-           const MergeRules& rules);
+void merge(std::int32_t* bodies, const shapes::Bits& nuclei, const MergeRules& rules);
 
 struct SplitRules {
     double neck;
@@ -32,8 +32,8 @@ struct SplitRules {
 // Tells touching cells apart: bodies with enough nucleus, from which the whole region is flooded.
 // Numbers 1..n into `bodies`; returns n. `typical_body`: pixels of nucleus of a typical body, measured if
 // negative.
-std::int32_t split(shapes::Mask region, shapes::Mask nuclei, const SplitRules& rules, double& typical_body,
-                   std::int32_t* bodies);
+std::int32_t split(const shapes::Bits& region, const shapes::Bits& nuclei, const SplitRules& rules,
+                   double& typical_body, std::int32_t* bodies);
 
 // Mean over size x size pixels (odd), what lies beyond the frame taken as 0 or mirrored (edge pixel twice).
 // Sums run along lines as scipy.ndimage.uniform_filter's do, so that both round alike.

@@ -28,11 +28,6 @@ struct Field {
     const std::uint8_t* features;  // three a pixel
 };
 
-// The nucleus of one cell, grown within thresholds of its own, first of depth, then of the colour that tells
-// it from the cell's own cytoplasm; out is rows x cols of `cell`.
-void nucleus_of(const std::int16_t* depth, const std::uint8_t* features, shapes::Mask cell,
-                const std::uint8_t* rough, double around, const Rules& rules, std::uint8_t* out);
-
 // Outline and nucleus of bodies 1..n into `labels` and `nuclei` (zero before), numbered anew; returns how
 // many.
 std::int32_t draw(const Field& field, std::int32_t n, const Rules& rules, std::int32_t* labels,

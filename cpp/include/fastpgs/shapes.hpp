@@ -1,12 +1,14 @@
 // Shapes of binary images: components, holes, discs, distances, hulls.
 //
 // A mask is rows x cols bytes, row-major, without gaps; 0 is outside, anything else inside. Results are 0
-// or 1.
+// or 1. The work is done on bits (bits.hpp): what takes several steps packs once and stays there.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "fastpgs/bits.hpp"
 
 namespace fastpgs::shapes {
 
@@ -24,24 +26,29 @@ struct Mask {
     std::ptrdiff_t size() const { return rows * cols; }
 };
 
+inline Bits pack(Mask mask) { return pack(mask.data, mask.rows, mask.cols, mask.cols); }
+
 // 4-connected components, 1..n in raster order of their first pixels; returns n.
 std::int32_t label(Mask mask, std::int32_t* parts);
+void write_labels(const Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols, std::int32_t* out);
 
 // Pixels of each part 0..n.
 std::vector<std::int64_t> areas(const std::int32_t* parts, std::ptrdiff_t size, std::int32_t n);
 
 std::int64_t count(Mask mask);
 
-// Bounding box with a margin, as far as the frame allows; false for an empty mask.
-bool box_of(Mask mask, std::ptrdiff_t margin, Box& box);
-
 // Fill holes of at most `largest` pixels; a hole does not touch the frame.
+Bits fill_holes(const Bits& bits, double largest);
 void fill_holes(Mask mask, double largest, std::uint8_t* out);
 
-// The components of `mask` that hold a pixel of `seed`.
+// The components that hold a pixel of `seed`.
+Bits touching(const Bits& bits, const Bits& seed);
 void touching(Mask mask, const std::uint8_t* seed, std::uint8_t* out);
 
 // The pixels with none outside the mask within `radius`; the frame does not count as outside.
+Bits erode_disc(const Bits& bits, double radius);
+Bits open_disc(const Bits& bits, double radius);
+Bits close_disc(const Bits& bits, double radius);
 void erode_disc(Mask mask, double radius, std::uint8_t* out);
 void open_disc(Mask mask, double radius, std::uint8_t* out);
 void close_disc(Mask mask, double radius, std::uint8_t* out);
@@ -53,23 +60,46 @@ struct TongueRules {
 };
 
 // The mask without its tongues; those that hold a pixel of `kept` stay.
+Bits cut_tongues(const Bits& bits, const Bits& kept, const TongueRules& rules);
 void cut_tongues(Mask mask, const std::uint8_t* kept, const TongueRules& rules, std::uint8_t* out);
 
 // Area of the convex hull of the pixels, each a unit square.
-double hull_area(Mask mask);
+double hull_area(const Bits& bits);
 
 // Area over the area of the hull, at most 1; 0 for an empty mask.
-double solidity(Mask mask);
+double solidity(const Bits& bits);
+
+// The nearest pixels outside a mask, column by column, from which distances of single pixels are found.
+class Outside {
+  public:
+    explicit Outside(const Bits& inside);
+
+    // Rows from each pixel of a row to the nearest pixel outside in its column.
+    const std::int32_t* row(std::ptrdiff_t r) const { return g_.data() + r * cols_; }
+
+    // Squared distance to the nearest pixel outside; in time proportional to that distance.
+    std::int64_t square(std::ptrdiff_t r, std::ptrdiff_t c) const;
+
+  private:
+    std::ptrdiff_t rows_, cols_;
+    std::vector<std::int32_t> g_;
+};
 
 // Exact Euclidean distance of each pixel of the mask to the nearest pixel outside; the frame does not count
 // as outside, and where there is no outside at all the distance is the longer side.
-void distance(Mask mask, double* out);
+void distance(const Bits& inside, double* out);
 
 // The same, and the raster index of a nearest pixel outside (-1 where there is none).
-void nearest(Mask mask, double* out, std::ptrdiff_t* index);
+void nearest(const Bits& inside, double* out, std::ptrdiff_t* index);
+
+// The greatest such distance.
+double inscribed_radius(const Bits& inside);
 
 // Watershed by flooding from markers (> 0) over the mask, 4-connected, in order of level, then of age. Marks
 // are spread in place; markers outside the mask are erased.
 void flood(Mask mask, const double* levels, std::int32_t* markers);
+
+// The same, from the greatest distance to the outside down; `parts` are the mask's components.
+void flood_from_within(const Bits& mask, const Parts& parts, const double* distances, std::int32_t* markers);
 
 }  // namespace fastpgs::shapes

@@ -1,0 +1,183 @@
+#include "fastpgs/bits.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "fastpgs/interrupt.hpp"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace fastpgs::shapes {
+
+namespace {
+
+// The eight bytes, 0 or 1, of eight bits.
+struct Spread {
+    std::array<std::array<std::uint8_t, 8>, 256> bytes{};
+    Spread() {
+        for (std::size_t value = 0; value < 256; ++value)
+            for (std::size_t bit = 0; bit < 8; ++bit)
+                bytes[value][bit] = static_cast<std::uint8_t>(value >> bit & 1);
+    }
+};
+
+// Calls visit(word, bits of it) for the words that the pixels begin..end of a row lie in.
+template <class Visit>
+void each_word(std::ptrdiff_t begin, std::ptrdiff_t end, Visit visit) {
+    if (begin >= end) return;
+    const std::ptrdiff_t first = begin / Bits::kWord, last = (end - 1) / Bits::kWord;
+    for (std::ptrdiff_t w = first; w <= last; ++w) {
+        Word mask = ~Word{0};
+        if (w == first) mask &= ~Word{0} << (begin % Bits::kWord);
+        if (w == last) mask &= ~Word{0} >> (Bits::kWord - 1 - (end - 1) % Bits::kWord);
+        visit(w, mask);
+    }
+}
+
+std::int32_t root(std::vector<std::int32_t>& parent, std::int32_t i) {
+    while (parent[static_cast<std::size_t>(i)] != i) {
+        std::int32_t& up = parent[static_cast<std::size_t>(i)];
+        up = parent[static_cast<std::size_t>(up)];
+        i = up;
+    }
+    return i;
+}
+
+}  // namespace
+
+bool Bits::any() const {
+    return std::any_of(words.begin(), words.end(), [](Word word) { return word != 0; });
+}
+
+std::int64_t Bits::count() const {
+    std::int64_t n = 0;
+    for (const Word word : words) n += population(word);
+    return n;
+}
+
+void Bits::set(std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+    Word* own = row(r);
+    each_word(begin, end, [&](std::ptrdiff_t w, Word mask) { own[w] |= mask; });
+}
+
+std::int64_t Bits::count(std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) const {
+    const Word* own = row(r);
+    std::int64_t n = 0;
+    each_word(begin, end, [&](std::ptrdiff_t w, Word mask) { n += population(own[w] & mask); });
+    return n;
+}
+
+Bits& Bits::operator&=(const Bits& other) {
+    for (std::size_t i = 0; i < words.size(); ++i) words[i] &= other.words[i];
+    return *this;
+}
+
+Bits& Bits::operator|=(const Bits& other) {
+    for (std::size_t i = 0; i < words.size(); ++i) words[i] |= other.words[i];
+    return *this;
+}
+
+Bits& Bits::subtract(const Bits& other) {
+    for (std::size_t i = 0; i < words.size(); ++i) words[i] &= ~other.words[i];
+    return *this;
+}
+
+Bits Bits::outside() const {
+    Bits out = *this;
+    for (Word& word : out.words) word = ~word;
+    if (width > 0)
+        for (std::ptrdiff_t r = 0; r < rows; ++r) out.row(r)[width - 1] &= tail();
+    return out;
+}
+
+Word gather(const std::uint8_t* flags, std::ptrdiff_t used) {
+    std::uint8_t some[Bits::kWord];
+    if (used < Bits::kWord) {
+        std::memset(some, 0, sizeof some);
+        std::memcpy(some, flags, static_cast<std::size_t>(used));
+        flags = some;
+    }
+    Word word = 0;
+#if defined(__SSE2__)
+    for (int i = 0; i < 4; ++i) {
+        const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(flags + 16 * i));
+        const int zeros = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_setzero_si128()));
+        word |= static_cast<Word>(~zeros & 0xFFFF) << (16 * i);
+    }
+#else
+    for (int i = 0; i < Bits::kWord; ++i) word |= static_cast<Word>(flags[i] != 0) << i;
+#endif
+    return word;
+}
+
+Bits pack(const std::uint8_t* bytes, std::ptrdiff_t rows, std::ptrdiff_t cols, std::ptrdiff_t stride) {
+    Bits bits(rows, cols);
+    for (std::ptrdiff_t r = 0; r < rows; ++r)
+        for (std::ptrdiff_t w = 0; w < bits.width; ++w)
+            bits.row(r)[w] =
+                gather(bytes + r * stride + w * Bits::kWord, std::min(Bits::kWord, cols - w * Bits::kWord));
+    return bits;
+}
+
+void unpack(const Bits& bits, std::uint8_t* bytes, std::ptrdiff_t stride) {
+    static const Spread spread;
+    for (std::ptrdiff_t r = 0; r < bits.rows; ++r) {
+        std::uint8_t* to = bytes + r * stride;
+        for (std::ptrdiff_t w = 0; w < bits.width; ++w) {
+            Word word = bits.row(r)[w];
+            std::ptrdiff_t left = std::min(Bits::kWord, bits.cols - w * Bits::kWord);
+            for (; left >= 8; left -= 8, to += 8, word >>= 8)
+                std::memcpy(to, spread.bytes[word & 255].data(), 8);
+            for (; left > 0; --left, ++to, word >>= 1) *to = static_cast<std::uint8_t>(word & 1);
+        }
+    }
+}
+
+std::vector<std::int64_t> Parts::areas() const {
+    std::vector<std::int64_t> area(static_cast<std::size_t>(n) + 1, 0);
+    for (const Run& run : runs) area[static_cast<std::size_t>(run.part)] += run.end - run.begin;
+    return area;
+}
+
+void Parts::draw(const std::vector<std::uint8_t>& keep, Bits& onto) const {
+    for (const Run& run : runs)
+        if (keep[static_cast<std::size_t>(run.part)]) onto.set(run.row, run.begin, run.end);
+}
+
+Parts components(const Bits& bits) {
+    Parts out;
+    std::vector<Run>& runs = out.runs;
+    // A union of two runs keeps the earlier one, so roots ascend in raster order.
+    std::vector<std::int32_t> parent;
+    std::size_t above = 0, above_end = 0;  // the runs of the row above
+    for (std::ptrdiff_t r = 0; r < bits.rows; ++r) {
+        poll(static_cast<std::size_t>(r), 64);
+        const std::size_t first = runs.size();
+        each_run(bits, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+            auto own = static_cast<std::int32_t>(runs.size());
+            parent.push_back(own);
+            runs.push_back({static_cast<std::int32_t>(r), static_cast<std::int32_t>(begin),
+                            static_cast<std::int32_t>(end), 0});
+            while (above < above_end && runs[above].end <= begin) ++above;
+            // The last run that this one touches may touch the next one too.
+            for (std::size_t i = above; i < above_end && runs[i].begin < end; ++i) {
+                const std::int32_t other = root(parent, static_cast<std::int32_t>(i));
+                if (other == own) continue;
+                parent[static_cast<std::size_t>(std::max(own, other))] = std::min(own, other);
+                own = std::min(own, other);
+            }
+        });
+        above = first;
+        above_end = runs.size();
+    }
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        const auto up = static_cast<std::size_t>(parent[i]);
+        runs[i].part = up == i ? ++out.n : runs[up].part;
+    }
+    return out;
+}
+
+}  // namespace fastpgs::shapes
