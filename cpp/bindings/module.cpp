@@ -26,6 +26,8 @@ void bind_interrupts() {
 }
 
 void bind_segment(py::module_& module);
+void bind_shapes(py::module_& module);
+void bind_stain(py::module_& module);
 void bind_cells(py::module_& module);
 void bind_build(py::module_& module);
 void bind_conv3(py::module_& module);
@@ -36,6 +38,8 @@ PYBIND11_MODULE(_core, module) {
     module.doc() = "The C++ core of fastpgs. Private: use the functions of the package.";
     fastpgs::bindings::bind_interrupts();
     fastpgs::bindings::bind_segment(module);
+    fastpgs::bindings::bind_shapes(module);
+    fastpgs::bindings::bind_stain(module);
     fastpgs::bindings::bind_cells(module);
     fastpgs::bindings::bind_build(module);
     fastpgs::bindings::bind_conv3(module);

@@ -136,70 +136,7 @@ std::vector<Peak> peaks_of(const Smooth& plane, const Parts& parts) {
     return peaks;
 }
 
-// Where the line's position `i`, which may lie beyond its ends, is found: a line shorter than the margin is
-// mirrored again and again. -1: nowhere, it counts as 0.
-std::ptrdiff_t place(std::ptrdiff_t i, std::ptrdiff_t length, Beyond beyond) {
-    if (i >= 0 && i < length) return i;
-    if (beyond == Beyond::zero) return -1;
-    const std::ptrdiff_t period = 2 * length, at = ((i % period) + period) % period;
-    return at < length ? at : period - 1 - at;
-}
-
-void mean_of_row(const double* line, std::ptrdiff_t length, int size, Beyond beyond,
-                 std::vector<double>& room, double* out) {
-    const std::ptrdiff_t half = size / 2;
-    room.resize(z(length + 2 * half));
-    std::copy_n(line, length, room.begin() + half);
-    for (std::ptrdiff_t i = 0; i < half; ++i) {
-        const std::ptrdiff_t before = place(-1 - i, length, beyond),
-                             after = place(length + i, length, beyond);
-        room[z(half - 1 - i)] = before < 0 ? 0.0 : line[before];
-        room[z(half + length + i)] = after < 0 ? 0.0 : line[after];
-    }
-    double sum = 0.0;
-    for (int i = 0; i < size; ++i) sum += room[static_cast<std::size_t>(i)];
-    out[0] = sum / size;
-    for (std::ptrdiff_t i = 1; i < length; ++i) {
-        sum += room[z(i + size - 1)] - room[z(i - 1)];
-        out[i] = sum / size;
-    }
-}
-
-// The same down all columns at once.
-void mean_of_columns(const double* plane, std::ptrdiff_t rows, std::ptrdiff_t cols, int size, Beyond beyond,
-                     double* out) {
-    const std::ptrdiff_t half = size / 2;
-    const std::vector<double> zeros(z(cols), 0.0);
-    const auto row = [&](std::ptrdiff_t r) {
-        const std::ptrdiff_t at = place(r, rows, beyond);
-        return at < 0 ? zeros.data() : plane + at * cols;
-    };
-    std::vector<double> sum(z(cols), 0.0);
-    for (std::ptrdiff_t i = -half; i <= half; ++i) {
-        const double* own = row(i);
-        for (std::ptrdiff_t c = 0; c < cols; ++c) sum[z(c)] += own[c];
-    }
-    for (std::ptrdiff_t r = 0; r < rows; ++r) {
-        poll(z(r), 16);
-        if (r > 0) {
-            const double *next = row(r + half), *last = row(r - half - 1);
-            for (std::ptrdiff_t c = 0; c < cols; ++c) sum[z(c)] += next[c] - last[c];
-        }
-        for (std::ptrdiff_t c = 0; c < cols; ++c) out[r * cols + c] = sum[z(c)] / size;
-    }
-}
-
 }  // namespace
-
-void box_mean(const double* plane, std::ptrdiff_t rows, std::ptrdiff_t cols, int size, Beyond beyond,
-              double* out) {
-    std::vector<double> room, between(z(rows * cols));
-    mean_of_columns(plane, rows, cols, size, beyond, between.data());
-    for (std::ptrdiff_t r = 0; r < rows; ++r) {
-        poll(z(r), 16);
-        mean_of_row(&between[z(r * cols)], cols, size, beyond, room, out + r * cols);
-    }
-}
 
 void markers(const double* distance, const Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols,
              double neck, std::int32_t* out) {

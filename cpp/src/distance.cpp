@@ -4,6 +4,7 @@
 // is the lower hull of the points (s, s^2 + g^2), which takes no division.
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/shapes.hpp"
@@ -93,20 +94,29 @@ std::int64_t Outside::square(std::ptrdiff_t r, std::ptrdiff_t c) const {
     return best < 0 ? longer * longer : best;
 }
 
-double inscribed_radius(const Bits& inside) {
+std::vector<double> inscribed_radii(const Bits& inside, const Parts& parts) {
     const Outside outside(inside);
-    std::int64_t best = 0;
-    each_run(inside, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-        const std::int32_t* g = outside.row(r);
-        for (std::ptrdiff_t c = begin; c < end; ++c) {
+    std::vector<std::int64_t> squares(static_cast<std::size_t>(parts.n) + 1, 0);
+    for (const Run& run : parts.runs) {
+        poll(static_cast<std::size_t>(run.row), 16);
+        const std::int32_t* g = outside.row(run.row);
+        std::int64_t& best = squares[static_cast<std::size_t>(run.part)];
+        for (std::int32_t c = run.begin; c < run.end; ++c) {
             // No pixel is farther from the outside than along its row and its column.
-            const std::int64_t left = begin > 0 ? c - begin + 1 : kNone;
-            const std::int64_t right = end < inside.cols ? end - c : kNone;
-            const std::int64_t most = std::min({left, right, static_cast<std::int64_t>(g[c])});
-            if (most * most > best) best = std::max(best, outside.square(r, c));
+            const std::int32_t left = run.begin > 0 ? c - run.begin + 1 : kNone;
+            const std::int32_t right = run.end < inside.cols ? run.end - c : kNone;
+            const std::int64_t most = std::min({left, right, g[c]});
+            if (most * most > best) best = std::max(best, outside.square(run.row, c));
         }
-    });
-    return std::sqrt(static_cast<double>(best));
+    }
+    std::vector<double> radii;
+    for (const std::int64_t square : squares) radii.push_back(std::sqrt(static_cast<double>(square)));
+    return radii;
+}
+
+double inscribed_radius(const Bits& inside) {
+    const std::vector<double> radii = inscribed_radii(inside, components(inside));
+    return *std::max_element(radii.begin(), radii.end());
 }
 
 void nearest(const Bits& inside, double* out, std::ptrdiff_t* index) {
@@ -144,5 +154,35 @@ void nearest(const Bits& inside, double* out, std::ptrdiff_t* index) {
 }
 
 void distance(const Bits& inside, double* out) { nearest(inside, out, nullptr); }
+
+std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, double* squares) {
+    const std::ptrdiff_t rows = bits.rows, cols = bits.cols;
+    std::vector<std::int32_t> part(static_cast<std::size_t>(rows * cols));
+    write_labels(parts, rows, cols, part.data());
+    const Outside outside(bits.outside());
+    Envelope envelope(cols);
+    std::vector<Run> stretches;
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+        poll(static_cast<std::size_t>(r), 16);
+        const std::int32_t* g = outside.row(r);
+        double* own = squares + r * cols;
+        if (!envelope.fit(g, 0, cols - 1)) throw std::invalid_argument("there must be a part");
+        std::int64_t last = -1;
+        for (std::ptrdiff_t x = 0; x < cols; ++x) {
+            const std::int64_t s = envelope.nearest(x), height = g[s];
+            own[x] = static_cast<double>((x - s) * (x - s) + height * height);
+            if (s == last) continue;
+            last = s;
+            const std::int64_t above = r - height;
+            const bool up = above >= 0 && bits.at(above, s);
+            const std::int32_t nearest = part[static_cast<std::size_t>((up ? above : r + height) * cols + s)];
+            if (x > 0 && stretches.back().part == nearest) continue;
+            if (x > 0) stretches.back().end = static_cast<std::int32_t>(x);
+            stretches.push_back({static_cast<std::int32_t>(r), static_cast<std::int32_t>(x),
+                                 static_cast<std::int32_t>(cols), nearest});
+        }
+    }
+    return stretches;
+}
 
 }  // namespace fastpgs::shapes

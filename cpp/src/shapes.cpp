@@ -70,6 +70,17 @@ Bits touching(const Bits& bits, const Bits& seed) {
     return out;
 }
 
+Bits touching_frame(const Bits& bits) {
+    const Parts parts = components(bits);
+    Bytes keep(static_cast<std::size_t>(parts.n) + 1);
+    for (const Run& run : parts.runs)
+        if (run.row == 0 || run.row == bits.rows - 1 || run.begin == 0 || run.end == bits.cols)
+            keep[static_cast<std::size_t>(run.part)] = 1;
+    Bits out(bits.rows, bits.cols);
+    parts.draw(keep, out);
+    return out;
+}
+
 double hull_area(const Bits& bits) {
     // The hull's corners are among the corners of each row's ends. Andrew's monotone chain over rows: the
     // left chain and the right one, then the area between them.
@@ -100,6 +111,27 @@ double hull_area(const Bits& bits) {
 double solidity(const Bits& bits) {
     const double hull = hull_area(bits);
     return hull > 0 ? std::min(static_cast<double>(bits.count()) / hull, 1.0) : 0.0;
+}
+
+Bits parts_alone(const Bits& bits, const Bits& seed, const Bits& beyond, double least) {
+    const Parts parts = components(bits);
+    Bytes held(static_cast<std::size_t>(parts.n) + 1), lost(held.size());
+    for (const Run& run : parts.runs) {
+        const auto own = static_cast<std::size_t>(run.part);
+        held[own] = held[own] || seed.count(run.row, run.begin, run.end) > 0;
+        lost[own] = lost[own] || run.row == 0 || run.row == bits.rows - 1 || run.begin == 0 ||
+                    run.end == bits.cols || beyond.count(run.row, run.begin, run.end) > 0;
+    }
+    Bits out(bits.rows, bits.cols);
+    for (std::size_t i = 1; i < held.size(); ++i) {
+        if (!held[i] || lost[i]) continue;
+        Bytes only(held.size());
+        only[i] = 1;
+        Bits part(bits.rows, bits.cols);
+        parts.draw(only, part);
+        if (solidity(part) >= least) out |= part;
+    }
+    return out;
 }
 
 // The same of bytes.

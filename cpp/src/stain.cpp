@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
+#include <iterator>
 #include <limits>
 
 #include "fastpgs/interrupt.hpp"
@@ -152,6 +154,36 @@ void planes(Picture picture, const double white[3], int offset, bool grey, const
             out.strength[i] = std::sqrt(a * a + b * b + d * d);
         }
     }
+}
+
+float median(const float* values, const shapes::Bits& where) {
+    std::vector<float> chosen;
+    chosen.reserve(z(where.count()));
+    shapes::each_run(where, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        const float* row = values + r * where.cols;
+        chosen.insert(chosen.end(), row + begin, row + end);
+    });
+    if (chosen.empty()) return std::numeric_limits<float>::quiet_NaN();
+    // Only values that begin with the same bits as the median are worth ordering.
+    const auto bin = [](float value) {
+        std::uint32_t bits = 0;
+        std::memcpy(&bits, &value, sizeof bits);
+        return ((bits >> 31 ? ~bits : bits | 0x80000000U)) >> 20;
+    };
+    std::vector<std::uint32_t> number(1U << 12, 0);
+    for (const float value : chosen) ++number[bin(value)];
+    const auto at = [&](std::size_t rank) {
+        std::size_t own = 0, before = 0;
+        while (before + number[own] <= rank) before += number[own++];
+        std::vector<float> same;
+        std::copy_if(chosen.begin(), chosen.end(), std::back_inserter(same),
+                     [&](float value) { return bin(value) == own; });
+        const auto wanted = same.begin() + static_cast<std::ptrdiff_t>(rank - before);
+        std::nth_element(same.begin(), wanted, same.end());
+        return *wanted;
+    };
+    const std::size_t middle = chosen.size() / 2;
+    return chosen.size() % 2 ? at(middle) : (at(middle - 1) + at(middle)) / 2.0F;
 }
 
 std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* valid, std::ptrdiff_t size,

@@ -126,14 +126,15 @@ void pipeline(const Case& given, std::mt19937& random) {
     shapes::distance(bits, levels.data());
     bodies::markers(levels.data(), shapes::components(bits), given.rows, given.cols, 0.9, peaks.data());
     for (std::size_t i = 0; i < size; ++i) CHECK(peaks[i] == 0 || parts[i] > 0);
-    bodies::box_mean(levels.data(), given.rows, given.cols, 5, bodies::Beyond::mirror, reach.data());
     double typical = -1;
     const std::int32_t split =
         bodies::split(bits, bits, {0.9, 2.0, {3.0, 50.0, 0.92}, 0.15}, typical, body.data());
     for (std::size_t i = 0; i < size; ++i)
         CHECK((body[i] >= 0 && body[i] <= split && (given.bytes[i] || !body[i])));
     if (shapes::count(given.mask()) > 0) {
-        const fastpgs::reach::Radii radii = fastpgs::reach::measure(given.mask(), levels.data(), body.data());
+        shapes::Bits halo;
+        const fastpgs::reach::Radii radii =
+            fastpgs::reach::measure(bits, {random() % 2 == 0, 0.4}, levels.data(), halo);
         for (std::size_t i = 0; i < size; ++i) CHECK((levels[i] == 0) == (given.bytes[i] != 0));
         for (std::size_t i = 1; i < radii.part.size(); ++i) CHECK(radii.whole[i] > 0);
     }

@@ -117,33 +117,70 @@ def test_a_region_is_split_into_its_bodies(region, seed, neck, least, given_size
     assert (n, typical) == (count, size)
 
 
-def reach_in_numpy(nuclei):
+def lobed_radii_in_numpy(parts, radius, lobes, near, own):
+    """Of each part that of the whole nucleus: of all whose surroundings hang together, or of two hops only."""
+    n = len(radius) - 1
+    whole = np.zeros(n + 1)
+    if near:
+        part = np.where(lobes, own, 0)
+        touched = np.eye(n + 1, dtype=bool)
+        for a, b in ((part[1:], part[:-1]), (part[:, 1:], part[:, :-1])):
+            pair = (a != b) & (a > 0) & (b > 0)
+            touched[a[pair], b[pair]] = touched[b[pair], a[pair]] = True
+        for i in range(1, n + 1):
+            group = radius[touched[touched[i]].any(axis=0)]
+            whole[i] = min(np.sqrt(np.square(group).sum()), 2.0 * group.max())
+        return radius if n == 1 else whole
+    groups, _ = shapes.label(lobes)
+    for i in range(1, n + 1):
+        together = groups == groups[parts == i][0]
+        area = np.count_nonzero(together & (parts > 0))
+        whole[i] = min(np.sqrt(area / np.pi), 2.0 * radius[np.unique(parts[together])].max())
+    return whole
+
+
+@settings(max_examples=100, deadline=None)
+@given(masks(side=40), st.integers(0, 2**32 - 1), st.booleans(), st.floats(0, 2))
+def test_how_far_nuclei_reach(mask, seed, near, halo):
+    nuclei = ndimage.binary_dilation(mask & (np.random.default_rng(seed).random(mask.shape) < 0.03))
+    if not nuclei.any():
+        with pytest.raises(ValueError, match="nuclei must hold a pixel"):
+            _core.nuclear_reach(nuclei, near, halo)
+        return
     parts, n = shapes.label(nuclei)
     radius = np.sqrt(np.bincount(parts.ravel(), minlength=n + 1) / np.pi)
     radius[0] = 0.0
-    away, at = shapes.nearest(~nuclei)
+    distance, at = shapes.nearest(~nuclei)
     own = parts.ravel()[at]
-    groups, m = shapes.label(away <= 1.5 * radius[own])
-    group = np.zeros(n + 1, np.intp)
-    group[parts[nuclei]] = groups[nuclei]
-    area = np.bincount(groups[nuclei], minlength=m + 1)
-    largest = np.zeros(m + 1)
-    np.maximum.at(largest, group[1:], radius[1:])
-    whole = np.minimum(np.sqrt(area / np.pi), 2.0 * largest)[group]
-    return away, own, radius, whole
+    whole = lobed_radii_in_numpy(parts, radius, distance <= 1.5 * radius[own], near, own)
+    away, around = _core.nuclear_reach(nuclei, near, halo)
+    np.testing.assert_allclose(away, distance / np.maximum(whole[own], 1.0), rtol=1e-15, atol=0)
+    np.testing.assert_array_equal(around, distance < halo * radius[own])
 
 
-@settings(max_examples=60, deadline=None)
-@given(masks(side=40), st.integers(0, 2**32 - 1))
-def test_how_far_nuclei_reach(mask, seed):
-    mask = mask & (np.random.default_rng(seed).random(mask.shape) < 0.5)
-    if not mask.any():
-        with pytest.raises(ValueError, match="nuclei must hold a pixel"):
-            _core.nuclear_reach(mask)
-        return
-    away, own, radius, whole = _core.nuclear_reach(mask)
-    for got, expected in zip((away, own, radius, whole), reach_in_numpy(mask), strict=True):
-        np.testing.assert_array_equal(got, expected)
+@given(masks(), st.integers(0, 2**32 - 1))
+def test_components_are_measured_and_chosen(mask, seed):
+    parts, n = shapes.label(mask)
+    np.testing.assert_array_equal(shapes.part_areas(mask), np.bincount(parts.ravel(), minlength=n + 1)[1:])
+    radii = ndimage.maximum(shapes.distance(mask), parts, np.arange(1, n + 1)) if n else np.empty(0)
+    np.testing.assert_array_equal(shapes.inscribed_radii(mask), radii)
+    keep = np.random.default_rng(seed).random(n) < 0.5
+    np.testing.assert_array_equal(shapes.keep_parts(mask, keep), np.append(False, keep)[parts])
+    framed = np.isin(parts, np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
+    np.testing.assert_array_equal(shapes.touching_frame(mask), framed & mask)
+    with pytest.raises(ValueError, match=f"each of {n} parts, got {n + 1}"):
+        shapes.keep_parts(mask, np.ones(n + 1, bool))
+
+
+@given(masks(), st.integers(0, 2**32 - 1), st.booleans())
+def test_medians_are_those_of_numpy(mask, seed, coarse):
+    values = np.random.default_rng(seed).normal(size=mask.shape).astype(np.float32)
+    values = np.rint(values) if coarse else values
+    got = _core.median(values, mask)
+    if mask.any():
+        assert got == np.median(values[mask])
+    else:
+        assert np.isnan(got)
 
 
 def test_sums_of_groups():
@@ -194,9 +231,13 @@ def test_cytoplasm_is_told_from_red_cells_by_fishers_discriminant(apart, size):
     features = rng.normal(90, 9, (50, 60, 3)) + np.array([0, 5, -5])
     features[:20, :30] += np.array([0.3, 1.0, 0.6]) * apart
     features = features.clip(0, 255).astype(np.uint8)
-    odds, sure = _core.colour_odds(features, near, red, 6.0, 6.0, size)
+    *model, sure = _core.colour_model(features, near, red, 6.0)
+    odds = _core.model_odds(features, model, 6.0, size)
     expected, expected_sure = odds_in_numpy(features, near, red, 6.0, 6.0, size)
     np.testing.assert_allclose(odds, expected, rtol=0, atol=1e-9)
+    away = rng.uniform(0, 4, near.shape)
+    prior = np.clip(2.0 * (1.2 - away), -4.0, 4.0)
+    np.testing.assert_array_equal(_core.against(odds, away, 1.2), odds + prior < 0)
     assert sure == pytest.approx(expected_sure, rel=1e-9)
 
 
@@ -204,6 +245,6 @@ def test_a_discriminant_needs_pixels():
     features = np.zeros((4, 4, 3), np.uint8)
     none = np.zeros((4, 4), bool)
     with pytest.raises(ValueError, match="two pixels each"):
-        _core.colour_odds(features, none, none, 6.0, 6.0, 3)
+        _core.colour_model(features, none, none, 6.0)
     with pytest.raises(ValueError, match="size must be odd, got 4"):
-        _core.colour_odds(features, ~none, ~none, 6.0, 6.0, 4)
+        _core.model_odds(features, [1.0, 0.0, 0.0, 0.0], 6.0, 4)

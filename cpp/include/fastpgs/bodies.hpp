@@ -35,10 +35,4 @@ struct SplitRules {
 std::int32_t split(const shapes::Bits& region, const shapes::Bits& nuclei, const SplitRules& rules,
                    double& typical_body, std::int32_t* bodies);
 
-// Mean over size x size pixels (odd), what lies beyond the frame taken as 0 or mirrored (edge pixel twice).
-// Sums run along lines as scipy.ndimage.uniform_filter's do, so that both round alike.
-enum class Beyond { zero, mirror };
-void box_mean(const double* plane, std::ptrdiff_t rows, std::ptrdiff_t cols, int size, Beyond beyond,
-              double* out);
-
 }  // namespace fastpgs::bodies

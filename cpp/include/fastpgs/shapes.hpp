@@ -45,6 +45,13 @@ void fill_holes(Mask mask, double largest, std::uint8_t* out);
 Bits touching(const Bits& bits, const Bits& seed);
 void touching(Mask mask, const std::uint8_t* seed, std::uint8_t* out);
 
+// The components that touch the frame.
+Bits touching_frame(const Bits& bits);
+
+// The components that hold a pixel of `seed` and none of `beyond`, do not touch the frame, and are at least
+// as solid as `least`.
+Bits parts_alone(const Bits& bits, const Bits& seed, const Bits& beyond, double least);
+
 // The pixels with none outside the mask within `radius`; the frame does not count as outside.
 Bits erode_disc(const Bits& bits, double radius);
 Bits open_disc(const Bits& bits, double radius);
@@ -92,8 +99,14 @@ void distance(const Bits& inside, double* out);
 // The same, and the raster index of a nearest pixel outside (-1 where there is none).
 void nearest(const Bits& inside, double* out, std::ptrdiff_t* index);
 
-// The greatest such distance.
+// Of every pixel the squared distance to the nearest part of a mask; returns which part that is, stretch by
+// stretch of each row, in raster order. There must be a part.
+std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, double* squares);
+
+// The greatest distance of a pixel of the mask to the outside; and that of each of its components 0..n, of
+// which 0 has none.
 double inscribed_radius(const Bits& inside);
+std::vector<double> inscribed_radii(const Bits& inside, const Parts& parts);
 
 // Watershed by flooding from markers (> 0) over the mask, 4-connected, in order of level, then of age. Marks
 // are spread in place; markers outside the mask are erased.

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "fastpgs/bits.hpp"
+
 namespace fastpgs::stain {
 
 struct Picture {
@@ -35,6 +37,9 @@ void planes(Picture picture, const double white[3], int offset, bool grey, const
 // there are too few scores.
 std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* valid, std::ptrdiff_t size,
                                  int k);
+
+// numpy.median of the values where `where` holds; a nan where it holds nowhere.
+float median(const float* values, const shapes::Bits& where);
 
 // numpy.percentile's linear interpolation on values sorted before.
 double percentile(const std::vector<std::int64_t>& ordered, double percent);

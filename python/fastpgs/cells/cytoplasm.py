@@ -64,48 +64,6 @@ class Region(NamedTuple):
     tone: Tone
 
 
-def _nuclear_radius(nuclei: Bool, near: bool = False) -> tuple[Float, Float, Float]:
-    """Distance to the nearest nucleus, radius of that part, and radius of its whole (lobed) nucleus.
-
-    ``near`` looks for lobes among the next neighbours and theirs only: in a window of a crowded slide, chains of
-    neighbours end where the window does.
-    """
-    away, own, part, lobed = _core.nuclear_reach(np.ascontiguousarray(nuclei))
-    radius = np.array(part)
-    whole = np.array(lobed)
-    if near:
-        whole = _whole_of_neighbours(own, away <= LOBES * radius[own], radius)
-    return away, radius[own], whole[own]
-
-
-LOBES = 1.5  # lobes of one nucleus lie within this many of their radii
-HOPS = 2  # neighbours of neighbours
-
-
-def _whole_of_neighbours(own: npt.NDArray[np.int32], lobes: Bool, radius: Float) -> Float:
-    """Radius of each part's whole nucleus, from the parts that reach it over at most `HOPS` contacts."""
-    if len(radius) <= 2:  # one part: it is the whole nucleus
-        return radius.copy()
-    part = np.where(lobes, own, 0)
-    pairs = []
-    for a, b in ((part[1:], part[:-1]), (part[:, 1:], part[:, :-1])):
-        touch = (a != b) & (a > 0) & (b > 0)
-        pairs.append(np.stack([a[touch], b[touch]], axis=1))
-    edges = np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)
-    neighbours: list[set[int]] = [{i} for i in range(len(radius))]
-    for a, b in edges.tolist():
-        neighbours[a].add(b)
-        neighbours[b].add(a)
-    whole = np.zeros(len(radius))
-    for i in range(1, len(radius)):
-        group = {i}
-        for _ in range(HOPS):
-            group = set().union(*(neighbours[j] for j in group))
-        lobe = radius[list(group)]
-        whole[i] = min(float(np.sqrt(np.square(lobe).sum())), 2.0 * float(lobe.max()))
-    return whole
-
-
 def _red_cells(stained: Bool, away: Float, seeds: Seeds, rules: CytoplasmRules) -> Bool | None:
     """Stained blobs far from every nucleus, if there are enough."""
     enough = min(0.3 * np.pi * seeds.radius**2, 0.015 * stained.size)
@@ -124,11 +82,12 @@ def find_cytoplasm(
     With a reference, its tone is used instead of the image's own.
     """
     nuclei, radius = seeds.nuclei, seeds.radius
-    distance, part, whole = _nuclear_radius(nuclei, near=reference is not None)
-    away = distance / np.maximum(whole, 1.0)
+    # In a window of a crowded slide, chains of neighbouring lobes end where the window does: there only the next
+    # neighbours and theirs are looked at.
+    away, halo = _core.nuclear_reach(nuclei, reference is not None, rules.halo)
     strength, ground = stain.strength, seeds.background
     if stain.surround:
-        dark = float(np.median(strength[nuclei]))
+        dark = _core.median(strength, nuclei)
         mask = shapes.touching(stain.valid | nuclei, nuclei)
         return Region(mask, away, Tone(dark, dark, None, rules.reach))
 
@@ -147,12 +106,9 @@ def find_cytoplasm(
     if odds is not None:
         contact = max(1.0, rules.alone_opening * radius) if untold else opening
         alone = _alone(stained, nuclei, away, rules, radius, contact)
-        prior = np.clip(2.0 * (rules.even - away), -4.0, 4.0)
-        stained &= ~shapes.open_disc(stained & (odds + prior < 0), max(1.0, rules.red * radius))
-    if untold:
-        stained &= distance < rules.halo * part
-    else:
-        stained &= away < tone.limit
+        red = stained & _core.against(odds, away, rules.even)
+        stained &= ~shapes.open_disc(red, max(1.0, rules.red * radius))
+    stained &= halo if untold else away < tone.limit
     if alone is not None:
         stained |= alone
     mask = shapes.open_disc(stained | nuclei, opening) | nuclei
@@ -169,18 +125,7 @@ def _alone(
     """
     whole = shapes.open_disc(stained | nuclei, opening) | nuclei
     whole = shapes.fill_holes(whole, rules.vacuole * np.pi * radius**2)
-    parts, n = shapes.label(whole)
-    keep = np.zeros(n + 1, bool)
-    keep[parts[nuclei]] = True
-    keep[parts[away >= rules.reach]] = False
-    keep[np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])] = False
-    for i in np.flatnonzero(keep):
-        own = parts == i
-        rows, cols = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
-        box = own[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-        keep[i] = shapes.solidity(box) >= rules.alone
-    chosen: Bool = keep[parts] & stained
-    return chosen
+    return _core.parts_alone(whole, nuclei, away >= rules.reach, rules.alone) & stained
 
 
 def _tone(
@@ -188,20 +133,20 @@ def _tone(
 ) -> tuple[Tone, Float | None]:
     """The tone of an image, and the odds of each pixel to be cytoplasm where red cells must be told apart."""
     strength, ground, nuclei = stain.strength, seeds.background, seeds.nuclei
-    dark = float(np.median(strength[nuclei]))
+    dark = _core.median(strength, nuclei)
     ring = (away > 0.08) & (away < rules.near) & ~nuclei & stain.valid
     ring &= strength > ground + rules.faint * (dark - ground)
     enough_ring = np.count_nonzero(ring) > 20
-    level = float(np.median(strength[ring])) if enough_ring else dark
+    level = _core.median(strength, ring) if enough_ring else dark
     stained = (strength > ground + rules.edge * (level - ground)) & stain.valid & ~nuclei
     red = _red_cells(stained, away, seeds, rules) if enough_ring else None
-    if red is None or float(np.median(strength[red])) - ground <= rules.pale * (level - ground):
+    if red is None or _core.median(strength, red) - ground <= rules.pale * (level - ground):
         return Tone(dark, level, None, rules.reach), None
     # Pixels near nuclei that are no red cell's start a cytoplasm pivot; both settle as Fisher's discriminant.
     *model, sure = _core.colour_model(stain.features, ring, red, rules.outlier)
     odds = _core.model_odds(stain.features, model, MOST_ODDS, size)
     told = ring & (odds > 0)
     if np.count_nonzero(told) > 20:
-        level = float(np.median(strength[told]))
+        level = _core.median(strength, told)
     limit = float(np.clip(rules.halo + 10.0 * (sure - 0.45), rules.halo, rules.reach))
     return Tone(dark, level, tuple(model), limit), odds

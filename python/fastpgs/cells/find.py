@@ -231,8 +231,7 @@ def _alone(stain: Stain, seeds: Seeds | None) -> bool:
     """Whether what lies within a black surround is one cell, not a field of them."""
     if seeds is None:
         return False
-    parts, _ = shapes.label(seeds.nuclei)
-    largest = np.bincount(parts[seeds.nuclei]).max()
+    largest = shapes.part_areas(seeds.nuclei).max()
     share = ALONE_LARGE if stain.valid.mean() > 0.5 else ALONE
     return bool(largest >= share * np.count_nonzero(stain.valid))
 
@@ -244,8 +243,7 @@ def _split_and_draw(
     disc = np.pi * seeds.radius**2
     if reference is None:
         # Only a field of many nuclei tells how large one is; a picture of one cell may hold nothing but lobes.
-        parts, _ = shapes.label(seeds.nuclei)
-        large = np.count_nonzero(np.bincount(parts[seeds.nuclei]) >= 0.3 * disc)
+        large = np.count_nonzero(shapes.part_areas(seeds.nuclei) >= 0.3 * disc)
         found.many = bool(large >= MANY)
     else:
         found.many = reference.many

@@ -100,20 +100,16 @@ def find_nuclei(
         return None
     disc = np.pi * radius**2
     rough = shapes.fill_holes(shapes.open_disc(rough, max(1.0, rules.opening * radius)), rules.hole * disc)
-    parts, n = shapes.label(rough)
-    if n == 0:
+    area = shapes.part_areas(rough)
+    if area.size == 0:
         return None
-    area = np.bincount(parts.ravel(), minlength=n + 1)
-    inscribed = np.zeros(n + 1)
-    np.maximum.at(inscribed, parts.ravel(), shapes.distance(rough).ravel())
-    part = shapes.typical_area(area[1:]) if reference is None else reference.part
+    part = shapes.typical_area(area) if reference is None else reference.part
     keep = area >= rules.part * part
     if not stain.surround:  # a cell on black has no platelets beside it, but perhaps coarse chromatin
-        keep &= inscribed >= rules.body * radius
-    keep[0] = False
+        keep &= shapes.inscribed_radii(rough) >= rules.body * radius
     if not keep.any():
         return None
-    return Seeds(keep[parts], pivots.ground, radius, part, pivots)
+    return Seeds(shapes.keep_parts(rough, keep), pivots.ground, radius, part, pivots)
 
 
 def _find_pivots(
@@ -145,7 +141,7 @@ def _find_pivots(
     if not nuclear.any():
         return None
     empty = groups == int(green.argmin())
-    ground = float(np.median(stain.strength[empty]))
+    ground = _core.median(stain.strength, empty)
     features = np.asarray(fitted.core.pivot_features, np.float64).reshape(k, 3)
     return Pivots(features, nuclear[1:], ground), nuclear[groups]
 
@@ -174,6 +170,4 @@ def _nuclear(score: Float, green: Float, blue: Float, red: Float, rules: Nucleus
 
 
 def _typical_radius(mask: Bool) -> float:
-    parts, n = shapes.label(mask)
-    area = np.bincount(parts.ravel(), minlength=n + 1)[1:]
-    return float(np.sqrt(shapes.typical_area(area) / np.pi))
+    return float(np.sqrt(shapes.typical_area(shapes.part_areas(mask)) / np.pi))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .. import _core
 
-__all__ = ["drop_small", "fill_holes", "label", "open_disc", "solidity", "touching_frame", "typical_area"]
+__all__ = ["fill_holes", "label", "open_disc", "part_areas", "solidity", "touching_frame", "typical_area"]
 
 Bool = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
@@ -74,23 +74,24 @@ def typical_area(areas: npt.NDArray[Any]) -> float:
     return float(ordered[np.searchsorted(total, total[-1] / 2.0)])
 
 
-def drop_small(mask: Bool, smallest: float) -> Bool:
-    """Drop components of fewer than ``smallest`` pixels."""
-    parts, n = label(mask)
-    keep = np.bincount(parts.ravel(), minlength=n + 1) >= smallest
-    keep[0] = False
-    kept: Bool = keep[parts]
-    return kept
+def part_areas(mask: Bool) -> npt.NDArray[np.int64]:
+    """Pixels of each component 1..n."""
+    return _core.part_areas(np.ascontiguousarray(mask))
+
+
+def inscribed_radii(mask: Bool) -> Float:
+    """The greatest distance to the outside in each component 1..n."""
+    return _core.inscribed_radii(np.ascontiguousarray(mask))
+
+
+def keep_parts(mask: Bool, keep: Bool) -> Bool:
+    """The components 1..n for which ``keep``, (n,), holds."""
+    return _core.keep_parts(np.ascontiguousarray(mask), np.ascontiguousarray(keep))
 
 
 def touching_frame(mask: Bool) -> Bool:
     """The components that touch the image's frame."""
-    parts, n = label(mask)
-    keep = np.zeros(n + 1, bool)
-    keep[np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])] = True
-    keep[0] = False
-    kept: Bool = keep[parts]
-    return kept
+    return _core.touching_frame(np.ascontiguousarray(mask))
 
 
 def touching(mask: Bool, seed: Bool) -> Bool:

@@ -1,0 +1,186 @@
+// Stain features and the colours of cytoplasm, for fastpgs.cells.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+
+#include "cell_arrays.hpp"
+#include "fastpgs/interrupt.hpp"
+#include "fastpgs/odds.hpp"
+#include "fastpgs/redness.hpp"
+#include "fastpgs/stain.hpp"
+
+namespace fastpgs::bindings {
+
+namespace {
+
+py::object black_surround(const ByteArray& rgb, int dark) {
+    const stain::Picture picture = picture_of(rgb);
+    MaskArray mask({picture.rows, picture.cols});
+    std::uint8_t* data = bytes_of(mask);
+    bool found = false;
+    {
+        const Released released;
+        found = stain::black_surround(picture, dark, data);
+    }
+    return found ? py::object(mask) : py::none();
+}
+
+DoubleArray background(const ByteArray& rgb, const std::optional<MaskArray>& valid) {
+    const stain::Picture picture = picture_of(rgb);
+    const std::uint8_t* used = nullptr;
+    if (valid) {
+        same_shape(*valid, picture.rows, picture.cols, "valid");
+        used = bytes_of(*valid);
+        if (shapes::count({used, picture.rows, picture.cols}) == 0)
+            throw std::invalid_argument("valid must hold a pixel");
+    }
+    DoubleArray white(3);
+    double* data = white.mutable_data();
+    const Released released;
+    stain::background(picture, used, data);
+    return white;
+}
+
+std::tuple<ByteArray, ShortArray, ShortArray, FloatArray> stain_planes(const ByteArray& rgb,
+                                                                       const DoubleArray& white, int offset,
+                                                                       bool grey) {
+    const stain::Picture picture = picture_of(rgb);
+    if (white.size() != 3) throw std::invalid_argument("white must hold three levels");
+    ByteArray features({picture.rows, picture.cols, std::ptrdiff_t{3}});
+    ShortArray score({picture.rows, picture.cols}), depth({picture.rows, picture.cols});
+    FloatArray strength({picture.rows, picture.cols});
+    const stain::Planes out{features.mutable_data(), score.mutable_data(), depth.mutable_data(),
+                            strength.mutable_data()};
+    const double* balance = white.data();
+    const Released released;
+    stain::planes(picture, balance, offset, grey, out);
+    return {features, score, depth, strength};
+}
+
+std::vector<std::int64_t> spread_pivots(const ShortArray& score, const MaskArray& valid, int k) {
+    const shapes::Mask used = mask_of(valid);
+    same_shape(score, used.rows, used.cols, "score");
+    if (k < 2) throw std::invalid_argument("k must be at least 2, got " + std::to_string(k));
+    for (std::ptrdiff_t i = 0; i < used.size(); ++i)
+        if (score.data()[i] < -255 || score.data()[i] > 255)
+            throw std::invalid_argument("scores must lie in [-255, 255]");
+    const Released released;
+    return stain::spread(score.data(), used.data, used.size(), k);
+}
+
+// Of each group 0..n: pixels, and the sums of the score and of the three features.
+IndexArray group_sums(const LabelArray& groups, std::int32_t n, const ShortArray& score,
+                      const ByteArray& features) {
+    const stain::Picture picture = picture_of(features);
+    same_shape(groups, picture.rows, picture.cols, "groups");
+    same_shape(score, picture.rows, picture.cols, "score");
+    std::vector<std::int64_t> sums(static_cast<std::size_t>(5 * (n + 1)), 0);
+    const std::int32_t* group = groups.data();
+    const std::int16_t* scores = score.data();
+    {
+        const Released released;
+        for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
+            poll(static_cast<std::size_t>(i), std::size_t{1} << 16);
+            if (group[i] < 0 || group[i] > n)
+                throw std::invalid_argument("groups must lie in [0, " + std::to_string(n) + "], got " +
+                                            std::to_string(group[i]));
+            std::int64_t* own = sums.data() + 5 * group[i];
+            const std::uint8_t* colour = picture.rgb + 3 * i;
+            ++own[0];
+            own[1] += scores[i];
+            for (int c = 0; c < 3; ++c) own[2 + c] += colour[c];
+        }
+    }
+    IndexArray out({static_cast<py::ssize_t>(n) + 1, py::ssize_t{5}});
+    std::copy(sums.begin(), sums.end(), out.mutable_data());
+    return out;
+}
+
+redness::Model model_of(const ByteArray& features, const MaskArray& near, const MaskArray& red,
+                        double outlier) {
+    const stain::Picture picture = picture_of(features);
+    same_shape(near, picture.rows, picture.cols, "near");
+    same_shape(red, picture.rows, picture.cols, "red");
+    redness::Colours around, far;
+    for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
+        const std::uint8_t* colour = picture.rgb + 3 * i;
+        if (near.data()[i]) around.insert(around.end(), colour, colour + 3);
+        if (red.data()[i]) far.insert(far.end(), colour, colour + 3);
+    }
+    if (around.size() < 6 || far.size() < 6)
+        throw std::invalid_argument("near and red must hold two pixels each");
+    const Released released;
+    return redness::fit(around, far, outlier);
+}
+
+DoubleArray odds_by(const ByteArray& features, const redness::Model& model, double most, int size) {
+    const stain::Picture picture = picture_of(features);
+    if (size < 1 || size % 2 == 0)
+        throw std::invalid_argument("size must be odd, got " + std::to_string(size));
+    DoubleArray out({picture.rows, picture.cols});
+    double* data = out.mutable_data();
+    const Released released;
+    odds::by_colour(picture, model, most, size, data);
+    return out;
+}
+
+// Three weights, the bias, and how well the two are told apart.
+std::vector<double> colour_model(const ByteArray& features, const MaskArray& near, const MaskArray& red,
+                                 double outlier) {
+    const redness::Model model = model_of(features, near, red, outlier);
+    return {model.weights[0], model.weights[1], model.weights[2], model.bias, model.sure};
+}
+
+DoubleArray model_odds(const ByteArray& features, const std::vector<double>& model, double most, int size) {
+    if (model.size() != 4)
+        throw std::invalid_argument("model must hold three weights and a bias, got " +
+                                    std::to_string(model.size()) + " numbers");
+    return odds_by(features, {{model[0], model[1], model[2]}, model[3], 0.0}, most, size);
+}
+
+MaskArray against(const DoubleArray& odds, const DoubleArray& away, double even) {
+    if (odds.ndim() != 2) throw std::invalid_argument("odds must have two dimensions");
+    same_shape(away, odds.shape(0), odds.shape(1), "away");
+    MaskArray out({odds.shape(0), odds.shape(1)});
+    const double *own = odds.data(), *distance = away.data();
+    std::uint8_t* data = bytes_of(out);
+    const auto size = static_cast<std::ptrdiff_t>(odds.size());
+    const Released released;
+    odds::against(own, distance, size, even, data);
+    return out;
+}
+
+// As numpy.median rounds it; a nan where no pixel is chosen.
+float median(const FloatArray& plane, const MaskArray& where) {
+    const shapes::Mask chosen = mask_of(where);
+    same_shape(plane, chosen.rows, chosen.cols, "plane");
+    const float* values = plane.data();
+    const Released released;
+    return stain::median(values, shapes::pack(chosen));
+}
+
+}  // namespace
+
+void bind_stain(py::module_& module) {
+    using namespace py::literals;
+    module.def("group_sums", &group_sums, "groups"_a.noconvert(), "n"_a, "score"_a.noconvert(),
+               "features"_a.noconvert());
+    module.def("colour_model", &colour_model, "features"_a.noconvert(), "near"_a.noconvert(),
+               "red"_a.noconvert(), "outlier"_a);
+    module.def("model_odds", &model_odds, "features"_a.noconvert(), "model"_a, "most"_a, "size"_a);
+    module.def("black_surround", &black_surround, "rgb"_a.noconvert(), "dark"_a);
+    module.def("background", &background, "rgb"_a.noconvert(), "valid"_a.noconvert());
+    module.def("stain_planes", &stain_planes, "rgb"_a.noconvert(), "white"_a.noconvert(), "offset"_a,
+               "grey"_a);
+    module.def("spread_pivots", &spread_pivots, "score"_a.noconvert(), "valid"_a.noconvert(), "k"_a);
+    module.def("against", &against, "odds"_a.noconvert(), "away"_a.noconvert(), "even"_a);
+    module.def("median", &median, "plane"_a.noconvert(), "where"_a.noconvert());
+}
+
+}  // namespace fastpgs::bindings

@@ -1,0 +1,19 @@
+// How likely each pixel is cytoplasm and no red cell: a colour model's odds, and what distance says besides.
+#pragma once
+
+#include <cstdint>
+
+#include "fastpgs/redness.hpp"
+#include "fastpgs/stain.hpp"
+
+namespace fastpgs::odds {
+
+// Odds of each pixel's colour (logits, at most `most` in magnitude), averaged over size x size pixels; `size`
+// is odd, and what lies beyond the frame mirrors what lies before it, the edge pixel twice.
+void by_colour(stain::Picture features, const redness::Model& model, double most, int size, double* out);
+
+// 1 where odds and the distance from the nucleus, in radii, which is neutral at `even`, speak for a red cell
+// together; 0 elsewhere.
+void against(const double* odds, const double* away, std::ptrdiff_t size, double even, std::uint8_t* out);
+
+}  // namespace fastpgs::odds
