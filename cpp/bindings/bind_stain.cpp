@@ -85,16 +85,23 @@ IndexArray group_sums(const LabelArray& groups, std::int32_t n, const ShortArray
     const std::int16_t* scores = score.data();
     {
         const Released released;
-        for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
-            poll(static_cast<std::size_t>(i), std::size_t{1} << 16);
-            if (group[i] < 0 || group[i] > n)
+        // Neighbours are mostly of one group: sums of a run of them stay in registers.
+        for (std::ptrdiff_t i = 0; i < picture.size();) {
+            const std::int32_t own = group[i];
+            if (own < 0 || own > n)
                 throw std::invalid_argument("groups must lie in [0, " + std::to_string(n) + "], got " +
-                                            std::to_string(group[i]));
-            std::int64_t* own = sums.data() + 5 * group[i];
-            const std::uint8_t* colour = picture.rgb + 3 * i;
-            ++own[0];
-            own[1] += scores[i];
-            for (int c = 0; c < 3; ++c) own[2 + c] += colour[c];
+                                            std::to_string(own));
+            const std::ptrdiff_t end = std::min(picture.size(), i + (std::ptrdiff_t{1} << 16)), begin = i;
+            poll();
+            std::int64_t total = 0, red = 0, green = 0, blue = 0;
+            for (; i < end && group[i] == own; ++i) {
+                total += scores[i];
+                red += picture.rgb[3 * i];
+                green += picture.rgb[3 * i + 1];
+                blue += picture.rgb[3 * i + 2];
+            }
+            std::int64_t* sum = sums.data() + 5 * own;
+            for (const std::int64_t part : {std::int64_t{i - begin}, total, red, green, blue}) *sum++ += part;
         }
     }
     IndexArray out({static_cast<py::ssize_t>(n) + 1, py::ssize_t{5}});
@@ -108,11 +115,15 @@ redness::Model model_of(const ByteArray& features, const MaskArray& near, const 
     same_shape(near, picture.rows, picture.cols, "near");
     same_shape(red, picture.rows, picture.cols, "red");
     redness::Colours around, far;
-    for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
-        const std::uint8_t* colour = picture.rgb + 3 * i;
-        if (near.data()[i]) around.insert(around.end(), colour, colour + 3);
-        if (red.data()[i]) far.insert(far.end(), colour, colour + 3);
-    }
+    const auto gather = [&](const MaskArray& from, redness::Colours& colours) {
+        shapes::each_run(shapes::pack(mask_of(from)),
+                         [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+                             const std::uint8_t* row = picture.rgb + 3 * r * picture.cols;
+                             colours.insert(colours.end(), row + 3 * begin, row + 3 * end);
+                         });
+    };
+    gather(near, around);
+    gather(red, far);
     if (around.size() < 6 || far.size() < 6)
         throw std::invalid_argument("near and red must hold two pixels each");
     const Released released;

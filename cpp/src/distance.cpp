@@ -4,6 +4,7 @@
 // is the lower hull of the points (s, s^2 + g^2), which takes no division.
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <stdexcept>
 
 #include "fastpgs/interrupt.hpp"
@@ -19,37 +20,84 @@ constexpr std::int32_t kNone = 1 << 29;  // from here on there is no pixel outsi
 class Envelope {
   public:
     explicit Envelope(std::ptrdiff_t cols)
-        : site_(static_cast<std::size_t>(cols)), height_(static_cast<std::size_t>(cols)) {}
+        : height_(static_cast<std::size_t>(cols)),
+          flags_(static_cast<std::size_t>(cols)),
+          site_(static_cast<std::size_t>(cols)) {}
 
     // Of the columns `first` to `last`; false where none has a pixel outside.
-    bool fit(const std::int32_t* g, std::int64_t first, std::int64_t last) {
+    bool fit(const std::int32_t* g, std::ptrdiff_t first, std::ptrdiff_t last) {
+        std::int64_t* height = height_.data();
+        for (std::ptrdiff_t s = first; s <= last; ++s)
+            height[s] = static_cast<std::int64_t>(s) * s + static_cast<std::int64_t>(g[s]) * g[s];
+        // A corner of the hull lies below its neighbours' chord; most columns do not.
+        std::uint8_t* flags = flags_.data();
+        for (std::ptrdiff_t s = first; s <= last; ++s)
+            flags[s] = s == first || s == last || height[s] - height[s - 1] < height[s + 1] - height[s];
         std::ptrdiff_t n = 0;
-        std::int64_t *site = site_.data(), *height = height_.data();
-        for (std::int64_t s = first; s <= last; ++s) {
-            if (g[s] >= kNone) continue;
-            const std::int64_t own = s * s + static_cast<std::int64_t>(g[s]) * g[s];
-            while (n >= 2 && (own - height[n - 1]) * (site[n - 1] - site[n - 2]) <=
-                                 (height[n - 1] - height[n - 2]) * (s - site[n - 1]))
+        std::int32_t* site = site_.data();
+        const auto add = [&](std::ptrdiff_t s) {
+            if (g[s] >= kNone) return;
+            while (n >= 2) {
+                const std::int64_t top = site[n - 1], under = site[n - 2];
+                if ((height[s] - height[top]) * (top - under) > (height[top] - height[under]) * (s - top))
+                    break;
                 --n;
-            site[n] = s;
-            height[n++] = own;
-        }
+            }
+            site[n++] = static_cast<std::int32_t>(s);
+        };
+        for (std::ptrdiff_t from = first; from <= last; from += Bits::kWord)
+            for (Word word = gather(flags + from, std::min(Bits::kWord, last + 1 - from)); word != 0;
+                 word &= word - 1)
+                add(from + lowest(word));
         n_ = n;
-        at_ = 0;
         return n > 0;
     }
 
-    // The nearest column, of several the first; asked from left to right.
-    std::int64_t nearest(std::int64_t x) {
-        const std::int64_t *site = site_.data(), *height = height_.data();
-        while (at_ + 1 < n_ && height[at_ + 1] - height[at_] < 2 * x * (site[at_ + 1] - site[at_])) ++at_;
-        return site[at_];
+    // Calls visit(begin, end, nearest column) for stretches of the columns begin..end; of several columns
+    // equally near, the first counts.
+    template <class Visit>
+    void each_stretch(std::ptrdiff_t begin, std::ptrdiff_t end, Visit visit) const {
+        std::ptrdiff_t from = begin;
+        for (std::ptrdiff_t i = 0; i < n_ && from < end; ++i) {
+            std::ptrdiff_t to = end;
+            if (i + 1 < n_) {
+                // The next column is nearer from where 2 x (next - own) exceeds the difference of their
+                // heights.
+                const std::int64_t rise =
+                    height_[static_cast<std::size_t>(site_[static_cast<std::size_t>(i) + 1])] -
+                    height_[static_cast<std::size_t>(site_[static_cast<std::size_t>(i)])];
+                const std::int64_t run =
+                    2 * (site_[static_cast<std::size_t>(i) + 1] - site_[static_cast<std::size_t>(i)]);
+                to = std::min<std::ptrdiff_t>(end, floor_divide(rise, run) + 1);
+            }
+            if (to <= from) continue;
+            visit(from, to, static_cast<std::ptrdiff_t>(site_[static_cast<std::size_t>(i)]));
+            from = to;
+        }
     }
 
   private:
-    std::vector<std::int64_t> site_, height_;
-    std::ptrdiff_t n_ = 0, at_ = 0;
+    // For run > 0, both far below 2^53: a division of doubles takes less time.
+    static std::int64_t floor_divide(std::int64_t rise, std::int64_t run) {
+        const auto quotient = static_cast<std::int64_t>(static_cast<double>(rise) / static_cast<double>(run));
+        return quotient - (quotient * run > rise);
+    }
+
+    std::vector<std::int64_t> height_;
+    std::vector<std::uint8_t> flags_;
+    std::vector<std::int32_t> site_;
+    std::ptrdiff_t n_ = 0;
 };
+
+// Squared distances of the columns begin..end of a row whose nearest column is s, g rows away.
+void fill_squares(double* row, std::ptrdiff_t begin, std::ptrdiff_t end, std::ptrdiff_t s, std::int32_t g) {
+    const double height = static_cast<double>(g) * static_cast<double>(g);
+    const auto first = static_cast<std::int32_t>(begin - s), n = static_cast<std::int32_t>(end - begin);
+    for (std::int32_t i = 0; i < n; ++i) {
+        const auto off = static_cast<double>(first + i);
+        row[begin + i] = off * off + height;
+    }
+}
 
 }  // namespace
 
@@ -79,38 +127,50 @@ Outside::Outside(const Bits& inside) : rows_(inside.rows), cols_(inside.cols) {
 }
 
 std::int64_t Outside::square(std::ptrdiff_t r, std::ptrdiff_t c) const {
-    const std::int32_t* g = row(r);
+    const std::int32_t* g = row(r) + c;
+    const auto of = [](std::int64_t off, std::int64_t height) { return off * off + height * height; };
+    std::int64_t best = of(0, g[0]);
+    // Columns beyond `best` have nothing nearer; those without a pixel outside are farther than any image is
+    // wide.
+    const std::ptrdiff_t left = c, right = cols_ - 1 - c, both = std::min(left, right);
+    std::ptrdiff_t off = 1;
+    for (; off <= both && off * off < best; ++off) best = std::min(best, of(off, std::min(g[-off], g[off])));
+    for (; off <= left && off * off < best; ++off) best = std::min(best, of(off, g[-off]));
+    for (; off <= right && off * off < best; ++off) best = std::min(best, of(off, g[off]));
     const auto longer = static_cast<std::int64_t>(std::max(rows_, cols_));
-    std::int64_t best = g[c] < kNone ? static_cast<std::int64_t>(g[c]) * g[c] : -1;
-    const auto look = [&](std::int64_t at, std::int64_t off) {
-        if (at < 0 || at >= cols_ || g[at] >= kNone) return;
-        const std::int64_t own = off * off + static_cast<std::int64_t>(g[at]) * g[at];
-        if (best < 0 || own < best) best = own;
-    };
-    for (std::int64_t off = 1; off < cols_ && (best < 0 || off * off < best); ++off) {
-        look(c - off, off);
-        look(c + off, off);
-    }
-    return best < 0 ? longer * longer : best;
+    return best >= of(0, kNone) ? longer * longer : best;
 }
 
 std::vector<double> inscribed_radii(const Bits& inside, const Parts& parts) {
-    const Outside outside(inside);
-    std::vector<std::int64_t> squares(static_cast<std::size_t>(parts.n) + 1, 0);
-    for (const Run& run : parts.runs) {
-        poll(static_cast<std::size_t>(run.row), 16);
-        const std::int32_t* g = outside.row(run.row);
-        std::int64_t& best = squares[static_cast<std::size_t>(run.part)];
-        for (std::int32_t c = run.begin; c < run.end; ++c) {
-            // No pixel is farther from the outside than along its row and its column.
-            const std::int32_t left = run.begin > 0 ? c - run.begin + 1 : kNone;
-            const std::int32_t right = run.end < inside.cols ? run.end - c : kNone;
-            const std::int64_t most = std::min({left, right, g[c]});
-            if (most * most > best) best = std::max(best, outside.square(run.row, c));
-        }
+    std::vector<double> radii(static_cast<std::size_t>(parts.n) + 1, 0.0);
+    if (inside.count() == inside.rows * inside.cols) {  // nothing is outside
+        std::fill(radii.begin() + 1, radii.end(), static_cast<double>(std::max(inside.rows, inside.cols)));
+        return radii;
     }
-    std::vector<double> radii;
-    for (const std::int64_t square : squares) radii.push_back(std::sqrt(static_cast<double>(square)));
+    const Outside outside(inside);
+    const auto look = [&](const Run& run) {
+        const std::int32_t* g = outside.row(run.row);
+        double& best = radii[static_cast<std::size_t>(run.part)];
+        const std::int32_t left = run.begin > 0 ? run.begin - 1 : -kNone;
+        const std::int32_t right = run.end < inside.cols ? run.end : kNone;
+        for (std::int32_t c = run.begin; c < run.end;) {
+            // No pixel is farther from the outside than along its row and its column,
+            if (std::min({c - left, right - c, g[c]}) <= best) {
+                ++c;
+                continue;
+            }
+            const double own = std::sqrt(static_cast<double>(outside.square(run.row, c)));
+            best = std::max(best, own);
+            // nor than its neighbour is and one more.
+            c += static_cast<std::int32_t>(best - own) + 1;
+        }
+    };
+    // A few rows of each part first: few other pixels are then worth looking at.
+    for (const std::int32_t step : {16, 1})
+        for (const Run& run : parts.runs) {
+            poll(static_cast<std::size_t>(run.row), 16);
+            if (run.row % step == 0) look(run);
+        }
     return radii;
 }
 
@@ -139,15 +199,13 @@ void nearest(const Bits& inside, double* out, std::ptrdiff_t* index) {
                 if (index) std::fill(index + r * cols + begin, index + r * cols + end, std::ptrdiff_t{-1});
                 return;
             }
-            for (std::ptrdiff_t x = begin; x < end; ++x) {
-                const std::int64_t s = envelope.nearest(x);
-                own[x] = static_cast<double>((x - s) * (x - s) + static_cast<std::int64_t>(g[s]) * g[s]);
-                if (index) {
-                    const std::int64_t above = r - g[s];
-                    const bool up = above >= 0 && !inside.at(above, s);
-                    index[r * cols + x] = (up ? above : r + g[s]) * cols + s;
-                }
-            }
+            envelope.each_stretch(begin, end, [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t s) {
+                fill_squares(own, from, to, s, g[s]);
+                if (!index) return;
+                const std::ptrdiff_t above = r - g[s];
+                const bool up = above >= 0 && !inside.at(above, s);
+                std::fill(index + r * cols + from, index + r * cols + to, (up ? above : r + g[s]) * cols + s);
+            });
             for (std::ptrdiff_t x = begin; x < end; ++x) own[x] = std::sqrt(own[x]);
         });
     }
@@ -157,8 +215,10 @@ void distance(const Bits& inside, double* out) { nearest(inside, out, nullptr); 
 
 std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, double* squares) {
     const std::ptrdiff_t rows = bits.rows, cols = bits.cols;
-    std::vector<std::int32_t> part(static_cast<std::size_t>(rows * cols));
-    write_labels(parts, rows, cols, part.data());
+    // Numbers of pixels of parts, the others are never asked for.
+    const std::unique_ptr<std::int32_t[]> part(new std::int32_t[static_cast<std::size_t>(rows * cols)]);
+    for (const Run& run : parts.runs)
+        std::fill_n(part.get() + run.row * cols + run.begin, run.end - run.begin, run.part);
     const Outside outside(bits.outside());
     Envelope envelope(cols);
     std::vector<Run> stretches;
@@ -167,20 +227,18 @@ std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, double* squ
         const std::int32_t* g = outside.row(r);
         double* own = squares + r * cols;
         if (!envelope.fit(g, 0, cols - 1)) throw std::invalid_argument("there must be a part");
-        std::int64_t last = -1;
-        for (std::ptrdiff_t x = 0; x < cols; ++x) {
-            const std::int64_t s = envelope.nearest(x), height = g[s];
-            own[x] = static_cast<double>((x - s) * (x - s) + height * height);
-            if (s == last) continue;
-            last = s;
-            const std::int64_t above = r - height;
+        const std::size_t before = stretches.size();
+        envelope.each_stretch(0, cols, [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t s) {
+            fill_squares(own, from, to, s, g[s]);
+            const std::ptrdiff_t above = r - g[s];
             const bool up = above >= 0 && bits.at(above, s);
-            const std::int32_t nearest = part[static_cast<std::size_t>((up ? above : r + height) * cols + s)];
-            if (x > 0 && stretches.back().part == nearest) continue;
-            if (x > 0) stretches.back().end = static_cast<std::int32_t>(x);
-            stretches.push_back({static_cast<std::int32_t>(r), static_cast<std::int32_t>(x),
-                                 static_cast<std::int32_t>(cols), nearest});
-        }
+            const std::int32_t nearest = part[(up ? above : r + g[s]) * cols + s];
+            if (stretches.size() > before && stretches.back().part == nearest)
+                stretches.back().end = static_cast<std::int32_t>(to);
+            else
+                stretches.push_back({static_cast<std::int32_t>(r), static_cast<std::int32_t>(from),
+                                     static_cast<std::int32_t>(to), nearest});
+        });
     }
     return stretches;
 }

@@ -19,33 +19,55 @@ struct Image {
     std::ptrdiff_t rows, cols;
 
     bool inside(std::ptrdiff_t r, std::ptrdiff_t c) const { return r >= 0 && r < rows && c >= 0 && c < cols; }
+
+    // Calls visit(row, begin, end, label) for each run of pixels of one cell, in raster order.
+    template <class Visit>
+    void each_run(const shapes::Bits& any, Visit visit) const {
+        shapes::each_run(any, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+            poll(z(r), 64);
+            const std::int32_t* own = labels + r * cols;
+            while (begin < end) {
+                std::ptrdiff_t c = begin + 1;
+                while (c < end && own[c] == own[begin]) ++c;
+                visit(r, begin, c, own[begin]);
+                begin = c;
+            }
+        });
+    }
 };
 
-void first_sums(const Image& image, std::vector<Cell>& cells) {
-    for (std::ptrdiff_t r = 0; r < image.rows; ++r) {
-        poll(z(r), 64);
-        for (std::ptrdiff_t c = 0; c < image.cols; ++c) {
-            const std::ptrdiff_t i = r * image.cols + c;
-            if (image.labels[i] <= 0) continue;
-            Cell& cell = cells[z(image.labels[i] - 1)];
-            const std::uint8_t* colour = image.rgb + 3 * i;
-            cell.top = std::min<std::int64_t>(cell.top, r);
-            cell.left = std::min<std::int64_t>(cell.left, c);
-            cell.bottom = r + 1;
-            cell.right = std::max<std::int64_t>(cell.right, c + 1);
-            ++cell.area;
-            cell.rows += r;
-            cell.cols += c;
-            for (int channel = 0; channel < 3; ++channel) cell.colour[channel] += colour[channel];
-            if (image.nuclei[i] <= 0) continue;
-            ++cell.nucleus_area;
-            for (int channel = 0; channel < 3; ++channel) cell.nucleus_colour[channel] += colour[channel];
+void first_sums(const Image& image, const shapes::Bits& any, std::vector<Cell>& cells) {
+    image.each_run(any, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end, std::int32_t label) {
+        Cell& cell = cells[z(label - 1)];
+        cell.top = std::min<std::int64_t>(cell.top, r);
+        cell.left = std::min<std::int64_t>(cell.left, begin);
+        cell.bottom = r + 1;
+        cell.right = std::max<std::int64_t>(cell.right, end);
+        const std::int64_t length = end - begin;
+        cell.area += length;
+        cell.rows += r * length;
+        cell.cols += (begin + end - 1) * length / 2;
+        const std::uint8_t* colour = image.rgb + 3 * (r * image.cols + begin);
+        const std::int32_t* nucleus = image.nuclei + r * image.cols + begin;
+        std::int64_t sum[3] = {0, 0, 0}, inner[3] = {0, 0, 0}, area = 0;
+        for (std::ptrdiff_t i = 0; i < length; ++i, colour += 3) {
+            const bool in = nucleus[i] > 0;
+            area += in;
+            for (int channel = 0; channel < 3; ++channel) {
+                sum[channel] += colour[channel];
+                inner[channel] += in ? colour[channel] : 0;
+            }
         }
-    }
+        cell.nucleus_area += area;
+        for (int channel = 0; channel < 3; ++channel) {
+            cell.colour[channel] += sum[channel];
+            cell.nucleus_colour[channel] += inner[channel];
+        }
+    });
 }
 
 // Deviations from the means, which need the first sums.
-void second_sums(const Image& image, std::vector<Cell>& cells) {
+void second_sums(const Image& image, const shapes::Bits& any, std::vector<Cell>& cells) {
     struct Means {
         double row, col, green;
     };
@@ -56,15 +78,13 @@ void second_sums(const Image& image, std::vector<Cell>& cells) {
         means.push_back({static_cast<double>(cell.rows) / area, static_cast<double>(cell.cols) / area,
                          static_cast<double>(cell.nucleus_colour[1]) / inner});
     }
-    for (std::ptrdiff_t r = 0; r < image.rows; ++r) {
-        poll(z(r), 64);
-        for (std::ptrdiff_t c = 0; c < image.cols; ++c) {
+    image.each_run(any, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end, std::int32_t label) {
+        Cell cell = cells[z(label - 1)];
+        const Means& mean = means[z(label - 1)];
+        const double y = static_cast<double>(r) - mean.row;
+        for (std::ptrdiff_t c = begin; c < end; ++c) {
             const std::ptrdiff_t i = r * image.cols + c;
-            const std::int32_t label = image.labels[i];
-            if (label <= 0) continue;
-            Cell& cell = cells[z(label - 1)];
-            const Means& mean = means[z(label - 1)];
-            const double y = static_cast<double>(r) - mean.row, x = static_cast<double>(c) - mean.col;
+            const double x = static_cast<double>(c) - mean.col;
             cell.rows_rows += y * y;
             cell.cols_cols += x * x;
             cell.rows_cols += x * y;
@@ -81,7 +101,8 @@ void second_sums(const Image& image, std::vector<Cell>& cells) {
             step(r + 1 < image.rows, i + image.cols);
             step(c + 1 < image.cols, i + 1);
         }
-    }
+        cells[z(label - 1)] = cell;
+    });
 }
 
 // K. Benkrid, D. Crookes, "Design and FPGA implementation of a perimeter estimator", IMVIP 2000.
@@ -93,7 +114,7 @@ std::array<double, 64> weights() {
     return weight;
 }
 
-void perimeters(const Image& image, std::vector<Cell>& cells) {
+void perimeters(const Image& image, const shapes::Bits& any, std::vector<Cell>& cells) {
     constexpr std::ptrdiff_t sides[4][2] = {{-1, 0}, {1, 0}, {0, -1}, {0, 1}};
     constexpr std::ptrdiff_t corners[4][2] = {{-1, -1}, {-1, 1}, {1, -1}, {1, 1}};
     const auto same = [&](std::ptrdiff_t r, std::ptrdiff_t c, std::int32_t label) {
@@ -101,17 +122,18 @@ void perimeters(const Image& image, std::vector<Cell>& cells) {
     };
     shapes::Bytes border(z(image.rows * image.cols), 0);
     std::vector<std::ptrdiff_t> at;
-    for (std::ptrdiff_t r = 0; r < image.rows; ++r) {
-        poll(z(r), 64);
-        for (std::ptrdiff_t c = 0; c < image.cols; ++c) {
-            const std::ptrdiff_t i = r * image.cols + c;
-            const std::int32_t label = image.labels[i];
-            if (label <= 0) continue;
-            for (const auto& side : sides)
-                if (!same(r + side[0], c + side[1], label)) border[z(i)] = 1;
-            if (border[z(i)]) at.push_back(i);
+    image.each_run(any, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end, std::int32_t label) {
+        const std::ptrdiff_t first = r * image.cols;
+        const bool framed = r == 0 || r + 1 == image.rows;
+        for (std::ptrdiff_t c = begin; c < end; ++c) {
+            const std::ptrdiff_t i = first + c;
+            const bool inner = !framed && c > begin && c + 1 < end && image.labels[i - image.cols] == label &&
+                               image.labels[i + image.cols] == label;
+            if (inner) continue;
+            border[z(i)] = 1;
+            at.push_back(i);
         }
-    }
+    });
     const auto weight = weights();
     for (const std::ptrdiff_t i : at) {
         const std::ptrdiff_t r = i / image.cols, c = i % image.cols;
@@ -136,9 +158,11 @@ std::vector<Cell> measure(const std::int32_t* labels, const std::int32_t* nuclei
     none.left = cols;
     std::vector<Cell> cells(static_cast<std::size_t>(n), none);
     const Image image{labels, nuclei, rgb, rows, cols};
-    first_sums(image, cells);
-    second_sums(image, cells);
-    perimeters(image, cells);
+    const shapes::Bits any =
+        shapes::where(labels, rows, cols, cols, [](std::int32_t label) { return label > 0; });
+    first_sums(image, any, cells);
+    second_sums(image, any, cells);
+    perimeters(image, any, cells);
     return cells;
 }
 

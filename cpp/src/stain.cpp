@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <iterator>
 #include <limits>
 
 #include "fastpgs/interrupt.hpp"
@@ -34,16 +33,26 @@ void smooth_row(const std::int16_t* above, const std::int16_t* own, const std::i
         out[c] = static_cast<std::int16_t>((sums[c] + 2 * sums[c + 1] + sums[c + 2] + 8) >> 4);
 }
 
-std::int32_t floor_div(std::int32_t a, std::int32_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
+// Floor of a / b for 0 < b < 256 and |a| < 2^18: a quotient in single precision is off by less than the 1 /
+// 255 that at least lie between it and the next whole number.
+std::int32_t floor_div(std::int32_t a, std::int32_t b) {
+    const float quotient = static_cast<float>(a) / static_cast<float>(b);
+    const auto whole = static_cast<std::int32_t>(quotient);
+    return whole - (static_cast<float>(whole) > quotient ? 1 : 0);
+}
 
 }  // namespace
 
-double percentile(const std::vector<std::int64_t>& ordered, double percent) {
-    const double at = percent / 100.0 * static_cast<double>(ordered.size() - 1);
+double percentile(const std::int64_t* number, int least, std::int64_t total, double percent) {
+    const double at = percent / 100.0 * static_cast<double>(total - 1);
     const double low = std::floor(at);
-    const auto i = static_cast<std::size_t>(low);
-    const auto j = std::min(i + 1, ordered.size() - 1);
-    return between(static_cast<double>(ordered[i]), static_cast<double>(ordered[j]), at - low);
+    const auto value_of = [&](std::int64_t rank) {
+        std::size_t value = 0;
+        for (std::int64_t seen = number[0]; seen <= rank; seen += number[value]) ++value;
+        return least + static_cast<double>(value);
+    };
+    const auto rank = static_cast<std::int64_t>(low);
+    return between(value_of(rank), value_of(std::min(rank + 1, total - 1)), at - low);
 }
 
 bool black_surround(Picture picture, int dark, std::uint8_t* mask) {
@@ -70,35 +79,30 @@ void background(Picture picture, const std::uint8_t* valid, double white[3]) {
     if (valid) number = shapes::count({valid, picture.rows, picture.cols});
     const std::ptrdiff_t step = std::max<std::ptrdiff_t>(1, number / SAMPLE);
     std::vector<const std::uint8_t*> pixels;
-    std::vector<std::int64_t> light;
-    std::ptrdiff_t nth = 0;
+    pixels.reserve(z(number / step + 1));
+    std::array<std::int64_t, 766> histogram{};  // of the sums of three levels
+    const auto light = [](const std::uint8_t* p) { return p[0] + p[1] + p[2]; };
     const auto take = [&](std::ptrdiff_t i) {
-        const std::uint8_t* p = picture.rgb + 3 * i;
-        pixels.push_back(p);
-        light.push_back(p[0] + p[1] + p[2]);
+        pixels.push_back(picture.rgb + 3 * i);
+        ++histogram[static_cast<std::size_t>(light(pixels.back()))];
     };
+    std::ptrdiff_t nth = 0;
     if (!valid)
         for (std::ptrdiff_t i = 0; i < picture.size(); i += step) take(i);
     else
         for (std::ptrdiff_t i = 0; i < picture.size(); ++i)
             if (valid[i] && nth++ % step == 0) take(i);
-    // Sums of three levels: counting sorts them.
-    std::array<std::int64_t, 766> histogram{};
-    for (const std::int64_t value : light) ++histogram[static_cast<std::size_t>(value)];
-    std::vector<std::int64_t> ordered;
-    ordered.reserve(light.size());
-    for (std::size_t value = 0; value < histogram.size(); ++value)
-        ordered.insert(ordered.end(), static_cast<std::size_t>(histogram[value]),
-                       static_cast<std::int64_t>(value));
-    const double least = 0.9 * percentile(ordered, 95.0);
-    for (int channel = 0; channel < 3; ++channel) {
-        std::array<std::int64_t, 256> levels{};
-        std::int64_t members = 0;
-        for (std::size_t i = 0; i < pixels.size(); ++i)
-            if (static_cast<double>(light[i]) >= least) {
-                ++levels[pixels[i][channel]];
-                ++members;
-            }
+    const double least =
+        0.9 * percentile(histogram.data(), 0, static_cast<std::int64_t>(pixels.size()), 95.0);
+    std::array<std::array<std::int64_t, 256>, 3> all{};
+    std::int64_t members = 0;
+    for (const std::uint8_t* p : pixels)
+        if (static_cast<double>(light(p)) >= least) {
+            for (std::size_t channel = 0; channel < 3; ++channel) ++all[channel][p[channel]];
+            ++members;
+        }
+    for (std::size_t channel = 0; channel < 3; ++channel) {
+        const auto& levels = all[channel];
         const auto at = [&](std::int64_t rank) {
             std::int64_t seen = 0;
             int value = 0;
@@ -139,51 +143,68 @@ void planes(Picture picture, const double white[3], int offset, bool grey, const
                        row_of(channel, std::min(r + 1, rows - 1)), cols, sums.data(),
                        smooth.data() + channel * cols);
         const std::int16_t *red = smooth.data(), *green = red + cols, *blue = green + cols;
+        std::uint8_t* features = out.features + 3 * r * cols;
+        std::int16_t *score = out.score + r * cols, *depth = out.depth + r * cols;
+        float* strength = out.strength + r * cols;
         for (std::ptrdiff_t c = 0; c < cols; ++c) {
-            const std::ptrdiff_t i = r * cols + c;
-            const std::int32_t u = blue[c] - green[c], v = red[c] - green[c];
-            out.features[3 * i] = static_cast<std::uint8_t>(255 - green[c]);
-            out.features[3 * i + 1] = static_cast<std::uint8_t>(std::clamp(u + offset, 0, 255));
-            out.features[3 * i + 2] = static_cast<std::uint8_t>(std::clamp(v + offset, 0, 255));
-            const std::int32_t purple =
-                floor_div(255 * (u + 2 * std::min(v, 0)), std::max<std::int32_t>(blue[c], 32));
-            out.score[i] = static_cast<std::int16_t>(grey ? 255 - green[c] : std::clamp(purple, -255, 255));
-            out.depth[i] = static_cast<std::int16_t>(255 - green[c] + u);
+            const int u = blue[c] - green[c], v = red[c] - green[c];
+            features[3 * c] = static_cast<std::uint8_t>(255 - green[c]);
+            features[3 * c + 1] = static_cast<std::uint8_t>(std::clamp(u + offset, 0, 255));
+            features[3 * c + 2] = static_cast<std::uint8_t>(std::clamp(v + offset, 0, 255));
+        }
+        // Loops apart, each of one width, become vectors.
+        for (std::ptrdiff_t c = 0; c < cols; ++c)
+            depth[c] = static_cast<std::int16_t>(255 - green[c] + (blue[c] - green[c]));
+        for (std::ptrdiff_t c = 0; c < cols; ++c) {
             const auto a = static_cast<float>(255 - red[c]), b = static_cast<float>(255 - green[c]),
                        d = static_cast<float>(255 - blue[c]);
-            out.strength[i] = std::sqrt(a * a + b * b + d * d);
+            strength[c] = std::sqrt(a * a + b * b + d * d);
+        }
+        if (grey) {
+            for (std::ptrdiff_t c = 0; c < cols; ++c) score[c] = static_cast<std::int16_t>(255 - green[c]);
+            continue;
+        }
+        for (std::ptrdiff_t c = 0; c < cols; ++c) {
+            const std::int32_t u = blue[c] - green[c], v = red[c] - green[c];
+            const std::int32_t purple =
+                floor_div(255 * (u + 2 * (v < 0 ? v : 0)), blue[c] > 32 ? blue[c] : 32);
+            score[c] = static_cast<std::int16_t>(purple < -255 ? -255 : purple > 255 ? 255 : purple);
         }
     }
 }
 
 float median(const float* values, const shapes::Bits& where) {
-    std::vector<float> chosen;
-    chosen.reserve(z(where.count()));
-    shapes::each_run(where, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-        const float* row = values + r * where.cols;
-        chosen.insert(chosen.end(), row + begin, row + end);
-    });
-    if (chosen.empty()) return std::numeric_limits<float>::quiet_NaN();
+    const auto n = static_cast<std::size_t>(where.count());
+    if (n == 0) return std::numeric_limits<float>::quiet_NaN();
+    const auto each = [&](auto&& visit) {
+        shapes::each_run(where, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+            for (const float* own = values + r * where.cols + begin; begin < end; ++begin, ++own) visit(*own);
+        });
+    };
     // Only values that begin with the same bits as the median are worth ordering.
     const auto bin = [](float value) {
         std::uint32_t bits = 0;
         std::memcpy(&bits, &value, sizeof bits);
-        return ((bits >> 31 ? ~bits : bits | 0x80000000U)) >> 20;
+        return ((bits >> 31 ? ~bits : bits | 0x80000000U)) >> 18;
     };
-    std::vector<std::uint32_t> number(1U << 12, 0);
-    for (const float value : chosen) ++number[bin(value)];
-    const auto at = [&](std::size_t rank) {
+    std::vector<std::uint32_t> number(1U << 14, 0);
+    each([&](float value) { ++number[bin(value)]; });
+    const auto bin_of = [&](std::size_t rank) {
         std::size_t own = 0, before = 0;
         while (before + number[own] <= rank) before += number[own++];
-        std::vector<float> same;
-        std::copy_if(chosen.begin(), chosen.end(), std::back_inserter(same),
-                     [&](float value) { return bin(value) == own; });
-        const auto wanted = same.begin() + static_cast<std::ptrdiff_t>(rank - before);
-        std::nth_element(same.begin(), wanted, same.end());
-        return *wanted;
+        return std::pair{own, before};
     };
-    const std::size_t middle = chosen.size() / 2;
-    return chosen.size() % 2 ? at(middle) : (at(middle - 1) + at(middle)) / 2.0F;
+    const std::size_t last = n / 2, first = (n - 1) / 2;
+    const auto [low, before] = bin_of(first);
+    const std::size_t high = bin_of(last).first;
+    std::vector<float> near;
+    each([&, from = low](float value) {
+        if (const std::size_t own = bin(value); own >= from && own <= high) near.push_back(value);
+    });
+    const auto lower = near.begin() + static_cast<std::ptrdiff_t>(first - before);
+    std::nth_element(near.begin(), lower, near.end());
+    if (first == last) return *lower;
+    return (*lower + *std::min_element(lower + 1, near.end())) / 2.0F;
 }
 
 std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* valid, std::ptrdiff_t size,
@@ -199,14 +220,8 @@ std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* 
         ++total;
     }
     if (total < k) return {};
-    std::vector<std::int64_t> ordered;
-    ordered.reserve(static_cast<std::size_t>(total));
-    for (std::size_t bin = 0; bin < number.size(); ++bin) {
-        poll();
-        ordered.insert(ordered.end(), static_cast<std::size_t>(number[bin]),
-                       static_cast<std::int64_t>(bin) + LOW);
-    }
-    const double low = percentile(ordered, 1.0), high = percentile(ordered, 99.0);
+    const double low = percentile(number.data(), LOW, total, 1.0),
+                 high = percentile(number.data(), LOW, total, 99.0);
     std::vector<std::int64_t> at;
     std::vector<std::size_t> bins;
     for (int i = 0; i < k; ++i) {

@@ -41,7 +41,7 @@ std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* 
 // numpy.median of the values where `where` holds; a nan where it holds nowhere.
 float median(const float* values, const shapes::Bits& where);
 
-// numpy.percentile's linear interpolation on values sorted before.
-double percentile(const std::vector<std::int64_t>& ordered, double percent);
+// numpy.percentile's linear interpolation, of `total` values of which number[i] are least + i.
+double percentile(const std::int64_t* number, int least, std::int64_t total, double percent);
 
 }  // namespace fastpgs::stain
