@@ -3,9 +3,13 @@
 
 #include <pybind11/numpy.h>
 
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "fastpgs/block.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/views.hpp"
 
@@ -35,6 +39,18 @@ class Released {
     py::gil_scoped_release release_;
     Listener listener_;
 };
+
+// An array in memory that the thread keeps for the next one when nobody needs it any more; not cleared.
+template <typename T>
+py::array_t<T, py::array::c_style> new_plane(std::vector<py::ssize_t> shape) {
+    std::size_t n = 1;
+    for (const py::ssize_t side : shape) n *= static_cast<std::size_t>(side);
+    auto block = std::make_unique<Block<T>>(n);
+    T* data = block->data();
+    const py::capsule owner(block.get(), [](void* held) { delete static_cast<Block<T>*>(held); });
+    block.release();
+    return py::array_t<T, py::array::c_style>(std::move(shape), data, owner);
+}
 
 // A view of a C-contiguous array of shape (H, W) or (H, W, C). The array must outlive it.
 inline ImageView image_view(const py::array& array) {

@@ -54,7 +54,8 @@ std::tuple<LabelArray, LabelArray> draw_cells(const LabelArray& bodies, std::int
         throw std::invalid_argument("features must have shape (" + std::to_string(rough.rows) + ", " +
                                     std::to_string(rough.cols) + ", 3)");
     const outlines::Rules rules = rules_of(given);
-    LabelArray cells({rough.rows, rough.cols}), inner({rough.rows, rough.cols});
+    LabelArray cells = new_plane<std::int32_t>({rough.rows, rough.cols}),
+               inner = new_plane<std::int32_t>({rough.rows, rough.cols});
     std::int32_t *cell = cells.mutable_data(), *nucleus = inner.mutable_data();
     const outlines::Field field{rough.rows,   rough.cols,   bodies.data(), rough.data,
                                 reach.data(), depth.data(), colours.rgb};
@@ -97,7 +98,7 @@ std::tuple<LabelArray, std::int32_t, double> split_bodies(const MaskArray& regio
                                    number("least"),
                                    {number("vacuole"), number("most"), number("nearly_convex")},
                                    number("smallest")};
-    LabelArray out({where.rows, where.cols});
+    LabelArray out = new_plane<std::int32_t>({where.rows, where.cols});
     std::int32_t* data = out.mutable_data();
     std::int32_t n = 0;
     {
@@ -109,8 +110,8 @@ std::tuple<LabelArray, std::int32_t, double> split_bodies(const MaskArray& regio
 
 std::tuple<DoubleArray, MaskArray> nuclear_reach(const MaskArray& nuclei, bool near, double halo) {
     const shapes::Mask rough = mask_of(nuclei);
-    DoubleArray away({rough.rows, rough.cols});
-    MaskArray around({rough.rows, rough.cols});
+    DoubleArray away = new_plane<double>({rough.rows, rough.cols});
+    MaskArray around = new_plane<bool>({rough.rows, rough.cols});
     double* distance = away.mutable_data();
     std::uint8_t* out = bytes_of(around);
     {

@@ -13,7 +13,8 @@ namespace fastpgs::bindings {
 namespace {
 
 LabelArray new_labels(const ImageView& image) {
-    return LabelArray({static_cast<py::ssize_t>(image.height), static_cast<py::ssize_t>(image.width)});
+    return new_plane<std::int32_t>(
+        {static_cast<py::ssize_t>(image.height), static_cast<py::ssize_t>(image.width)});
 }
 
 Result segment_one(const py::array& image, const py::object& mask, const Params& params, LabelArray& labels) {

@@ -16,7 +16,7 @@ namespace {
 
 std::tuple<LabelArray, std::int32_t> label(const MaskArray& mask) {
     const shapes::Mask in = mask_of(mask);
-    LabelArray parts({in.rows, in.cols});
+    LabelArray parts = new_plane<std::int32_t>({in.rows, in.cols});
     std::int32_t* data = parts.mutable_data();
     std::int32_t n = 0;
     {

@@ -52,9 +52,10 @@ std::tuple<ByteArray, ShortArray, ShortArray, FloatArray> stain_planes(const Byt
                                                                        bool grey) {
     const stain::Picture picture = picture_of(rgb);
     if (white.size() != 3) throw std::invalid_argument("white must hold three levels");
-    ByteArray features({picture.rows, picture.cols, std::ptrdiff_t{3}});
-    ShortArray score({picture.rows, picture.cols}), depth({picture.rows, picture.cols});
-    FloatArray strength({picture.rows, picture.cols});
+    ByteArray features = new_plane<std::uint8_t>({picture.rows, picture.cols, 3});
+    ShortArray score = new_plane<std::int16_t>({picture.rows, picture.cols}),
+               depth = new_plane<std::int16_t>({picture.rows, picture.cols});
+    FloatArray strength = new_plane<float>({picture.rows, picture.cols});
     const stain::Planes out{features.mutable_data(), score.mutable_data(), depth.mutable_data(),
                             strength.mutable_data()};
     const double* balance = white.data();
@@ -134,7 +135,7 @@ DoubleArray odds_by(const ByteArray& features, const redness::Model& model, doub
     const stain::Picture picture = picture_of(features);
     if (size < 1 || size % 2 == 0)
         throw std::invalid_argument("size must be odd, got " + std::to_string(size));
-    DoubleArray out({picture.rows, picture.cols});
+    DoubleArray out = new_plane<double>({picture.rows, picture.cols});
     double* data = out.mutable_data();
     const Released released;
     odds::by_colour(picture, model, most, size, data);
@@ -158,7 +159,7 @@ DoubleArray model_odds(const ByteArray& features, const std::vector<double>& mod
 MaskArray against(const DoubleArray& odds, const DoubleArray& away, double even) {
     if (odds.ndim() != 2) throw std::invalid_argument("odds must have two dimensions");
     same_shape(away, odds.shape(0), odds.shape(1), "away");
-    MaskArray out({odds.shape(0), odds.shape(1)});
+    MaskArray out = new_plane<bool>({odds.shape(0), odds.shape(1)});
     const double *own = odds.data(), *distance = away.data();
     std::uint8_t* data = bytes_of(out);
     const auto size = static_cast<std::ptrdiff_t>(odds.size());

@@ -43,7 +43,7 @@ inline shapes::Mask mask_of(const MaskArray& mask) {
 template <typename Function>
 MaskArray make_mask(const MaskArray& mask, Function&& function) {
     const shapes::Mask in = mask_of(mask);
-    MaskArray out({in.rows, in.cols});
+    MaskArray out = new_plane<bool>({in.rows, in.cols});
     std::uint8_t* data = bytes_of(out);
     const Released released;
     function(in, data);

@@ -297,7 +297,7 @@ std::int32_t split(const Bits& region, const Bits& nuclei, const SplitRules& rul
                    std::int32_t* bodies) {
     const std::ptrdiff_t rows = region.rows, cols = region.cols;
     const Parts parts = shapes::components(region);
-    std::vector<double> distances(z(rows * cols));
+    Block<double> distances(z(rows * cols));
     shapes::distance(region, distances.data());
     markers(distances.data(), parts, rows, cols, rules.neck, bodies);
     shapes::flood_from_within(region, parts, distances.data(), bodies);

@@ -4,7 +4,6 @@
 // is the lower hull of the points (s, s^2 + g^2), which takes no division.
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <stdexcept>
 
 #include "fastpgs/interrupt.hpp"
@@ -101,8 +100,8 @@ void fill_squares(double* row, std::ptrdiff_t begin, std::ptrdiff_t end, std::pt
 
 }  // namespace
 
-Outside::Outside(const Bits& inside) : rows_(inside.rows), cols_(inside.cols) {
-    g_.resize(static_cast<std::size_t>(rows_ * cols_));
+Outside::Outside(const Bits& inside)
+    : rows_(inside.rows), cols_(inside.cols), g_(static_cast<std::size_t>(rows_ * cols_)) {
     const Bits outside = inside.outside();
     const auto clear = [&](std::ptrdiff_t r, std::int32_t* own) {
         each_run(outside, r,
@@ -216,9 +215,9 @@ void distance(const Bits& inside, double* out) { nearest(inside, out, nullptr); 
 std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, double* squares) {
     const std::ptrdiff_t rows = bits.rows, cols = bits.cols;
     // Numbers of pixels of parts, the others are never asked for.
-    const std::unique_ptr<std::int32_t[]> part(new std::int32_t[static_cast<std::size_t>(rows * cols)]);
+    Block<std::int32_t> part(static_cast<std::size_t>(rows * cols));
     for (const Run& run : parts.runs)
-        std::fill_n(part.get() + run.row * cols + run.begin, run.end - run.begin, run.part);
+        std::fill_n(part.data() + run.row * cols + run.begin, run.end - run.begin, run.part);
     const Outside outside(bits.outside());
     Envelope envelope(cols);
     std::vector<Run> stretches;
@@ -232,7 +231,7 @@ std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, double* squ
             fill_squares(own, from, to, s, g[s]);
             const std::ptrdiff_t above = r - g[s];
             const bool up = above >= 0 && bits.at(above, s);
-            const std::int32_t nearest = part[(up ? above : r + g[s]) * cols + s];
+            const std::int32_t nearest = part[static_cast<std::size_t>((up ? above : r + g[s]) * cols + s)];
             if (stretches.size() > before && stretches.back().part == nearest)
                 stretches.back().end = static_cast<std::int32_t>(to);
             else

@@ -1,7 +1,6 @@
 // Watershed by flooding (Beucher & Meyer 1993). Among equal levels the older pixel goes first; markers are
 // the oldest, in raster order. A component with one label is that label's, whatever the levels.
 #include <algorithm>
-#include <memory>
 #include <queue>
 
 #include "fastpgs/interrupt.hpp"
@@ -51,10 +50,7 @@ class Heap {
 class Buckets {
   public:
     Buckets(const double* distances, std::int64_t most, std::ptrdiff_t size)
-        : distances_(distances),
-          lists_(static_cast<std::size_t>(most) + 1),
-          next_(new std::int32_t[z(size)]),
-          now_(most) {}
+        : distances_(distances), lists_(static_cast<std::size_t>(most) + 1), next_(z(size)), now_(most) {}
 
     static std::int64_t square(double distance) {
         return static_cast<std::int64_t>(distance * distance + 0.5);
@@ -67,7 +63,7 @@ class Buckets {
         while (lists_[static_cast<std::size_t>(now_)].first < 0) --now_;
         List& own = lists_[static_cast<std::size_t>(now_)];
         const std::int32_t i = own.first;
-        own.first = i == own.last ? -1 : next_[static_cast<std::size_t>(i)];
+        own.first = i == own.last ? -1 : next_[z(i)];
         --waiting_;
         return i;
     }
@@ -83,14 +79,14 @@ class Buckets {
         if (own.first < 0)
             own.first = pixel;
         else
-            next_[static_cast<std::size_t>(own.last)] = pixel;
+            next_[z(own.last)] = pixel;
         own.last = pixel;
         ++waiting_;
     }
 
     const double* distances_;
     std::vector<List> lists_;
-    std::unique_ptr<std::int32_t[]> next_;
+    Block<std::int32_t> next_;
     std::int64_t now_, waiting_ = 0;
 };
 

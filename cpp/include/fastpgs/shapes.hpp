@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fastpgs/bits.hpp"
+#include "fastpgs/block.hpp"
 
 namespace fastpgs::shapes {
 
@@ -89,7 +90,7 @@ class Outside {
 
   private:
     std::ptrdiff_t rows_, cols_;
-    std::vector<std::int32_t> g_;
+    Block<std::int32_t> g_;
 };
 
 // Exact Euclidean distance of each pixel of the mask to the nearest pixel outside; the frame does not count
