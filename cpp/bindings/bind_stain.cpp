@@ -68,11 +68,17 @@ std::vector<std::int64_t> spread_pivots(const ShortArray& score, const MaskArray
     const shapes::Mask used = mask_of(valid);
     same_shape(score, used.rows, used.cols, "score");
     if (k < 2) throw std::invalid_argument("k must be at least 2, got " + std::to_string(k));
-    for (std::ptrdiff_t i = 0; i < used.size(); ++i)
-        if (score.data()[i] < -255 || score.data()[i] > 255)
-            throw std::invalid_argument("scores must lie in [-255, 255]");
+    const std::int16_t* scores = score.data();
     const Released released;
-    return stain::spread(score.data(), used.data, used.size(), k);
+    std::int16_t lowest = 0, highest = 0;
+    for (std::ptrdiff_t i = 0; i < used.size(); ++i) {
+        lowest = std::min(lowest, scores[i]);
+        highest = std::max(highest, scores[i]);
+    }
+    if (lowest < -255 || highest > 255)
+        throw std::invalid_argument("scores must lie in [-255, 255], got " + std::to_string(lowest) + " to " +
+                                    std::to_string(highest));
+    return stain::spread(scores, used.data, used.size(), k);
 }
 
 // Of each group 0..n: pixels, and the sums of the score and of the three features.
@@ -168,6 +174,25 @@ MaskArray against(const DoubleArray& odds, const DoubleArray& away, double even)
     return out;
 }
 
+// The pixels of the groups for which chosen[group] holds.
+MaskArray in_groups(const LabelArray& groups, const MaskArray& chosen) {
+    if (groups.ndim() != 2) throw std::invalid_argument("groups must have two dimensions");
+    MaskArray out = new_plane<bool>({groups.shape(0), groups.shape(1)});
+    const std::int32_t* group = groups.data();
+    const std::uint8_t* flags = bytes_of(chosen);
+    std::uint8_t* data = bytes_of(out);
+    const auto size = static_cast<std::ptrdiff_t>(groups.size()),
+               n = static_cast<std::ptrdiff_t>(chosen.size());
+    const Released released;
+    for (std::ptrdiff_t i = 0; i < size; ++i) {
+        if (group[i] < 0 || group[i] >= n)
+            throw std::invalid_argument("groups must lie in [0, " + std::to_string(n - 1) + "], got " +
+                                        std::to_string(group[i]));
+        data[i] = flags[group[i]];
+    }
+    return out;
+}
+
 // As numpy.median rounds it; a nan where no pixel is chosen.
 float median(const FloatArray& plane, const MaskArray& where) {
     const shapes::Mask chosen = mask_of(where);
@@ -192,6 +217,7 @@ void bind_stain(py::module_& module) {
                "grey"_a);
     module.def("spread_pivots", &spread_pivots, "score"_a.noconvert(), "valid"_a.noconvert(), "k"_a);
     module.def("against", &against, "odds"_a.noconvert(), "away"_a.noconvert(), "even"_a);
+    module.def("in_groups", &in_groups, "groups"_a.noconvert(), "chosen"_a.noconvert());
     module.def("median", &median, "plane"_a.noconvert(), "where"_a.noconvert());
 }
 

@@ -263,13 +263,21 @@ class Merging {
 };
 
 // Pixels of nucleus in each of the bodies 0..n; body 0 has none.
-std::vector<std::int64_t> nuclear_areas(const std::int32_t* bodies, const Bits& nuclei) {
+std::vector<std::int64_t> nuclear_areas(const std::int32_t* bodies, const Parts& parts, const Bits& nuclei) {
     std::int32_t most = 0;
-    for (std::ptrdiff_t i = 0; i < nuclei.rows * nuclei.cols; ++i) most = std::max(most, bodies[i]);
+    for (const Run& run : parts.runs) {
+        const std::int32_t* own = bodies + run.row * nuclei.cols;
+        for (std::int32_t c = run.begin; c < run.end; ++c) most = std::max(most, own[c]);
+    }
     std::vector<std::int64_t> area(static_cast<std::size_t>(most) + 1, 0);
     shapes::each_run(nuclei, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
         const std::int32_t* own = bodies + r * nuclei.cols;
-        for (std::ptrdiff_t c = begin; c < end; ++c) ++area[static_cast<std::size_t>(own[c])];
+        for (std::ptrdiff_t c = begin; c < end;) {  // neighbours are mostly of one body
+            const std::int32_t body = own[c];
+            const std::ptrdiff_t first = c;
+            while (c < end && own[c] == body) ++c;
+            area[static_cast<std::size_t>(body)] += c - first;
+        }
     });
     area[0] = 0;
     return area;
@@ -301,7 +309,7 @@ std::int32_t split(const Bits& region, const Bits& nuclei, const SplitRules& rul
     shapes::distance(region, distances.data());
     markers(distances.data(), parts, rows, cols, rules.neck, bodies);
     shapes::flood_from_within(region, parts, distances.data(), bodies);
-    auto area = nuclear_areas(bodies, nuclei);
+    auto area = nuclear_areas(bodies, parts, nuclei);
     const auto each_pixel = [&](auto&& change) {
         for (const Run& run : parts.runs)
             for (std::ptrdiff_t i = run.row * cols + run.begin; i < run.row * cols + run.end; ++i)
@@ -310,8 +318,10 @@ std::int32_t split(const Bits& region, const Bits& nuclei, const SplitRules& rul
     each_pixel([&](std::int32_t& body) {
         if (static_cast<double>(area[static_cast<std::size_t>(body)]) < rules.least) body = 0;
     });
-    merge(bodies, nuclei, rules.merging);
-    area = nuclear_areas(bodies, nuclei);
+    const auto some = [&](std::int64_t own) { return own > 0 && static_cast<double>(own) >= rules.least; };
+    if (rules.least <= 0.0 || std::count_if(area.begin(), area.end(), some) > 1)
+        merge(bodies, nuclei, rules.merging);
+    area = nuclear_areas(bodies, parts, nuclei);
     if (typical_body < 0) typical_body = typical(area);
     std::int32_t n = 0;
     std::vector<std::int32_t> number(area.size(), 0);

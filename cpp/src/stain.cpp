@@ -57,20 +57,21 @@ double percentile(const std::int64_t* number, int least, std::int64_t total, dou
 
 bool black_surround(Picture picture, int dark, std::uint8_t* mask) {
     const std::ptrdiff_t rows = picture.rows, cols = picture.cols;
-    shapes::Bytes black(z(picture.size()));
-    for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
-        const std::uint8_t* p = picture.rgb + 3 * i;
-        black[z(i)] = std::max({p[0], p[1], p[2]}) <= dark;
-    }
+    const auto black = [&](std::ptrdiff_t r, std::ptrdiff_t c) {
+        const std::uint8_t* p = picture.rgb + 3 * (r * cols + c);
+        return std::max({p[0], p[1], p[2]}) <= dark;
+    };
+    // Most pictures have none, which their frame tells.
     std::ptrdiff_t on_frame = 0;
-    for (std::ptrdiff_t c = 0; c < cols; ++c) on_frame += black[z(c)] + black[z((rows - 1) * cols + c)];
-    for (std::ptrdiff_t r = 0; r < rows; ++r) on_frame += black[z(r * cols)] + black[z(r * cols + cols - 1)];
+    for (std::ptrdiff_t c = 0; c < cols; ++c) on_frame += black(0, c) + black(rows - 1, c);
+    for (std::ptrdiff_t r = 0; r < rows; ++r) on_frame += black(r, 0) + black(r, cols - 1);
     if (on_frame == 0 || static_cast<double>(on_frame) / static_cast<double>(2 * (rows + cols)) < 0.25)
         return false;
-    shapes::Bytes frame(z(picture.size()));
-    for (std::ptrdiff_t c = 0; c < cols; ++c) frame[z(c)] = frame[z((rows - 1) * cols + c)] = 1;
-    for (std::ptrdiff_t r = 0; r < rows; ++r) frame[z(r * cols)] = frame[z(r * cols + cols - 1)] = 1;
-    shapes::touching({black.data(), rows, cols}, frame.data(), mask);
+    shapes::Bits inside(rows, cols);
+    for (std::ptrdiff_t r = 0; r < rows; ++r)
+        for (std::ptrdiff_t c = 0; c < cols; ++c)
+            if (black(r, c)) inside.set(r, c, c + 1);
+    shapes::unpack(shapes::touching_frame(inside), mask, cols);
     return true;
 }
 
@@ -210,15 +211,24 @@ float median(const float* values, const shapes::Bits& where) {
 std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* valid, std::ptrdiff_t size,
                                  int k) {
     constexpr int LOW = -255;
-    std::array<std::int64_t, 511> number{}, first{};
-    std::int64_t total = 0;
+    // Neighbours are alike: a counter each in turn, so that none waits for the one before.
+    constexpr std::size_t TURNS = 4;
+    std::array<std::array<std::int64_t, 511>, TURNS> turns{};
     for (std::ptrdiff_t i = 0; i < size; ++i) {
         poll(z(i), std::size_t{1} << 18);
-        if (!valid[i]) continue;
-        const auto bin = static_cast<std::size_t>(score[i] - LOW);
-        if (number[bin]++ == 0) first[bin] = i;
-        ++total;
+        turns[z(i) % TURNS][static_cast<std::size_t>(score[i] - LOW)] += valid[i] != 0;
     }
+    std::array<std::int64_t, 511> number{}, first{};
+    std::int64_t total = 0;
+    for (std::size_t bin = 0; bin < number.size(); ++bin) {
+        for (const auto& turn : turns) number[bin] += turn[bin];
+        total += number[bin];
+    }
+    const auto first_of = [&](std::size_t bin) {
+        for (std::ptrdiff_t i = 0; first[bin] == 0 && i < size; ++i)
+            if (valid[i] && score[i] - LOW == static_cast<int>(bin)) first[bin] = i + 1;
+        return first[bin] - 1;
+    };
     if (total < k) return {};
     const double low = percentile(number.data(), LOW, total, 1.0),
                  high = percentile(number.data(), LOW, total, 99.0);
@@ -232,12 +242,12 @@ std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* 
             if (number[bin] == 0) continue;
             const double off = std::abs(static_cast<double>(static_cast<int>(bin) + LOW) - want);
             // Of two scores equally near, the one met first.
-            if (off < best || (off == best && first[bin] < first[chosen])) {
+            if (off < best || (off == best && first_of(bin) < first_of(chosen))) {
                 best = off;
                 chosen = bin;
             }
         }
-        at.push_back(first[chosen]);
+        at.push_back(first_of(chosen));
         bins.push_back(chosen);
     }
     std::sort(bins.begin(), bins.end());

@@ -143,7 +143,7 @@ def _find_pivots(
     empty = groups == int(green.argmin())
     ground = _core.median(stain.strength, empty)
     features = np.asarray(fitted.core.pivot_features, np.float64).reshape(k, 3)
-    return Pivots(features, nuclear[1:], ground), nuclear[groups]
+    return Pivots(features, nuclear[1:], ground), _core.in_groups(groups, nuclear)
 
 
 def _nuclear(score: Float, green: Float, blue: Float, red: Float, rules: NucleusRules) -> Bool:
