@@ -5,7 +5,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <random>
+#include <thread>
 
+#include "fastpgs/block.hpp"
 #include "fastpgs/bodies.hpp"
 #include "fastpgs/outlines.hpp"
 #include "fastpgs/reach.hpp"
@@ -36,9 +38,11 @@ struct Case {
     }
 };
 
+// Rows of one word of bits, of two or of three.
 Case random_case(std::mt19937& random) {
     const auto side = [&] { return static_cast<std::ptrdiff_t>(1 + random() % 19); };
     Case made{side(), side(), {}};
+    if (random() % 4 == 0) made.cols += random() % 2 ? 50 : 120;
     const unsigned share = random() % 11;
     made.bytes.resize(static_cast<std::size_t>(made.rows * made.cols));
     for (auto& byte : made.bytes) byte = random() % 10 < share ? 255 : 0;  // any value but 0 is inside
@@ -73,6 +77,57 @@ void distances_and_discs(const Case& given, double radius) {
             CHECK(!opened[i] || given.bytes[i]);
             CHECK(!given.bytes[i] || closed[i]);
         }
+}
+
+void bits(const Case& given) {
+    const shapes::Bits packed = shapes::pack(given.mask());
+    Bytes back(given.bytes.size(), 7);
+    shapes::unpack(packed, back.data(), given.cols);
+    std::int64_t number = 0;
+    for (std::size_t i = 0; i < back.size(); ++i) {
+        CHECK(back[i] == (given.bytes[i] != 0));
+        number += back[i];
+    }
+    CHECK(packed.count() == number && packed.any() == (number > 0));
+    CHECK(packed.outside().count() == static_cast<std::int64_t>(back.size()) - number);
+    shapes::Bits again(given.rows, given.cols);
+    shapes::each_run(packed, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        CHECK(begin < end && (begin == 0 || !given.at(r, begin - 1)) &&
+              (end == given.cols || !given.at(r, end)));
+        CHECK(packed.count(r, begin, end) == end - begin);
+        again.set(r, begin, end);
+    });
+    CHECK(again.words == packed.words);
+    CHECK(!again.subtract(packed).any());
+    const std::vector<double> radii = shapes::inscribed_radii(packed, shapes::components(packed));
+    std::vector<double> away(back.size()), most(radii.size(), 0.0);
+    std::vector<std::int32_t> parts(back.size());
+    shapes::distance(packed, away.data());
+    shapes::label(given.mask(), parts.data());
+    for (std::size_t i = 0; i < back.size(); ++i)
+        most[static_cast<std::size_t>(parts[i])] =
+            std::max(most[static_cast<std::size_t>(parts[i])], away[i]);
+    CHECK(most == radii);
+    CHECK(shapes::inscribed_radius(packed) == *std::max_element(most.begin(), most.end()));
+}
+
+// Blocks that are given back are handed out again, whoever took them; what they are not is shared.
+void blocks() {
+    std::vector<Block<std::uint8_t>> held;
+    for (std::size_t i = 0; i < 200; ++i) {
+        held.emplace_back(1 + 5000 * (i % 7));
+        std::fill_n(held.back().data(), 1 + 5000 * (i % 7), static_cast<std::uint8_t>(i));
+        if (i % 3 == 0) held.erase(held.begin() + static_cast<std::ptrdiff_t>(held.size() / 2));
+        if (i % 50 == 49) std::thread([&] { held.pop_back(); }).join();
+    }
+    for (std::size_t i = 1; i < held.size(); ++i) CHECK(held[i].data() != held[i - 1].data());
+    const std::uint8_t* last = nullptr;
+    for (int i = 0; i < 3; ++i) {
+        Block<std::uint8_t> block(100000);
+        CHECK(last == nullptr || block.data() == last);
+        last = block.data();
+    }
+    const Block<std::uint8_t> large(2 * kKeptBytes);
 }
 
 void components(const Case& given) {
@@ -113,28 +168,36 @@ void pipeline(const Case& given, std::mt19937& random) {
     const auto size = given.bytes.size();
     std::vector<double> levels(size), reach(size);
     std::vector<std::int32_t> body(size), labels(size), nuclei(size);
-    const shapes::Bits bits = shapes::pack(given.mask());
+    const shapes::Bits packed = shapes::pack(given.mask());
     for (std::size_t i = 0; i < size; ++i) {
         levels[i] = static_cast<double>(random() % 4);
         reach[i] = static_cast<double>(random() % 20) / 10.0;
         if (random() % 9 == 0) body[i] = static_cast<std::int32_t>(1 + random() % 3);
     }
+    // Buckets and a heap flood alike.
+    std::vector<double> away(size), falling(size);
+    shapes::distance(packed, away.data());
+    std::transform(away.begin(), away.end(), falling.begin(), [](double own) { return -own; });
+    std::vector<std::int32_t> one = body, other = body;
+    shapes::flood(given.mask(), falling.data(), one.data());
+    shapes::flood_from_within(packed, shapes::components(packed), away.data(), other.data());
+    CHECK(one == other);
     shapes::flood(given.mask(), levels.data(), body.data());
-    bodies::merge(body.data(), bits, {3.0, 50.0, 0.92});
+    bodies::merge(body.data(), packed, {3.0, 50.0, 0.92});
     std::vector<std::int32_t> parts(size), peaks(size);
     shapes::label(given.mask(), parts.data());
-    shapes::distance(bits, levels.data());
-    bodies::markers(levels.data(), shapes::components(bits), given.rows, given.cols, 0.9, peaks.data());
+    shapes::distance(packed, levels.data());
+    bodies::markers(levels.data(), shapes::components(packed), given.rows, given.cols, 0.9, peaks.data());
     for (std::size_t i = 0; i < size; ++i) CHECK(peaks[i] == 0 || parts[i] > 0);
     double typical = -1;
     const std::int32_t split =
-        bodies::split(bits, bits, {0.9, 2.0, {3.0, 50.0, 0.92}, 0.15}, typical, body.data());
+        bodies::split(packed, packed, {0.9, 2.0, {3.0, 50.0, 0.92}, 0.15}, typical, body.data());
     for (std::size_t i = 0; i < size; ++i)
         CHECK((body[i] >= 0 && body[i] <= split && (given.bytes[i] || !body[i])));
     if (shapes::count(given.mask()) > 0) {
         shapes::Bits halo;
         const fastpgs::reach::Radii radii =
-            fastpgs::reach::measure(bits, {random() % 2 == 0, 0.4}, levels.data(), halo);
+            fastpgs::reach::measure(packed, {random() % 2 == 0, 0.4}, levels.data(), halo);
         for (std::size_t i = 0; i < size; ++i) CHECK((levels[i] == 0) == (given.bytes[i] != 0));
         for (std::size_t i = 1; i < radii.part.size(); ++i) CHECK(radii.whole[i] > 0);
     }
@@ -172,9 +235,11 @@ void pipeline(const Case& given, std::mt19937& random) {
 }  // namespace
 
 int main() {
+    blocks();
     std::mt19937 random(7);
     for (int round = 0; round < 300; ++round) {
         const Case given = random_case(random);
+        bits(given);
         distances_and_discs(given, static_cast<double>(random() % 70) / 10.0);
         components(given);
         pipeline(given, random);

@@ -194,6 +194,22 @@ def test_sums_of_groups():
         np.testing.assert_array_equal(column, np.bincount(groups.ravel(), plane.ravel(), minlength=6))
     with pytest.raises(ValueError, match=r"groups must lie in \[0, 2\], got 3"):
         _core.group_sums(groups, 2, score, features)
+    chosen = np.array([True, False, False, True])
+    np.testing.assert_array_equal(_core.in_groups(groups, chosen), chosen[groups])
+    with pytest.raises(ValueError, match=r"groups must lie in \[0, 1\], got [23]"):
+        _core.in_groups(groups, chosen[:2])
+
+
+def test_planes_that_are_held_are_never_handed_out_again():
+    rng = np.random.default_rng(3)
+    pictures = [rng.random((50, 60)) < 0.5 for _ in range(6)]
+    held = [shapes.label(mask)[0] for mask in pictures]
+    expected = [parts.copy() for parts in held]
+    for mask in pictures:  # planes of these are dropped, and come again
+        shapes.label(mask[::-1])
+    for parts, copy in zip(held, expected, strict=True):
+        np.testing.assert_array_equal(parts, copy)
+        parts[...] = -1  # and are their owner's to write to
 
 
 def odds_in_numpy(features, near, red, outlier, most, size):

@@ -17,8 +17,8 @@ from fastpgs.cells import shapes
 
 @st.composite
 def masks(draw, side=40):
-    """Blobs of every size: noise, smoothed and cut."""
-    rows, cols = draw(st.integers(1, side)), draw(st.integers(1, side))
+    """Blobs of every size: noise, smoothed and cut; rows of one word of bits, of two or of three."""
+    rows, cols = draw(st.integers(1, side)), draw(st.integers(1, side) | st.integers(60, 70) | st.just(135))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     field = ndimage.gaussian_filter(rng.normal(size=(rows, cols)), draw(st.floats(0, 3)))
     return field > draw(st.floats(-0.5, 0.5)) * field.std()
@@ -74,6 +74,17 @@ def test_opening_and_closing_with_a_disc(mask, radius):
     np.testing.assert_array_equal(shapes.close_disc(mask, radius), ~opened(~mask))
 
 
+@pytest.mark.parametrize("radius", [63.0, 64.0, 65.3, 130.0, 1000.0])
+def test_discs_wider_than_words(radius):
+    mask = np.ones((90, 333), bool)
+    mask[[0, 41, 70, 89], [70, 200, 3, 332]] = False
+    near = ndimage.distance_transform_edt(mask) <= radius
+    eroded = shapes.erode_disc(mask, radius)
+    np.testing.assert_array_equal(eroded, ~near)
+    opened = ndimage.distance_transform_edt(~eroded) <= radius if eroded.any() else eroded
+    np.testing.assert_array_equal(shapes.open_disc(mask, radius), opened)
+
+
 @given(masks(), st.floats(0, 60))
 def test_only_small_holes_away_from_the_frame_are_filled(mask, largest):
     parts, n = ndimage.label(~mask)
@@ -123,6 +134,23 @@ def flood_in_python(mask, levels, markers):
                 heapq.heappush(heap, (max(levels[y, x], level), age, y * cols + x))
                 age += 1
     return out
+
+
+@given(masks(side=3), st.integers(0, 2**32 - 1))
+def test_nothing_outside_in_a_strip(mask, seed):
+    """Distances whose squares outnumber the pixels."""
+    rng = np.random.default_rng(seed)
+    strip = np.ones((1, mask.size), bool)
+    assert (shapes.inscribed_radii(strip) == mask.size).all()
+    strip[0, rng.integers(mask.size)] = mask.flat[0]
+    np.testing.assert_array_equal(
+        shapes.inscribed_radii(strip),
+        [
+            shapes.distance(strip)[part].max()
+            for part in (shapes.label(strip)[0] == i for i in range(1, 3))
+            if part.any()
+        ],
+    )
 
 
 @settings(max_examples=200)
