@@ -159,6 +159,12 @@ void components(const Case& given) {
     }
     shapes::touching(given.mask(), none.data(), reached.data());
     CHECK(std::count(reached.begin(), reached.end(), 1) == 0);
+    const shapes::Bits packed = shapes::pack(given.mask()), nothing(given.rows, given.cols);
+    shapes::Bits alone = shapes::parts_alone(packed, packed, nothing, 0.0),
+                 framed = shapes::touching_frame(packed);
+    CHECK((alone |= framed).words == packed.words);
+    CHECK(!shapes::parts_alone(packed, packed, packed, 0.0).any());
+    CHECK(!shapes::parts_alone(packed, nothing, nothing, 0.0).any());
     const double hull = shapes::hull_area(shapes::pack(given.mask()));
     CHECK(hull >= static_cast<double>(shapes::count(given.mask())));
     CHECK(hull <= static_cast<double>(size));
@@ -220,10 +226,10 @@ void pipeline(const Case& given, std::mt19937& random) {
     CHECK(at.empty() || at.size() == 3);
     for (std::size_t i = 0; i < size; ++i) rough[i] = body[i] > 0 && random() % 3;
     outlines::Rules rules{
-        2.0, 0.55,           0.5, 0.5, 0.1, 0.25, 0.15, 0.04, 1.0, 3.0, 0.82, {0.65, 0.35, 0.9}, 0.5,
+        2.0, 0.55,           0.5, 0.5, 0.1, 0.25, 0.15, 0.04, 1.0, 3.0, 0.1, 0.82, {0.65, 0.35, 0.9}, 0.5,
         -1,  {1.2, 0.5, 0.0}};
-    const outlines::Field field{given.rows,   given.cols,   body.data(),
-                                rough.data(), reach.data(), depth.data()};
+    const outlines::Field field{given.rows,   given.cols,   body.data(),    rough.data(),
+                                reach.data(), depth.data(), features.data()};
     const std::int32_t n = outlines::draw(field, 3, rules, labels.data(), nuclei.data());
     CHECK(n >= 0 && n <= 3);
     for (std::size_t i = 0; i < size; ++i) {
