@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _core, _problem
+from . import _core, _linear, _problem
 from ._problem import Features, Init, Metric, Problem, Update
 from .segmentation import solve
 
@@ -174,7 +174,7 @@ class PivotGrowingSegmentation:
         core, problem = fit.core, fit.problem
         points = np.asarray(core.pivot_features, dtype=np.float64).reshape(problem.k, core.dims)
         if problem.update == "mean":
-            points = _problem.unmap(fit.map, points)
+            points = _linear.unmap(fit.map, points)
         self.labels_ = fit.labels
         self.clusters_ = core.clusters.view(np.bool_).reshape(problem.k, *problem.shape)
         self.inertia_ = core.inertia / problem.unit2

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import _problem, _starts
+from . import _linear, _problem, _starts
 from ._problem import Features, Init, Metric, Problem, Update
 
 __all__ = ["ReferenceResult", "fit", "lab_image", "segment"]
@@ -162,7 +162,7 @@ class Space:
         n_colours = self.dims - (2 if problem.spatial_weight > 0.0 else 0)
         if problem.metric == "mahalanobis":
             colour_map = self._whitening(n_colours)
-        self.map = _problem.linear_map(problem, colour_map, n_colours) if problem.linear else None
+        self.map = _linear.linear_map(problem, colour_map, n_colours) if problem.linear else None
         self.z = self.x if self.exact else self.transform(self.x.astype(np.float64))
         self.grain = self.objective_grain = 0.0
         if not self.exact:
@@ -178,8 +178,8 @@ class Space:
             products = [
                 [int((used[:, a] * used[:, b]).sum()) for b in range(n_colours)] for a in range(n_colours)
             ]
-            return _problem.whitening(len(used), [int(s) for s in used.sum(axis=0)], products)
-        return _problem.whitening_of(_problem.real_covariance(used))
+            return _linear.whitening(len(used), [int(s) for s in used.sum(axis=0)], products)
+        return _linear.whitening_of(_linear.real_covariance(used))
 
     def transform(self, x: Real) -> Real:
         """z = W x, each coordinate summed from the first feature to the last."""
@@ -338,9 +338,7 @@ def fit(problem: Problem) -> ReferenceResult:
     empty = np.flatnonzero(np.bincount(members, minlength=problem.k) == 0) + 1
     labels, clusters = _grow(problem, space, pixels, pivots)
     points = (
-        space.x[pixels].astype(np.float64)
-        if problem.update == "medoid"
-        else _problem.unmap(space.map, pivots)
+        space.x[pixels].astype(np.float64) if problem.update == "medoid" else _linear.unmap(space.map, pivots)
     )
     return ReferenceResult(
         labels=labels,

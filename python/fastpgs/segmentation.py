@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import _core, _problem
+from . import _core, _linear, _problem
 from ._problem import Features, Init, Metric, Problem, Update
 
 __all__ = [
@@ -66,15 +66,15 @@ def _linear_map(problem: Problem) -> npt.NDArray[np.float64] | None:
     whitening = None
     if problem.metric == "mahalanobis":
         if problem.integer:
-            whitening = _problem.whitening(*_moments(problem, colours))
+            whitening = _linear.whitening(*_moments(problem, colours))
         else:
             features = _core.features(problem.image, colours)
             used = features.reshape(-1, features.shape[2]) if problem.mask is None else features[problem.mask]
-            whitening = _problem.whitening_of(_problem.real_covariance(used))
+            whitening = _linear.whitening_of(_linear.real_covariance(used))
         n_colours = len(whitening)
     else:
         n_colours = _n_colours(problem)
-    return _problem.linear_map(problem, whitening, n_colours)
+    return _linear.linear_map(problem, whitening, n_colours)
 
 
 def _moments(problem: Problem, colours: _core.Params) -> tuple[int, list[int], list[list[int]]]:
