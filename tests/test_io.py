@@ -297,11 +297,26 @@ def test_output_folder_is_left_out(folder: Path) -> None:
     assert [item.name for item in find_inputs("f", exclude="f/sub")] == ["f/img2.PNG", "f/img10.png"]
 
 
+def results(folder: Path) -> None:
+    for part in ("overlays/x.png", "heatmaps/x.png", "shards/1-of-2/labels/x.tif"):
+        (folder / part).parent.mkdir(parents=True)
+        (folder / part).write_bytes(b"x")
+    for name in ("run.json", "images.parquet"):
+        (folder / name).write_bytes(b"x")
+
+
 def test_results_inside_a_folder_are_left_out(folder: Path) -> None:
-    (folder / "f/old/overlays").mkdir(parents=True)
-    for name in ("run.json", "images.parquet", "overlays/x.png"):
-        (folder / "f/old" / name).write_bytes(b"x")
+    results(folder / "f/old")
     assert len(find_inputs("f")) == 3
+
+
+@pytest.mark.parametrize("exclude", [None, "f"])
+def test_a_folder_that_was_used_for_results_keeps_its_images(folder: Path, exclude: str | None) -> None:
+    """`fastpgs classify f --out f` judges what lies in it, the first time and the next."""
+    before = find_inputs("f", exclude=exclude)
+    assert len(before) == 3
+    results(folder / "f")
+    assert find_inputs("f", exclude=exclude) == before
 
 
 def test_circle_of_folders_ends(folder: Path) -> None:

@@ -26,6 +26,9 @@ IMAGE_SUFFIXES = frozenset(
 
 Folders that end in ``.zarr`` and hold an OME-Zarr image count as one."""
 
+_WRITTEN = frozenset({"overlays", "labels", "heatmaps", "geojson", "shards"})
+"""Folders of pictures and parts that a run writes into its output folder; they are no inputs of the next."""
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -58,9 +61,10 @@ def find_inputs(
     inputs : path-like or iterable of path-like
         Files, folders (searched recursively for `IMAGE_SUFFIXES`, hidden ones left out) and patterns with
         ``*``, ``?``, ``[...]`` or ``**``. A file whose name contains such characters is taken as a file.
-        Folders inside that hold the results of a run are left out: their overlays are no smears.
+        What a run has written into them (overlays, label images, heat maps) is left out: those are no smears.
     exclude : path-like, optional
-        A folder to leave out, such as the output folder of an earlier run inside an input folder.
+        The output folder of the run to come: left out where it lies inside a folder. Where it is the folder that
+        was named, what runs write into it is.
 
     Returns
     -------
@@ -128,7 +132,7 @@ def _is_zarr(path: str) -> bool:
 def _walk(folder: str, banned: str | None) -> tuple[list[str], list[tuple[str, str]]]:
     """Image files under a folder, and folders that are barred.
 
-    Links are followed, each real folder is entered once, and folders with results of a run are left out.
+    Links are followed, each real folder is entered once, and what a run has written is left out.
     """
     found: list[str] = []
     barred: list[tuple[str, str]] = []
@@ -139,11 +143,12 @@ def _walk(folder: str, banned: str | None) -> tuple[list[str], list[tuple[str, s
     entered: set[str] = set()
     for root, folders, files in os.walk(folder, onerror=note, followlinks=True):
         real = os.path.realpath(root)
-        results = {"run.json", "images.parquet"} <= set(files)
-        if real in entered or real == banned or results:
+        if real in entered or (real == banned and root != folder):
             folders.clear()
             continue
         entered.add(real)
+        if real == banned or {"run.json", "images.parquet"} <= set(files):
+            folders[:] = [name for name in folders if name not in _WRITTEN]
         slides = [name for name in folders if _is_zarr(os.path.join(root, name))]
         found += [os.path.join(root, name) for name in slides]
         folders[:] = [name for name in folders if not name.startswith(".") and name not in slides]
