@@ -15,21 +15,25 @@ import numpy as np
 from PIL import Image
 
 from fastpgs import classify
-from fastpgs.demo import draw_smears
+from fastpgs.demo import PIXEL_SIZE, draw_smears
 
 SHOWN = (0, 2, 4)  # of the demo's smears: three stains, each with blasts
 GAP = 8  # pixels between them
+SIDE = 512  # pixels of each
+PART = 720  # pixels of an overlay that are shown
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         drawn = draw_smears(Path(folder) / "smears", max(SHOWN) + 1)
         out = Path(folder) / "out"
-        classify([drawn[i] for i in SHOWN], device="cpu", out=out, formats=["overlays"], report=False)
+        options = {"device": "cpu", "formats": ["overlays"], "report": False, "pixel_size": PIXEL_SIZE}
+        classify([drawn[i] for i in SHOWN], out=out, **options)
         overlays = [Image.open(path).convert("RGB") for path in sorted((out / "overlays").glob("*.png"))]
-        side = overlays[0].height // 2
-        small = [np.asarray(one.resize((side, side), Image.Resampling.LANCZOS)) for one in overlays]
-    gap = np.full((side, GAP, 3), 255, np.uint8)
+        top = overlays[0].height - PART
+        shown = [one.crop((top // 2, top, top // 2 + PART, top + PART)) for one in overlays]
+        small = [np.asarray(one.resize((SIDE, SIDE), Image.Resampling.LANCZOS)) for one in shown]
+    gap = np.full((SIDE, GAP, 3), 255, np.uint8)
     Image.fromarray(np.hstack([small[0], gap, small[1], gap, small[2]])).save(sys.argv[1], quality=88)
 
 

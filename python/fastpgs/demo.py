@@ -7,10 +7,12 @@ from pathlib import Path
 
 from fastpgs.io.atomic import atomic_path
 
-__all__ = ["draw_smears"]
+__all__ = ["PIXEL_SIZE", "draw_smears"]
 
 STAINS = ("wright", "leishman", "pale", "dark")
 SIDE = 512
+PIXEL_SIZE = 0.16
+"""Micrometres a pixel of what is drawn: the model wants to be told."""
 
 
 def draw_smears(folder: Path, n: int, seed: int = 0) -> list[Path]:
@@ -38,6 +40,7 @@ def draw_smears(folder: Path, n: int, seed: int = 0) -> list[Path]:
             n_blasts=int(rng.integers(5, 11)) if leukemic else 0,
             n_normals=int(rng.integers(1, 4)) if leukemic else int(rng.integers(4, 9)),
             stain=STAINS[i // 2 % len(STAINS)],
+            pixel_size=PIXEL_SIZE,
             seed=int(rng.integers(1 << 31)),
         )
         path = folder / f"smear-{i + 1:02d}.png"

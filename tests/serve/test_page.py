@@ -126,6 +126,19 @@ def test_the_size_of_pixels_is_taken(page: Any, tmp_path: Path) -> None:
     expect(page.locator("#error")).to_be_visible()
 
 
+def test_a_sample_says_the_size_of_its_pixels_and_leaves_that_of_others(page: Any, tmp_path: Path) -> None:
+    opened(page, tmp_path)
+    page.fill("#pixel-size", "0.5")
+    page.keyboard.press("Enter")
+    page.click("#another")
+    page.click("#sample")
+    expect(page.locator("#name")).to_contain_text("synthetic smear")
+    expect(page.locator("#pixel-size")).to_have_value("0.16")
+    opened(page, tmp_path)
+    expect(page.locator("#name")).to_have_text("smear.png")
+    expect(page.locator("#pixel-size")).to_have_value("0.5")
+
+
 def test_keys_alone_reach_every_cell(page: Any, tmp_path: Path) -> None:
     opened(page, tmp_path)
     reached = None

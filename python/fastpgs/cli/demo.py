@@ -26,13 +26,20 @@ def register(app: typer.Typer) -> None:
         Drawn smears show how everything works, not how good it is: the model has learned from real ones.
         """
         from fastpgs.cli._console import Progress, print_result
-        from fastpgs.demo import draw_smears
+        from fastpgs.demo import PIXEL_SIZE, draw_smears
         from fastpgs.inference.pipeline import classify
 
         paths = draw_smears(out / "images", images, seed)
         with Progress(not (quiet or as_json)) as progress:
             result = classify(
-                paths, model, device, out=out, formats=["overlays"], restart=True, progress=progress
+                paths,
+                model,
+                device,
+                out=out,
+                formats=["overlays"],
+                restart=True,
+                pixel_size=PIXEL_SIZE,
+                progress=progress,
             )
         print_result(result, as_json=as_json, quiet=quiet)
         raise typer.Exit(0 if result.ok else 1)

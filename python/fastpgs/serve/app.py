@@ -166,7 +166,8 @@ class _Page:
         self._samples += 1
         seed = self._samples
         smear = await run_in_threadpool(lambda: synth.smear(seed=seed))
-        picture = self._store.add(f"synthetic smear {seed}", smear.image, "drawn by fastpgs.synth")
+        name, note = f"synthetic smear {seed}", "drawn by fastpgs.synth"
+        picture = self._store.add(name, smear.image, note, smear.pixel_size)
         return _described(picture)
 
     async def picture(self, request: Request) -> Response:
@@ -265,9 +266,8 @@ def _own(request: Request) -> None:
 
 def _described(picture: Picture) -> Response:
     height, width = picture.rgb.shape[:2]
-    return JSONResponse(
-        {"id": picture.id, "name": picture.name, "width": width, "height": height, "note": picture.note}
-    )
+    facts = {name: getattr(picture, name) for name in ("id", "name", "note", "pixel_size")}
+    return JSONResponse({**facts, "width": width, "height": height})
 
 
 def _segment(

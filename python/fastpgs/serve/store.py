@@ -31,12 +31,13 @@ class Judged:
 
 @dataclass
 class Picture:
-    """An uploaded picture."""
+    """An uploaded picture; the size of its pixels, in micrometres, where it is known."""
 
     id: str
     name: str
     pixels: npt.NDArray[Any]
     note: str | None
+    pixel_size: float | None = None
     rgb: npt.NDArray[np.uint8] = field(init=False)
     judged: Judged | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -61,9 +62,11 @@ class Store:
     def __len__(self) -> int:
         return len(self._pictures)
 
-    def add(self, name: str, pixels: npt.NDArray[Any], note: str | None) -> Picture:
+    def add(
+        self, name: str, pixels: npt.NDArray[Any], note: str | None, pixel_size: float | None = None
+    ) -> Picture:
         """Keep a picture under a name that cannot be guessed."""
-        picture = Picture(secrets.token_urlsafe(16), name, pixels, note)
+        picture = Picture(secrets.token_urlsafe(16), name, pixels, note, pixel_size)
         with self._lock:
             self._pictures[picture.id] = picture
             while len(self._pictures) > 1 and (

@@ -3,6 +3,7 @@ const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const CLUSTERS = document.body.dataset.clusters.split(" ");
 let picture = null, cells = [], chosen = -1;
+let pixels = "";  // their size as typed, for pictures that do not say theirs
 
 function element(name, attributes, text) {
   const made = document.createElementNS(SVG, name);
@@ -58,6 +59,7 @@ function show() {
   cells = []; chosen = -1;
   $("drop").hidden = true; $("work").hidden = false; $("another").hidden = false;
   $("name").textContent = picture.name;
+  $("pixel-size").value = picture.pixel_size ?? pixels;
   $("status").textContent = "finding cells …";
   for (const id of ["call", "field-p", "n-cells", "n-blast", "n-uncertain", "n-normal"]) $(id).textContent = "…";
   $("tile-call").className = "tile";
@@ -220,6 +222,7 @@ function toggles() {
 
 $("pixel-size").addEventListener("change", async () => {
   if (!picture) return;
+  if (picture.pixel_size === null) pixels = $("pixel-size").value;
   complain("");
   $("status").textContent = "judging …";
   try {
