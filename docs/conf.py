@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any
+
+import latex2mathml.converter
 
 import fastpgs
 
@@ -32,6 +36,10 @@ html_theme_options = {
 }
 templates_path = ["_templates"]
 html_show_sourcelink = False
+html_math_renderer = "mathml"
+# Pages have no pages below them, but for the examples: a column of links would be empty.
+html_sidebars = {path.stem: [] for path in (*Path(__file__).parent.glob("*.md"), Path("api"))}
+smartquotes = False  # "--resume" is an option, not a dash
 
 autodoc_typehints = "none"  # numpydoc says the types
 default_role = "code"
@@ -52,6 +60,21 @@ sphinx_gallery_conf = {
     "image_scrapers": ("matplotlib",),
     "remove_config_comments": True,
     "show_memory": False,
+    "write_computation_times": False,
     "download_all_examples": False,
     "plot_gallery": os.environ.get("FASTPGS_GALLERY", "1") == "1",
 }
+
+
+def _visit_math(self: Any, node: Any) -> None:
+    """Equations as MathML, which browsers draw by themselves: no script from elsewhere."""
+    import docutils.nodes
+
+    display = "block" if isinstance(node, docutils.nodes.math_block) else "inline"
+    self.body.append(latex2mathml.converter.convert(node.astext(), display=display))
+    raise docutils.nodes.SkipNode
+
+
+def setup(app: Any) -> None:
+    """Sphinx calls this."""
+    app.add_html_math_renderer("mathml", (_visit_math, None), (_visit_math, None))

@@ -7,6 +7,7 @@ that both see, then judge them in blocks of 64. Rows, their order and files are 
 line printed says; ``fastpgs classify --scheduler tcp://HOST:8786`` is the same from a shell. Research use only.
 """
 
+import logging
 import tempfile
 from pathlib import Path
 
@@ -30,7 +31,9 @@ if __name__ == "__main__":
     smears.mkdir()
     paths = [smears / f"{seed:03d}.png" for seed in range(4 * 64)]
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR
+        ) as cluster,
         Client(cluster) as client,
     ):
         client.gather(client.map(draw, range(len(paths)), paths))
