@@ -117,12 +117,15 @@ def run(
     Raises
     ------
     ValueError
-        For a case that does not exist.
+        For a case that does not exist, or a side below 16 pixels.
     """
     names = list(CASES) if cases is None else list(cases)
     unknown = [name for name in names if name not in CASES]
     if unknown:
         raise ValueError(f"cases must be among {list(CASES)}, got {unknown}")
+    small = [size for size in sizes if size < 16]
+    if small:
+        raise ValueError(f"sizes must be at least 16 pixels, got {small}")
     rows = []
     for size in sizes:
         image = smear_image(size)

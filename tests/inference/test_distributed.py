@@ -323,6 +323,15 @@ def test_no_scheduler_is_one_line(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("address", ["nonsense", "http://127.0.0.1:80", "tcp://127.0.0.1", ""])
+def test_no_address_is_one_line(address: str, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    command = [sys.executable, "-m", "fastpgs", "classify", "a.png", "--out", "out", "--scheduler", address]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1), done.stderr
+    assert "no Dask scheduler answers at" in done.stderr
+
+
 def test_arrays_are_refused(tmp_path: Path) -> None:
     from standin import picture
 

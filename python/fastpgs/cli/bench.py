@@ -12,7 +12,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command("bench")
     def bench(
-        size: Annotated[list[int] | None, typer.Option(help="Side of the image; repeat for several.")] = None,
+        size: Annotated[
+            list[int] | None, typer.Option(min=16, help="Side of the image; repeat for several.")
+        ] = None,
         threads: Annotated[int | None, typer.Option(help="Threads of the core; all by default.")] = None,
         seconds: Annotated[float, typer.Option(help="Time spent on each call.")] = 0.5,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -16,13 +16,13 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Versions, processor features, devices and models: paste this into bug reports."""
         from fastpgs.cli._console import print_json
-        from fastpgs.inference.provenance import describe_devices, describe_machine, list_models, versions
+        from fastpgs.inference import provenance
 
         facts: dict[str, Any] = {
-            "versions": versions(),
-            "machine": describe_machine(),
-            "devices": describe_devices(),
-            "models": list_models(),
+            "versions": {**provenance.versions(), **provenance.other_versions()},
+            "machine": provenance.describe_machine(),
+            "devices": provenance.describe_devices(),
+            "models": provenance.list_models(),
         }
         if as_json:
             print_json(facts)

@@ -36,10 +36,12 @@ def connect(address: str, timeout: float = 10.0) -> Iterator[Any]:
     import logging
 
     from distributed import Client
+    from distributed.comm import resolve_address
 
     for name in ("distributed", "distributed.client", "distributed.comm"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
+        resolve_address(address)  # a client of no address at all would complain when Python ends
         client = Client(address, timeout=timeout, set_as_default=False)
     except (OSError, ValueError) as error:
         raise SchedulerError(

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
-__all__ = ["describe_devices", "describe_machine", "describe_model", "list_models", "versions"]
+__all__ = [
+    "describe_devices",
+    "describe_machine",
+    "describe_model",
+    "list_models",
+    "other_versions",
+    "versions",
+]
 
 _PACKAGES = (
     "numpy",
@@ -23,18 +32,44 @@ _PACKAGES = (
     "tifffile",
     "imagecodecs",
 )
+# What else may be at fault, or missing, where a command fails.
+_OTHERS = (
+    "typer",
+    "rich",
+    "matplotlib",
+    "zarr",
+    "openslide-python",
+    "openslide-bin",
+    "scikit-learn",
+    "monai",
+    "distributed",
+    "starlette",
+    "uvicorn",
+    "napari",
+)
 
 
 def versions() -> dict[str, str]:
     """Versions of this package, of Python and of the packages that touch the results."""
     import fastpgs
 
-    found = {"fastpgs": fastpgs.__version__, "python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
+    return {
+        "fastpgs": fastpgs.__version__,
+        "python": platform.python_version(),
+        **_installed(_PACKAGES),
+    }
+
+
+def other_versions() -> dict[str, str]:
+    """Versions of the packages that no result depends on: what commands, slides, trainings and pages need."""
+    return _installed(_OTHERS)
+
+
+def _installed(names: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for name in names:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return found
 
 
