@@ -77,6 +77,7 @@ def test_live_segmentation(viewer: Any) -> None:
     clusters = viewer.layers["synthetic smear: clusters"]
     np.testing.assert_array_equal(clusters.data, fastpgs.segment(image, 4))
     assert image.shape[:2] == (512, 512)
+    np.testing.assert_array_equal(clusters.scale, viewer.layers["synthetic smear"].scale)
     spent = []
     for k in (3, 4, 5, 3, 4, 5):
         start = time.perf_counter()
@@ -98,6 +99,9 @@ def test_live_segmentation(viewer: Any) -> None:
     grown = fastpgs.segment(image, 5, threshold=threshold_of(20), connectivity=1)
     np.testing.assert_array_equal(viewer.layers["synthetic smear: clusters"].data, grown)
     assert [layer.name for layer in viewer.layers].count("synthetic smear: clusters") == 1
+    viewer.layers["synthetic smear"].scale = (0.3, 0.3)
+    widget.k.value = 3
+    assert viewer.layers["synthetic smear: clusters"].scale.tolist() == [0.3, 0.3]
 
 
 def test_cells_with_features_and_colours(viewer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,13 +110,18 @@ def test_cells_with_features_and_colours(viewer: Any, monkeypatch: pytest.Monkey
     from fastpgs.napari import widgets
     from standin import picture
 
+    told: list[float | None] = []
+
     class Judge(StandIn):
-        def judge(self, image: Any) -> Any:
+        def judge(self, image: Any, *, pixel_size: float | None = None) -> Any:
+            told.append(pixel_size)
             cells = self.find_cells(image)
             return SimpleNamespace(cells=cells, scores=self.scores(self.crops(image, cells)))
 
     monkeypatch.setattr(widgets, "_model", lambda name: Judge())
-    layer = viewer.add_image(picture(1, dark=40), name="field")
+    layer = viewer.add_image(
+        picture(1, dark=40), name="field", scale=(250, 250), translate=(3, 4), units=("nm", "nm")
+    )
     widget = widgets.cells_widget()
     widget.reset_choices()
     widget.image.value = layer
@@ -126,6 +135,16 @@ def test_cells_with_features_and_colours(viewer: Any, monkeypatch: pytest.Monkey
     got = np.asarray(cells.get_color(1))[:3] * 255
     np.testing.assert_allclose(got, p_colour((255 - 40) / 255), atol=1)
     assert (viewer.layers["field: nuclei"].data > 0).any()
+    for found in (cells, viewer.layers["field: nuclei"]):
+        np.testing.assert_array_equal(found.scale, layer.scale)
+        np.testing.assert_array_equal(found.translate, layer.translate)
+        assert found.units == layer.units
+    widget.pixel_size.value = 0.5
+    widget()
+    layer.units = ("pixel", "pixel")
+    widget.pixel_size.value = 0
+    widget()
+    assert told == [pytest.approx(0.25), 0.5, None]
 
 
 def test_reader_of_result_folders(viewer: Any, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,12 @@ def _read(path: Any) -> list[Layer]:
     for i, name in enumerate(names):
         short, shown = Path(name).name, i == 0
         if Path(name).is_file():
-            from fastpgs.io.images import read_image
+            from fastpgs.io.images import ImageReadError, read_image
 
-            layers.append((read_image(name), {"name": short, "visible": shown}, "image"))
+            with suppress(
+                ImageReadError
+            ):  # a whole slide, or changed since: its cells can be shown all the same
+                layers.append((read_image(name), {"name": short, "visible": shown}, "image"))
         rows = [row for row in cells if row["image"] == name]
         labels = folder / "labels" / f"{file_stem(name)}.tif"
         layer = _labels(labels, rows) if labels.is_file() else _boxes(rows)

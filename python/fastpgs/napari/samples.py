@@ -12,7 +12,8 @@ def smear() -> list[tuple[Any, dict[str, Any], str]]:
     from fastpgs import synth
 
     drawn = synth.smear(seed=1)
+    placed = {"scale": (drawn.pixel_size,) * 2, "units": ("micrometer",) * 2}
     return [
-        (drawn.image, {"name": "synthetic smear"}, "image"),
-        (drawn.cells, {"name": "drawn cells", "visible": False}, "labels"),
+        (drawn.image, {"name": "synthetic smear", **placed}, "image"),
+        (drawn.cells, {"name": "drawn cells", "visible": False, **placed}, "labels"),
     ]

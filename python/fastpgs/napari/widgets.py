@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     import napari.layers
     import napari.types
 
-__all__ = ["UNLIMITED", "cells_widget", "judge_cells", "segment_image", "segment_widget", "threshold_of"]
+__all__ = [
+    "UNLIMITED",
+    "cells_widget",
+    "judge_cells",
+    "pixel_size_of",
+    "segment_image",
+    "segment_widget",
+    "threshold_of",
+]
 
 UNLIMITED = 40
 """Position of the threshold's slider that sets no limit."""
@@ -39,6 +47,27 @@ def _pixels(image: Any) -> npt.NDArray[Any]:
     return pixels[..., :3] if pixels.ndim == 3 else pixels
 
 
+def _placed(image: Any, shown: Any = None) -> dict[str, Any]:
+    """Where a layer lies: what is found in it lies there, too. Nothing where ``shown`` does already."""
+    if shown is not None and _place(shown) == _place(image):
+        return {}  # napari takes its time over each of these
+    names = ("scale", "translate", "rotate", "shear", "affine", "units")  # the last since napari 0.5.3
+    return {name: getattr(image, name) for name in names if hasattr(image, name)}
+
+
+def _place(layer: Any) -> tuple[Any, ...]:
+    moves = (layer.scale, layer.translate, layer.rotate, layer.shear, layer.affine.affine_matrix)
+    return (*(np.asarray(one).tolist() for one in moves), getattr(layer, "units", None))
+
+
+def pixel_size_of(image: Any) -> float | None:
+    """Micrometres a pixel of an image layer, if its scale is in a unit of length; else None."""
+    try:
+        return float((float(image.scale[-1]) * image.units[-1]).to("micrometer").magnitude)
+    except (AttributeError, TypeError):  # no unit, or one that is no length, such as napari's own: the pixel
+        return None
+
+
 def segment_image(
     image: napari.layers.Image,
     k: int = 3,
@@ -58,8 +87,8 @@ def segment_image(
         num_threads=1 if pixels.shape[0] * pixels.shape[1] <= 1 << 20 else None,
     )
     name = f"{image.name}: clusters"
-    options: dict[str, Any] = {"name": name, "metadata": {"k": k}}
     shown = _shown(name)
+    options: dict[str, Any] = {"name": name, "metadata": {"k": k}, **_placed(image, shown)}
     if shown is None:
         options["opacity"] = 0.5  # later changes leave what the user chose
     if shown is None or shown.metadata.get("k") != k:
@@ -98,9 +127,13 @@ def _model(name: str) -> Any:
 
 
 def judge_cells(
-    image: napari.layers.Image, judge: bool = True, model: str = "unet-plr"
+    image: napari.layers.Image, judge: bool = True, model: str = "unet-plr", pixel_size: float = 0.0
 ) -> list[napari.types.LayerDataTuple]:
-    """Find the white cells; judge them if asked. Research use only, not for diagnosis."""
+    """Find the white cells; judge them if asked. Research use only, not for diagnosis.
+
+    ``pixel_size`` is in micrometres; 0 is what the layer says, if its scale is in a unit of length, else what the
+    model was trained at.
+    """
     pixels = _pixels(image)
     if not judge:
         from fastpgs import find_cells
@@ -108,7 +141,7 @@ def judge_cells(
         cells = find_cells(pixels)
         table = dict(cells.table)
     else:
-        judged = _model(model).judge(pixels)
+        judged = _model(model).judge(pixels, pixel_size=pixel_size or pixel_size_of(image))
         cells = judged.cells
         p = judged.scores.p
         table = {
@@ -121,12 +154,21 @@ def judge_cells(
         (cells.nuclei, {"name": f"{image.name}: nuclei", "opacity": 0.5, "visible": False}, "labels"),
         cell_layer(f"{image.name}: cells", cells.labels, table),
     ]
+    for _, options, _ in layers:
+        options |= _placed(image)
     return layers
 
 
 cells_widget = magic_factory(
     judge_cells,
     call_button="Find cells (research use only)",
-    judge={"label": "judge them (p_blast)"},
+    judge={"label": "judge them: p-blast"},
     model={"tooltip": "a model of the package or a model folder"},
+    pixel_size={
+        "label": "pixel size, µm",
+        "min": 0.0,
+        "max": 100.0,
+        "step": 0.01,
+        "tooltip": "0: what the layer's scale says, else that of the model's training",
+    },
 )
