@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -73,6 +74,22 @@ def test_help_is_light() -> None:
     for command in ("classify", "segment", "demo", "info"):
         assert command in done.stdout
     assert "Research use only" in done.stdout
+
+
+def test_every_option_says_what_it_is() -> None:
+    import typer
+
+    from fastpgs.cli import make_app
+
+    def silent(command: Any, name: str) -> list[str]:
+        below = getattr(command, "commands", {})
+        return [
+            *(f"{name} {one.opts[-1]}" for one in command.params if not getattr(one, "help", None)),
+            *(line for own, one in below.items() for line in silent(one, f"{name} {own}")),
+        ]
+
+    mute = silent(typer.main.get_command(make_app()), "fastpgs")
+    assert not [line for line in mute if " --" in line], mute
 
 
 def test_every_module_of_commands_is_listed() -> None:

@@ -13,7 +13,8 @@ def register(app: typer.Typer) -> None:
     @app.command("bench")
     def bench(
         size: Annotated[
-            list[int] | None, typer.Option(min=16, help="Side of the image; repeat for several.")
+            list[int] | None,
+            typer.Option(min=16, metavar="PIXELS", help="Side of the image; repeat for several."),
         ] = None,
         threads: Annotated[int | None, typer.Option(help="Threads of the core; all by default.")] = None,
         seconds: Annotated[float, typer.Option(help="Time spent on each call.")] = 0.5,

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
         ] = 10,
         limit: Annotated[int, typer.Option(help="Images of each class, evenly spaced; 0: all.")] = 0,
         only: Annotated[
-            list[str] | None, typer.Option(help="Row by its name in the table; repeatable.")
+            list[str] | None, typer.Option(metavar="NAME", help="Row by its name in the table; repeatable.")
         ] = None,
         folds: Annotated[int, typer.Option(help="Folds the images are divided into.")] = 5,
         use_folds: Annotated[int, typer.Option(help="Run only the first few of them; 0: all.")] = 0,
@@ -35,14 +35,14 @@ def register(app: typer.Typer) -> None:
         denoise: Annotated[str, typer.Option(help="Of crops: none, or median over 3 x 3 pixels.")] = "none",
         scale: Annotated[float, typer.Option(help="Crop pixels an image pixel.")] = 1.0,
         epochs: Annotated[int, typer.Option(help="Of deep rows.")] = 4,
-        batch_size: Annotated[int, typer.Option()] = 32,
-        learning_rate: Annotated[float, typer.Option()] = 1e-3,
+        batch_size: Annotated[int, typer.Option(help="Crops a step.")] = 32,
+        learning_rate: Annotated[float, typer.Option(help="Of AdamW, at its height.")] = 1e-3,
         cells_per_image: Annotated[int, typer.Option(help="Cells drawn of each image and epoch.")] = 2,
         views: Annotated[int, typer.Option(help="Random views of each image beside itself.")] = 0,
         allow_leakage: Annotated[
             bool, typer.Option(help="Split at random. The figures will be too good.")
         ] = False,
-        seed: Annotated[int, typer.Option()] = 0,
+        seed: Annotated[int, typer.Option(help="Of folds, weights and draws.")] = 0,
         threads: Annotated[int, typer.Option(help="Torch threads; 0: torch's choice.")] = 0,
         device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
         cache: Annotated[Path | None, typer.Option(help="Folder for found cells.")] = None,

@@ -17,7 +17,8 @@ def register(app: typer.Typer) -> None:
         to: Annotated[str, typer.Option(help="torchscript, onnx or pt2 (torch.export).")] = "onnx",
         out: Annotated[Path | None, typer.Option(help="File to write; default: the model's name.")] = None,
         images: Annotated[
-            list[Path] | None, typer.Option(help="Images on whose cells the file must agree; repeatable.")
+            list[Path] | None,
+            typer.Option(metavar="FILE", help="Images on whose cells the file must agree; repeatable."),
         ] = None,
         as_json: Annotated[
             bool, typer.Option("--json", help="Print the file and its parity as JSON.")

@@ -40,7 +40,9 @@ def register(app: typer.Typer) -> None:
         ] = None,
         init: Annotated[
             list[str] | None,
-            typer.Option(help="k-medoids++, random, or a pivot as row,col (repeat it k times)."),
+            typer.Option(
+                metavar="HOW", help="k-medoids++, random, or a pivot as row,col (repeat it k times)."
+            ),
         ] = None,
         n_init: Annotated[int, typer.Option(help="Starts, of which the best is kept.")] = 1,
         max_iter: Annotated[int, typer.Option(help="Most iterations.")] = 100,

@@ -27,7 +27,8 @@ def register(app: typer.Typer) -> None:
             str, typer.Option(help="Address to listen on; the default is this machine alone.")
         ] = "127.0.0.1",
         allow_host: Annotated[
-            list[str] | None, typer.Option(help="Another host name that browsers may ask for; repeatable.")
+            list[str] | None,
+            typer.Option(metavar="HOST", help="Another host name that browsers may ask for; repeatable."),
         ] = None,
         model: Annotated[str, typer.Option(help="As of classify.")] = "unet-plr",
         device: Annotated[str, typer.Option(help="As of classify.")] = "auto",

@@ -53,10 +53,10 @@ def register(app: typer.Typer) -> None:
         final: Annotated[
             bool, typer.Option(help="Train a last network on everything; else keep fold 0's.")
         ] = True,
-        epochs: Annotated[int, typer.Option()] = 4,
-        batch_size: Annotated[int, typer.Option()] = 32,
-        learning_rate: Annotated[float, typer.Option()] = 1e-3,
-        weight_decay: Annotated[float, typer.Option()] = 0.01,
+        epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 4,
+        batch_size: Annotated[int, typer.Option(help="Crops a step.")] = 32,
+        learning_rate: Annotated[float, typer.Option(help="Of AdamW, at its height.")] = 1e-3,
+        weight_decay: Annotated[float, typer.Option(help="Of AdamW.")] = 0.01,
         mask_weight: Annotated[
             float, typer.Option(help="Weight of the mask loss beside the class loss.")
         ] = 0.5,
@@ -81,7 +81,7 @@ def register(app: typer.Typer) -> None:
         allow_leakage: Annotated[
             bool, typer.Option(help="Split at random. The figures will be too good.")
         ] = False,
-        seed: Annotated[int, typer.Option()] = 0,
+        seed: Annotated[int, typer.Option(help="Of folds, weights and draws.")] = 0,
         threads: Annotated[int, typer.Option(help="Torch threads; 0: torch's choice.")] = 0,
         device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
         cache: Annotated[Path | None, typer.Option(help="Folder for found cells.")] = None,
