@@ -91,6 +91,28 @@ def test_reals_far_from_zero(offset: float) -> None:
         assert_agree(*fit_both(image, features="raw", seed=1))
 
 
+def _few_places(case: str) -> np.ndarray[Any, Any]:
+    """Reals that a grid over their range tells apart badly, or not at all."""
+    rng = np.random.default_rng(12)
+    image = rng.normal(0.0, 1.0, (37, 50, 7 if case == "channels" else 3))
+    image[:, :20] += 4.0
+    if case == "outlier":
+        image[5, 5] = 1e9  # everything else shares a place
+    elif case == "tiny":
+        image *= 1e-140  # squares of differences are near the least numbers
+    elif case == "huge":
+        image *= 1e98
+    elif case == "ties":
+        image = np.rint(image)
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize("case", ["outlier", "tiny", "huge", "ties", "channels"])
+@pytest.mark.parametrize("options", [{}, {"threshold": 30.0}, {"update": "mean"}, {"spatial_weight": 0.1}])
+def test_reals_that_a_grid_hardly_tells_apart(case: str, options: dict[str, Any]) -> None:
+    assert_agree(*fit_both(_few_places(case), features="raw", k=4, seed=1, max_iter=8, **options))
+
+
 @pytest.mark.parametrize("options", [{}, {"features": "rgb"}, {"spatial_weight": 0.3}, {"threshold": 300.0}])
 def test_threads_on_an_image_that_is_worth_them(options: dict[str, Any]) -> None:
     image = np.tile(smear(), (6, 7, 1))  # enough pixels for several threads, few enough colours for a palette

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 namespace fastpgs {
 namespace FASTPGS_PATH {
@@ -38,11 +37,6 @@ FASTPGS_FOLD(least_of, _mm_min_pd)
 FASTPGS_FOLD(most_of, _mm_max_pd)
 #undef FASTPGS_FOLD
 
-static inline Reals load_labels(const std::uint8_t* p) {
-    std::int32_t word = 0;
-    std::memcpy(&word, p, 4);
-    return _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(word)));
-}
 static inline void store_labels(std::uint8_t* p, const Reals* a) {
     const __m128i low = _mm_packs_epi32(_mm256_cvtpd_epi32(a[0]), _mm256_cvtpd_epi32(a[1]));
     const __m128i high = _mm_packs_epi32(_mm256_cvtpd_epi32(a[2]), _mm256_cvtpd_epi32(a[3]));

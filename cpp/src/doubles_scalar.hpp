@@ -36,8 +36,7 @@ static inline double sum_of(Reals a) { return a.v; }
 static inline double least_of(Reals a) { return a.v; }
 static inline double most_of(Reals a) { return a.v; }
 
-static inline Reals load_labels(const std::uint8_t* p) { return all(*p); }
-// Labels of a tile.
+// Sixteen labels.
 static inline void store_labels(std::uint8_t* p, const Reals* a) {
     for (std::size_t i = 0; i < 16; ++i) p[i] = static_cast<std::uint8_t>(a[i].v);
 }

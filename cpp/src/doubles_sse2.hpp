@@ -36,7 +36,6 @@ FASTPGS_FOLD(least_of, _mm_min_pd)
 FASTPGS_FOLD(most_of, _mm_max_pd)
 #undef FASTPGS_FOLD
 
-static inline Reals load_labels(const std::uint8_t* p) { return _mm_setr_pd(p[0], p[1]); }
 static inline void store_labels(std::uint8_t* p, const Reals* a) {
     __m128i words[4];
     for (std::size_t v = 0; v < 4; ++v)

@@ -146,8 +146,9 @@ struct List {
     std::size_t operator[](std::size_t i) const { return static_cast<std::size_t>(pixels[i]); }
 };
 
-template <class T, class Out, class At>
-void read_lab(const ImageView& image, At at, Out* const* out) {
+// Calls write(first, n, fx, fy, fz) for all pixels, some at once.
+template <class T, class At, class Write>
+void decode_lab(const ImageView& image, At at, Write write) {
     static_assert(std::is_integral_v<T>);
     constexpr std::size_t kRun = 256;
     std::int16_t fx[kRun], fy[kRun], fz[kRun];
@@ -163,14 +164,38 @@ void read_lab(const ImageView& image, At at, Out* const* out) {
             fy[i] = f[1];
             fz[i] = f[2];
         }
-        Out *l = out[0] + begin, *a = out[1] + begin, *b = out[2] + begin;
-        for (std::size_t i = 0; i < n; ++i) {
-            const Lab lab = lab_of_f(fx[i], fy[i], fz[i]);
-            l[i] = static_cast<Out>(lab.l);
-            a[i] = static_cast<Out>(lab.a);
-            b[i] = static_cast<Out>(lab.b);
-        }
+        write(begin, n, fx, fy, fz);
     }
+}
+
+template <class T, class Out, class At>
+void read_lab(const ImageView& image, At at, Out* const* out) {
+    decode_lab<T>(image, at,
+                  [out](std::size_t begin, std::size_t n, const std::int16_t* fx, const std::int16_t* fy,
+                        const std::int16_t* fz) {
+                      Out *l = out[0] + begin, *a = out[1] + begin, *b = out[2] + begin;
+                      for (std::size_t i = 0; i < n; ++i) {
+                          const Lab lab = lab_of_f(fx[i], fy[i], fz[i]);
+                          l[i] = static_cast<Out>(lab.l);
+                          a[i] = static_cast<Out>(lab.a);
+                          b[i] = static_cast<Out>(lab.b);
+                      }
+                  });
+}
+
+template <class T>
+void read_lab_pairs(const ImageView& image, Range at, std::int32_t* one, std::int32_t* other) {
+    decode_lab<T>(image, at,
+                  [one, other](std::size_t begin, std::size_t n, const std::int16_t* fx,
+                               const std::int16_t* fy, const std::int16_t* fz) {
+                      std::int32_t *p = one + begin, *q = other + begin;
+                      for (std::size_t i = 0; i < n; ++i) {
+                          const Lab lab = lab_of_f(fx[i], fy[i], fz[i]);
+                          p[i] = static_cast<std::int32_t>((static_cast<std::uint32_t>(lab.l) & 0xFFFFU) |
+                                                           static_cast<std::uint32_t>(lab.a) << 16);
+                          q[i] = (lab.b & 0xFFFF) | 1 << 16;
+                      }
+                  });
 }
 
 template <class T, class Out, class At>
@@ -251,19 +276,119 @@ void apply_map(const FeatureSpace& space, std::size_t n, double* const* out) {
         const double* row = space.map + a * space.dims;
         std::size_t first = 0;
         while (first < a && row[first] == 0.0) ++first;
+        double* to = out[a];
+        const double own = row[a];
         if (first == a) {
-            for (std::size_t i = 0; i < n; ++i) out[a][i] *= row[a];
+            if (own == 1.0) continue;
+            for (std::size_t i = 0; i < n; ++i) to[i] *= own;
+            continue;
+        }
+        if (first + 2 == a) {  // as in the last of three
+            const double one = row[first], other = row[first + 1];
+            const double *x = out[first], *y = out[first + 1];
+            for (std::size_t i = 0; i < n; ++i) to[i] = (one * x[i] + other * y[i]) + own * to[i];
+            continue;
+        }
+        if (first + 1 == a) {
+            const double one = row[first];
+            const double* x = out[first];
+            for (std::size_t i = 0; i < n; ++i) to[i] = one * x[i] + own * to[i];
             continue;
         }
         for (std::size_t i = 0; i < n; ++i) {
             double total = row[first] * out[first][i];
             for (std::size_t b = first + 1; b <= a; ++b) total += row[b] * out[b][i];
-            out[a][i] = total;
+            to[i] = total;
         }
     }
 }
 
+// Least and greatest value of each channel; many at once, so that compilers make lanes of the loop.
+template <class T>
+void channel_extents(const ImageView& image, T* low, T* high) {
+    constexpr std::size_t kTurns = 8;
+    const std::size_t channels = image.channels, period = channels * kTurns, n = image.pixels() * channels;
+    const T* p = image.as<T>();
+    std::vector<T> least(period), most(period);
+    for (std::size_t l = 0; l < period; ++l) least[l] = most[l] = p[l % channels];
+    T *from = least.data(), *to = most.data();
+    std::size_t i = 0;
+    for (; i + period <= n; i += period) {
+        for (std::size_t l = 0; l < period; ++l) {
+            from[l] = p[i + l] < from[l] ? p[i + l] : from[l];
+            to[l] = p[i + l] > to[l] ? p[i + l] : to[l];
+        }
+    }
+    for (std::size_t l = 0; i + l < n; ++l) {
+        from[l] = p[i + l] < from[l] ? p[i + l] : from[l];
+        to[l] = p[i + l] > to[l] ? p[i + l] : to[l];
+    }
+    for (std::size_t c = 0; c < channels; ++c) {
+        low[c] = high[c] = p[c];
+        for (std::size_t l = c; l < period; l += channels) {
+            low[c] = std::min(low[c], from[l]);
+            high[c] = std::max(high[c], to[l]);
+        }
+    }
+}
+
+template <class T>
+void colour_extents(const ImageView& image, const FeatureSpace& space, double* low, double* high) {
+    T least[kMaxDims], most[kMaxDims];
+    channel_extents(image, least, most);
+    const bool scaled = !space.integer && space.kind != Features::raw;
+    for (std::size_t c = 0; c < image.channels; ++c) {
+        low[c] = static_cast<double>(least[c]) * (scaled ? 255.0 : 1.0);
+        high[c] = static_cast<double>(most[c]) * (scaled ? 255.0 : 1.0);
+    }
+}
+
+// Whether each coordinate is one feature times a weight above zero, or no map.
+bool only_scales(const FeatureSpace& space) {
+    for (std::size_t a = 0; space.map != nullptr && a < space.dims; ++a) {
+        const double* row = space.map + a * space.dims;
+        for (std::size_t b = 0; b < a; ++b)
+            if (row[b] != 0.0) return false;
+        if (!(row[a] > 0.0)) return false;
+    }
+    return true;
+}
+
 }  // namespace
+
+// Rounding never changes an order, so the least feature gives the least coordinate.
+bool feature_extents(const ImageView& image, const FeatureSpace& space, double* low, double* high) {
+    const std::size_t channels = image.channels;
+    const bool colours = space.kind == Features::rgb || space.kind == Features::raw ||
+                         (space.kind == Features::gray && channels == 1);
+    if (!(colours || space.kind == Features::xy) || !only_scales(space)) return false;
+    if (colours) {
+        switch (image.type) {
+            case PixelType::u8:
+                colour_extents<std::uint8_t>(image, space, low, high);
+                break;
+            case PixelType::u16:
+                colour_extents<std::uint16_t>(image, space, low, high);
+                break;
+            case PixelType::f32:
+                colour_extents<float>(image, space, low, high);
+                break;
+            case PixelType::f64:
+                colour_extents<double>(image, space, low, high);
+                break;
+        }
+    }
+    if (space.positions || !colours) {
+        low[space.dims - 2] = low[space.dims - 1] = 0.0;
+        high[space.dims - 2] = static_cast<double>(image.height - 1);
+        high[space.dims - 1] = static_cast<double>(image.width - 1);
+    }
+    for (std::size_t a = 0; space.map != nullptr && a < space.dims; ++a) {
+        low[a] *= space.map[a * space.dims + a];
+        high[a] *= space.map[a * space.dims + a];
+    }
+    return true;
+}
 
 FeatureSpace feature_space(const ImageView& image, const Params& params) {
     FeatureSpace space;
@@ -300,6 +425,14 @@ void read_features(const ImageView& image, const FeatureSpace& space, std::size_
                    double* const* out) {
     read_any(image, space, Range{begin, end - begin}, out);
     if (space.map != nullptr) apply_map(space, end - begin, out);
+}
+
+void read_lab_pairs(const ImageView& image, std::size_t begin, std::size_t end, std::int32_t* one,
+                    std::int32_t* other) {
+    if (image.type == PixelType::u8)
+        read_lab_pairs<std::uint8_t>(image, Range{begin, end - begin}, one, other);
+    else
+        read_lab_pairs<std::uint16_t>(image, Range{begin, end - begin}, one, other);
 }
 
 void gather_features(const ImageView& image, const FeatureSpace& space, const std::int64_t* pixels,

@@ -48,6 +48,11 @@ static inline std::size_t append(std::uint32_t* list, std::int32_t first, unsign
     return static_cast<std::size_t>(_mm_popcnt_u32(mask));
 }
 
+static inline void append_lanes(std::int32_t* list, Lanes a, unsigned mask) {
+    const __m128i places = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kBitPlaces.at[mask]));
+    store(list, _mm256_permutevar8x32_epi32(a, _mm256_cvtepu8_epi32(places)));
+}
+
 static inline Lanes dot(Lanes a, Lanes b) { return _mm256_madd_epi16(a, b); }
 static inline Lanes add_pairs(Lanes a, Lanes b) { return _mm256_add_epi16(a, b); }
 static inline Lanes subtract_pairs(Lanes a, Lanes b) { return _mm256_sub_epi16(a, b); }

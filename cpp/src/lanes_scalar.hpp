@@ -99,6 +99,15 @@ static inline std::size_t append(std::uint32_t* list, std::int32_t first, unsign
     return n;
 }
 
+// Writes the lanes of set bits to a list. Writes kLanes places.
+static inline void append_lanes(std::int32_t* list, Lanes a, unsigned mask) {
+    std::size_t n = 0;
+    for (std::size_t l = 0; l < kLanes; ++l) {
+        list[n] = a.v[l];
+        n += mask >> l & 1U;
+    }
+}
+
 // Products of the halves of each lane, added.
 static inline Lanes dot(Lanes a, Lanes b) {
     return each(a, b, [](std::int32_t x, std::int32_t y) {

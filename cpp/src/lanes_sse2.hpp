@@ -41,6 +41,16 @@ static inline std::size_t append(std::uint32_t* list, std::int32_t first, unsign
     return n;
 }
 
+static inline void append_lanes(std::int32_t* list, Lanes a, unsigned mask) {
+    std::int32_t lanes[kLanes];
+    store(lanes, a);
+    std::size_t n = 0;
+    for (unsigned l = 0; l < kLanes; ++l) {
+        list[n] = lanes[l];
+        n += mask >> l & 1U;
+    }
+}
+
 static inline Lanes dot(Lanes a, Lanes b) { return _mm_madd_epi16(a, b); }
 static inline Lanes add_pairs(Lanes a, Lanes b) { return _mm_add_epi16(a, b); }
 static inline Lanes subtract_pairs(Lanes a, Lanes b) { return _mm_sub_epi16(a, b); }

@@ -1,55 +1,71 @@
 // Alternating k-medoids over tiles of real points: colours of 16 bits, real colours, linear maps, positions.
 //
-// As over tiles of bytes (tiles.cpp), boxes tell which pivots may be nearest to the points of a tile; where
-// only one may, the tile's sums stand for its points. Other tiles are compared with their few candidates.
-// The last tile is filled up with copies of the last point, which are taken off again where points are
-// counted; they come after it, so that no tie goes to them.
+// Of a point only its place on a grid of 16 bits is kept (coarse_grid.hpp), 8 bytes where doubles would be
+// 24; what the grid cannot tell apart is read again from the image. As over tiles of bytes (tiles.cpp),
+// boxes tell which pivots may be nearest to the points of a tile. A point that changes hands takes its
+// coordinates from one sum to another: sums are exact, so that their order does not matter, and an
+// iteration costs what changes.
+//
+//      places, boxes, sums of tiles | owners | straddling tiles: who changes hands | medoids | labels
+//      once                         |        |  ... until pivots stay ...          |         | once
+//
+// The points beyond the last whole tile are kept as they are.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
+#include "exact_points.hpp"
+#include "fastpgs/coarse_grid.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/points.hpp"
 #include "fastpgs/real_kernels.hpp"
 #include "fastpgs/source.hpp"
+#include "fastpgs/tile_kernels.hpp"
 
 namespace fastpgs {
 namespace {
 
-constexpr std::size_t kRun = 64;                      // tiles read at once
+constexpr std::size_t kRun = 32;                      // tiles read at once
 constexpr std::size_t kWorth = std::size_t{1} << 16;  // points that are worth a thread
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+bool single(std::uint32_t mask) { return (mask & (mask - 1)) == 0; }
+
+std::size_t lowest(std::uint32_t mask) {
+    std::size_t bit = 0;
+    while ((mask >> bit & 1U) == 0) ++bit;
+    return bit;
+}
+
 class RealTiles final : public Source<double> {
   public:
-    // At least kRealTile pixels take part.
     explicit RealTiles(const Task& task)
         : task_(task),
           kernels_(real_kernels()),
+          coarse_(tile_kernels().coarse),
           k_(static_cast<std::size_t>(task.params.k)),
-          dims_(task.space.dims) {
-        if (task.mask) {
-            for (std::size_t i = 0; i < task.image.pixels(); ++i)
-                if (task.mask[i]) index_.push_back(static_cast<std::int64_t>(i));
+          dims_(task.space.dims),
+          reader_(task),
+          tiles_(reader_.size() / kCoarseTile),
+          last_(dims_, std::max<std::size_t>(reader_.size() % kCoarseTile, 1)) {
+        read_last();
+        measure();
+        tile_sums_.reset(dims_, tiles_);
+        words_ = Block<std::int32_t>(tiles_ * grid_.words() * kCoarseTile);
+        for (Planes<std::int32_t>* planes : {&low_, &high_}) {
+            planes->reset(grid_.words(), tiles_ + kCoarseMargin);
+            for (std::size_t a = 0; a < grid_.words(); ++a)
+                std::fill_n((*planes)[a] + tiles_, kCoarseMargin, 0);
         }
-        n_ = task.mask ? index_.size() : task.image.pixels();
-        tiles_ = (n_ + kRealTile - 1) / kRealTile;
-        spare_ = static_cast<double>(tiles_ * kRealTile - n_);
-        z_.reset(dims_, tiles_ * kRealTile);
-        for (Planes<double>* planes : {&centre_, &half_, &tile_sums_}) {
-            planes->reset(dims_, tiles_ + kRealMargin);
-            for (std::size_t a = 0; a < dims_; ++a) std::fill_n((*planes)[a] + tiles_, kRealMargin, 0.0);
-        }
-        points_ = {z_.data(), dims_, 0.0};
-        boxes_ = {centre_.data(), half_.data(), tile_sums_.data()};
-        read_points();
-        set_boxes();
-        for_tiles(tiles_, [&](std::size_t, std::size_t begin, std::size_t end) {
-            kernels_.sums(points_, begin, end, tile_sums_.data());
-        });
-        candidates_.resize(tiles_);
-        labels_.resize(tiles_ * kRealTile);
+        boxes_ = {low_.data(), high_.data()};
+        place_points();
+        masks_.assign(tiles_, 0);
+        fresh_.resize(tiles_ + kCoarseMargin);
+        nearest_.resize(tiles_ + kCoarseMargin);
+        medoids_.resize(k_);
+        whole_.assign(k_ * (dims_ + 1), 0.0);
         sums_.resize(k_ * (dims_ + 1));
     }
 
@@ -82,147 +98,239 @@ class RealTiles final : public Source<double> {
     }
 
     void write_labels() override {
-        if (task_.params.threshold) {
-            for_tiles(tiles_, [&](std::size_t, std::size_t begin, std::size_t end) {
-                kernels_.limit(
-                    {points_, begin, end, candidates_.data(), assigned_.data(), *task_.params.threshold, 0.0},
-                    labels_.data());
+        if (task_.params.threshold)
+            limit_labels(*task_.params.threshold);
+        else
+            for_tiles([&](std::size_t, std::size_t begin, std::size_t end) {
+                for (std::size_t t = begin; t < end; ++t)
+                    if (single(masks_[t])) fill_label(t, lowest(masks_[t]));
             });
-        }
-        std::int32_t* labels = task_.labels;
-        if (!index_.empty()) std::fill_n(labels, task_.image.pixels(), 0);
-        for_tiles(tiles_, [&](std::size_t, std::size_t begin, std::size_t end) {
-            for (std::size_t t = begin; t < end; ++t) write_tile(t);
-        });
+        reader_.spread(task_.labels);
     }
 
     std::int64_t locate(const Pivots<double>& pivots, std::size_t j) const override {
         if (task_.params.update == Update::medoid) return pivots.raster[j];
+        const double* target = pivots.z.data() + j * dims_;
+        const std::vector<std::int32_t> place = grid_.place(target);
         Search search(tiles_);
-        RealNearArgs near = near_args(j, pivots.z.data() + j * dims_, kInfinity, search);
-        near.candidates = nullptr;
-        kernels_.near(near);
-        return raster(first_within(near));
+        CoarseNearArgs args = near_args(j, place, kInfinity, search);
+        args.masks = nullptr;
+        return reader_.raster(nearest_of(args, target).point);
     }
 
   private:
     // Tiles that a search for a medoid lists.
     struct Search {
         explicit Search(std::size_t tiles) : near(tiles), least(tiles) {}
-        std::vector<std::uint32_t> near;
-        std::vector<double> least;
+        Block<std::uint32_t> near;
+        Block<std::int32_t> least;
     };
 
     template <class Body>
-    void for_tiles(std::size_t tiles, Body body) const {  // body(task, begin, end)
-        const std::size_t tasks = tasks_for(tiles);
-        parallel_for(tasks, task_.threads,
-                     [&](std::size_t t) { body(t, t * tiles / tasks, (t + 1) * tiles / tasks); });
+    void for_tiles(Body body) const {  // body(task, begin, end); whole vectors of tiles, which no two share
+        const std::size_t tasks = tasks_for_tiles();
+        const auto start = [&](std::size_t t) {
+            return t == tasks ? tiles_ : t * tiles_ / tasks / kCoarseMargin * kCoarseMargin;
+        };
+        parallel_for(tasks, task_.threads, [&](std::size_t t) { body(t, start(t), start(t + 1)); });
     }
 
-    std::size_t tasks_for(std::size_t tiles) const {
-        return static_cast<std::size_t>(team(tiles * kRealTile, kWorth, task_.threads));
-    }
-
-    std::int64_t raster(std::size_t point) const {
-        return index_.empty() ? static_cast<std::int64_t>(point) : index_[point];
-    }
-
-    // Coordinates and, while they are in cache, their extents.
-    void read_points() {
-        const std::size_t runs = (tiles_ + kRun - 1) / kRun;
-        parallel_for(runs, static_cast<int>(tasks_for(tiles_)), [&](std::size_t run) {
-            const std::size_t begin = run * kRun, end = std::min(begin + kRun, tiles_);
-            const std::size_t first = begin * kRealTile, last = std::min(end * kRealTile, n_);
-            double* out[kMaxDims];
-            for (std::size_t a = 0; a < dims_; ++a) out[a] = z_[a] + first;
-            if (index_.empty())
-                read_features(task_.image, task_.space, first, last, out);
-            else
-                gather_features(task_.image, task_.space, index_.data() + first, last - first, out);
-            for (std::size_t a = 0; a < dims_; ++a)
-                std::fill(z_[a] + last, z_[a] + end * kRealTile, z_[a][last - 1]);
-            kernels_.extents(points_, begin, end, centre_.data(), half_.data());
+    // Calls body(run, first tile, points) for all tiles, some at once, with their coordinates.
+    template <class Body>
+    void for_runs(Body body) const {
+        const std::size_t runs = (tiles_ + kRun - 1) / kRun, tasks = tasks_for_tiles();
+        parallel_for(tasks, task_.threads, [&](std::size_t task) {
+            Planes<double> z(dims_, kRun * kCoarseTile);
+            for (std::size_t run = task * runs / tasks; run < (task + 1) * runs / tasks; ++run) {
+                const std::size_t begin = run * kRun, tiles = std::min(kRun, tiles_ - begin);
+                reader_.read(begin * kCoarseTile, (begin + tiles) * kCoarseTile, z.data());
+                body(task, begin, RealPoints{z.data(), dims_, tiles, round_});
+            }
         });
     }
 
-    // Grains from the extents of tiles, which then become boxes.
-    void set_boxes() {
+    std::size_t tasks_for_tiles() const {
+        return static_cast<std::size_t>(team(tiles_ * kCoarseTile, kWorth, task_.threads));
+    }
+
+    std::size_t n_last() const { return reader_.size() - tiles_ * kCoarseTile; }
+
+    void read_last() {
+        if (n_last() > 0) reader_.read(tiles_ * kCoarseTile, reader_.size(), last_.data());
+    }
+
+    // The extent of all points: their grid, and the grains of sums.
+    void measure() {
+        std::vector<double> low(tasks_for_tiles() * dims_, kInfinity), high(low.size(), -kInfinity);
+        if (!reader_.extents(low.data(), high.data()))
+            for_runs([&](std::size_t task, std::size_t, const RealPoints& points) {
+                kernels_.extents(points, low.data() + task * dims_, high.data() + task * dims_);
+            });
         double top = 0.0, bound = 0.0;
         for (std::size_t a = 0; a < dims_; ++a) {
-            double *low = centre_[a], *high = half_[a];
-            const double least = *std::min_element(low, low + tiles_);
-            const double most = *std::max_element(high, high + tiles_);
-            top = std::fmax(top, std::fmax(std::fabs(least), std::fabs(most)));
-            bound += (most - least) * (most - least);
-            for (std::size_t t = 0; t < tiles_; ++t) {
-                const double middle = 0.5 * (low[t] + high[t]), extent = 0.5 * (high[t] - low[t]);
-                low[t] = middle;
-                // The middle is rounded, and so are differences to it: the box is larger by more than that.
-                high[t] = extent + (std::fabs(middle) + extent) * 1e-15;
+            for (std::size_t s = a; s < low.size(); s += dims_) {
+                low[a] = std::fmin(low[a], low[s]);
+                high[a] = std::fmax(high[a], high[s]);
             }
+            for (std::size_t i = 0; i < n_last(); ++i) {
+                low[a] = std::fmin(low[a], last_[a][i]);
+                high[a] = std::fmax(high[a], last_[a][i]);
+            }
+            top = std::fmax(top, std::fmax(std::fabs(low[a]), std::fabs(high[a])));
+            bound += (high[a] - low[a]) * (high[a] - low[a]);
         }
+        low.resize(dims_);
+        high.resize(dims_);
+        grid_ = CoarseGrid(low, high, task_.exact);
         if (task_.exact) return;
-        points_.round = rounder(sum_grain(top, n_));
-        objective_round_ = rounder(sum_grain(bound, n_));
+        round_ = rounder(sum_grain(top, reader_.size()));
+        objective_round_ = rounder(sum_grain(bound, reader_.size()));
     }
+
+    void place_points() {
+        for_runs([&](std::size_t, std::size_t begin, const RealPoints& points) {
+            std::vector<double*> sums(dims_);
+            for (std::size_t a = 0; a < dims_; ++a) sums[a] = tile_sums_[a] + begin;
+            kernels_.sums(points, sums.data());
+            kernels_.places(points, grid_.middle(), grid_.per_step(),
+                            words_.data() + begin * grid_.words() * kCoarseTile);
+            coarse_.boxes(places(), begin, begin + points.tiles, boxes_);
+        });
+    }
+
+    CoarsePoints places() const { return {words_.data(), grid_.words()}; }
 
     // Candidates, labels of tiles with several, and sums of members.
     void assign_to(const std::vector<double>& pivots) {
         if (pivots == assigned_) return;
+        reorder(pivots);
         assigned_ = pivots;
-        const std::size_t tasks = tasks_for(tiles_), width = sums_.size();
-        std::vector<double> sums(tasks * width, 0.0);
-        for_tiles(tiles_, [&](std::size_t task, std::size_t begin, std::size_t end) {
-            kernels_.candidates({boxes_, begin, end, dims_, pivots.data(), k_, candidates_.data()});
-            std::vector<std::uint32_t> straddling;
-            double* to = sums.data() + task * width;
+        const CoarseGrid::Scores scores = grid_.scores(pivots);
+        const std::size_t tasks = tasks_for_tiles(), width = whole_.size();
+        std::vector<double> more(tasks * width, 0.0);
+        std::vector<std::uint8_t> touched(tasks * k_, 0);
+        for_tiles([&](std::size_t task, std::size_t begin, std::size_t end) {
+            coarse_.candidates(
+                {boxes_, grid_.words(), begin, end, scores.args(), fresh_.data(), nearest_.data()});
+            Changes changes(reader_, k_, round_, task_.labels, more.data() + task * width,
+                            touched.data() + task * k_);
+            CoarseAssignArgs args{};
+            args.points = places();
+            args.scores = scores.args();
+            args.masks = masks_.data();
+            Straddling some(coarse_, reader_, args, pivots, changes);
             for (std::size_t t = begin; t < end; ++t) {
-                const std::uint32_t mask = candidates_[t];
-                if ((mask & (mask - 1)) != 0)
-                    straddling.push_back(static_cast<std::uint32_t>(t));
-                else
-                    add_tile(t, to + owner(mask) * (dims_ + 1));
+                poll(t - begin, 65536);
+                const std::uint32_t before = masks_[t], now = fresh_[t];
+                masks_[t] = now;
+                change_owner(t, before, now, changes);
+                if (!single(now)) some.add(t);
             }
-            kernels_.assign({points_, boxes_, straddling.data(), straddling.size(), candidates_.data(),
-                             pivots.data(), k_, labels_.data(), to});
+            some.finish();
+            changes.finish();
         });
-        std::fill(sums_.begin(), sums_.end(), 0.0);
-        for (std::size_t s = 0; s < sums.size(); ++s) sums_[s % width] += sums[s];
-        const std::uint32_t mask = candidates_[tiles_ - 1];
-        take_off_spare(sums_.data() +
-                       ((mask & (mask - 1)) != 0 ? labels_[n_ - 1] : owner(mask)) * (dims_ + 1));
+        for (std::size_t s = 0; s < more.size(); ++s) whole_[s % width] += more[s];
+        for (std::size_t s = 0; s < touched.size(); ++s)
+            if (touched[s] != 0) medoids_[s % k_].z.clear();
+        sums_ = whole_;
+        assign_last();
     }
 
-    static std::size_t owner(std::uint32_t mask) {
-        std::size_t bit = 0;
-        while ((mask >> bit & 1U) == 0) ++bit;
-        return bit;
+    // Where the same pivots come in another order, labels and sums follow them; only ties are left to change.
+    void reorder(const std::vector<double>& pivots) {
+        if (pivots.size() != assigned_.size()) return;
+        std::vector<std::size_t> to(k_, k_);
+        for (std::size_t j = 0; j < k_; ++j) {
+            std::size_t i = 0;
+            const double* p = pivots.data() + j * dims_;
+            while (i < k_ && (to[i] < k_ || !std::equal(p, p + dims_, assigned_.data() + i * dims_))) ++i;
+            if (i == k_) return;
+            to[i] = j;
+        }
+        std::vector<std::int32_t> labels(k_ + 1, 0);
+        std::vector<double> sums(whole_.size());
+        const auto width = static_cast<std::ptrdiff_t>(dims_ + 1);
+        for (std::size_t i = 0; i < k_; ++i) {
+            labels[i + 1] = static_cast<std::int32_t>(to[i]) + 1;
+            std::copy_n(whole_.begin() + static_cast<std::ptrdiff_t>(i) * width, width,
+                        sums.begin() + static_cast<std::ptrdiff_t>(to[i]) * width);
+        }
+        whole_ = std::move(sums);
+        for (ExactPoint& medoid : medoids_) medoid.z.clear();
+        for_tiles([&](std::size_t, std::size_t begin, std::size_t end) {
+            for (std::size_t t = begin; t < end; ++t) {
+                const std::uint32_t before = masks_[t];
+                masks_[t] = 0;
+                for (std::uint32_t left = before; left != 0; left &= left - 1)
+                    masks_[t] |= 1U << to[lowest(left)];
+                if (single(before)) continue;
+                std::int32_t* own = task_.labels + t * kCoarseTile;
+                for (std::size_t i = 0; i < kCoarseTile; ++i)
+                    own[i] = labels[static_cast<std::size_t>(own[i])];
+            }
+        });
     }
 
-    void add_tile(std::size_t t, double* to) const {
-        to[0] += static_cast<double>(kRealTile);
-        for (std::size_t a = 0; a < dims_; ++a) to[1 + a] += tile_sums_[a][t];
+    // What a tile's owner, or the owners of its points, hand over to the one that owns it now. The points of
+    // a tile that straddles have labels.
+    void change_owner(std::size_t t, std::uint32_t before, std::uint32_t now, Changes& changes) const {
+        if (before == now && single(now)) return;
+        if (before == 0) {
+            const auto own = static_cast<std::size_t>(nearest_[t] - 1);
+            changes.move_tile(tile_sums_, t, own, 1.0);
+            if (!single(now)) fill_label(t, own);
+        } else if (single(before)) {
+            if (!single(now)) return fill_label(t, lowest(before));
+            changes.move_tile(tile_sums_, t, lowest(before), -1.0);
+            changes.move_tile(tile_sums_, t, lowest(now), 1.0);
+        } else if (single(now)) {
+            changes.set_tile(t, static_cast<std::int32_t>(lowest(now)) + 1);
+        }
     }
 
-    void take_off_spare(double* from) const {
-        from[0] -= spare_;
-        for (std::size_t a = 0; a < dims_; ++a)
-            from[1 + a] -= spare_ * ((z_[a][n_ - 1] + points_.round) - points_.round);
+    void fill_label(std::size_t t, std::size_t pivot) const {
+        std::fill_n(task_.labels + t * kCoarseTile, kCoarseTile, static_cast<std::int32_t>(pivot) + 1);
+    }
+
+    void assign_last() {
+        for (std::size_t i = 0; i < n_last(); ++i) {
+            const std::vector<double> x = last_point(i);
+            const std::size_t own = nearest_pivot(x.data(), assigned_, dims_, kAnyPivot);
+            std::int32_t& label = task_.labels[tiles_ * kCoarseTile + i];
+            if (label != static_cast<std::int32_t>(own) + 1) {
+                for (ExactPoint& medoid : medoids_) medoid.z.clear();
+                label = static_cast<std::int32_t>(own) + 1;
+            }
+            add_point(x.data(), sums_.data() + own * (dims_ + 1));
+        }
+    }
+
+    std::vector<double> last_point(std::size_t i) const {
+        std::vector<double> x(dims_);
+        for (std::size_t a = 0; a < dims_; ++a) x[a] = last_[a][i];
+        return x;
+    }
+
+    void add_point(const double* x, double* sums) const {
+        sums[0] += 1.0;
+        for (std::size_t a = 0; a < dims_; ++a) sums[1 + a] += (x[a] + round_) - round_;
     }
 
     // The pseudo-code's members: every point within T of the pivot, whichever pivot is nearest.
     void sum_within(const std::vector<double>& pivots, double threshold) {
         const std::size_t width = sums_.size();
-        std::vector<double> sums(tasks_for(tiles_) * width, 0.0);
-        for_tiles(tiles_, [&](std::size_t task, std::size_t begin, std::size_t end) {
-            kernels_.within({points_, begin, end, pivots.data(), k_, threshold, sums.data() + task * width});
+        std::vector<double> sums(tasks_for_tiles() * width, 0.0);
+        for_runs([&](std::size_t task, std::size_t, const RealPoints& points) {
+            kernels_.within({points, pivots.data(), k_, threshold, sums.data() + task * width});
         });
         std::fill(sums_.begin(), sums_.end(), 0.0);
         for (std::size_t s = 0; s < sums.size(); ++s) sums_[s % width] += sums[s];
-        for (std::size_t j = 0; j < k_; ++j)
-            if (distance2(n_ - 1, pivots.data() + j * dims_) <= threshold)
-                take_off_spare(sums_.data() + j * (dims_ + 1));
+        for (std::size_t i = 0; i < n_last(); ++i) {
+            const std::vector<double> x = last_point(i);
+            for (std::size_t j = 0; j < k_; ++j)
+                if (distance2(x.data(), pivots.data() + j * dims_, dims_) <= threshold)
+                    add_point(x.data(), sums_.data() + j * (dims_ + 1));
+        }
         assigned_.clear();  // sums are of other members now
     }
 
@@ -235,136 +343,93 @@ class RealTiles final : public Source<double> {
     }
 
     void move_to_medoids(Pivots<double>& pivots) {
-        const int threads = static_cast<int>(tasks_for(tiles_));
-        std::vector<Search> searches;
-        for (int t = 0; t < std::min(threads, task_.params.k); ++t) searches.emplace_back(tiles_);
-        parallel_for(searches.size(), threads, [&](std::size_t task) {
-            for (std::size_t j = task; j < k_; j += searches.size())
-                move_to_medoid(pivots, j, searches[task]);
+        const std::size_t tasks = std::min(tasks_for_tiles(), k_);
+        while (searches_.size() < tasks) searches_.emplace_back(tiles_);
+        parallel_for(tasks, task_.threads, [&](std::size_t task) {
+            for (std::size_t j = task; j < k_; j += tasks) {
+                const double* sums = sums_.data() + j * (dims_ + 1);
+                poll();
+                if (sums[0] == 0.0) continue;  // an emptied cluster keeps its pivot
+                std::vector<double> mean(dims_);
+                for (std::size_t a = 0; a < dims_; ++a) mean[a] = sums[1 + a] / sums[0];
+                ExactPoint& found = medoids_[j];  // of a cluster that kept its members it stays
+                if (found.z.empty())
+                    found = nearest_member(j, mean.data(), bound(j, mean.data()), searches_[task]);
+                pivots.raster[j] = reader_.raster(found.point);
+                std::copy(found.z.begin(), found.z.end(),
+                          pivots.z.begin() + static_cast<std::ptrdiff_t>(j * dims_));
+            }
         });
-    }
-
-    void move_to_medoid(Pivots<double>& pivots, std::size_t j, Search& search) const {
-        const double* sums = sums_.data() + j * (dims_ + 1);
-        poll();
-        if (sums[0] == 0.0) return;  // an emptied cluster keeps its pivot
-        double mean[kMaxDims];
-        for (std::size_t a = 0; a < dims_; ++a) mean[a] = sums[1 + a] / sums[0];
-        RealNearArgs near = near_args(j, mean, bound(j, mean), search);
-        kernels_.near(near);
-        const std::size_t point = task_.exact ? earliest_of_least_key(near) : first_within(near);
-        pivots.raster[j] = raster(point);
-        for (std::size_t a = 0; a < dims_; ++a) pivots.z[j * dims_ + a] = z_[a][point];
-    }
-
-    RealNearArgs near_args(std::size_t j, const double* target, double least, Search& search) const {
-        RealNearArgs near{};
-        near.points = points_;
-        near.boxes = boxes_;
-        near.tiles = tiles_;
-        near.candidates = candidates_.data();
-        near.labels = labels_.data();
-        near.cluster = static_cast<std::uint32_t>(j);
-        near.target = target;
-        // Integer keys decide among what double precision cannot tell apart.
-        near.slack = task_.exact ? 1.0 + 1e-9 : 1.0;
-        near.more = task_.exact ? 1e-6 : 0.0;
-        near.least = least;
-        near.near = search.near.data();
-        near.near_least = search.least.data();
-        return near;
     }
 
     // Squared distance to the mean of a member that is known: the pivot, unless one before it is as near.
     double bound(std::size_t j, const double* mean) const {
         const double* p = assigned_.data() + j * dims_;
         for (std::size_t l = 0; l < j; ++l)
-            if (distance2(p, assigned_.data() + l * dims_) == 0.0) return kInfinity;
-        return distance2(p, mean);
+            if (distance2(p, assigned_.data() + l * dims_, dims_) == 0.0) return kInfinity;
+        return distance2(p, mean, dims_);
     }
 
-    double distance2(const double* x, const double* target) const {
-        double total = 0.0;
-        for (std::size_t a = 0; a < dims_; ++a) {
-            const double d = x[a] - target[a];
-            total += d * d;
+    // The member of cluster j nearest to its mean; one is known at the squared distance `least`.
+    ExactPoint nearest_member(std::size_t j, const double* mean, double least, Search& search) const {
+        const std::vector<std::int32_t> place = grid_.place(mean);
+        CoarseNearArgs args = near_args(j, place, least, search);
+        return nearest_of(args, mean);
+    }
+
+    CoarseNearArgs near_args(std::size_t j, const std::vector<std::int32_t>& place, double least,
+                             Search& search) const {
+        CoarseNearArgs args{};
+        args.points = places();
+        args.boxes = boxes_;
+        args.tiles = tiles_;
+        args.masks = masks_.data();
+        args.labels = task_.labels;
+        args.cluster = static_cast<std::int32_t>(j);
+        args.target = place.data();
+        args.error = grid_.error();
+        args.reach = grid_.reach(least);
+        args.near = search.near.data();
+        args.near_least = search.least.data();
+        return args;
+    }
+
+    ExactPoint nearest_of(CoarseNearArgs& args, const double* target) const {
+        coarse_.near(args);
+        const auto cluster = static_cast<std::size_t>(args.cluster);
+        Nearest nearest(reader_, target, task_.exact ? sums_.data() + cluster * (dims_ + 1) : nullptr);
+        for (std::size_t s = 0; s < args.n_near; ++s) {
+            poll(s, 4096);
+            if (args.near_least[s] <= args.reach)
+                nearest.look_at(args.near[s] * kCoarseTile, coarse_.within(args, args.near[s]));
         }
-        return total;
-    }
-    double distance2(std::size_t i, const double* target) const {
-        double x[kMaxDims];
-        for (std::size_t a = 0; a < dims_; ++a) x[a] = z_[a][i];
-        return distance2(x, target);
-    }
-
-    // Calls visit(point) for the members of near tiles within reach, in raster order, until it returns false.
-    template <class Visit>
-    void visit_near(const RealNearArgs& near, Visit visit) const {
-        const double reach = near.least * near.slack + near.more;
-        for (std::size_t s = 0; s < near.n_near; ++s) {
-            if (near.near_least[s] > reach) continue;
-            const std::size_t begin = near.near[s] * kRealTile;
-            const bool all =
-                near.candidates == nullptr || near.candidates[near.near[s]] == 1U << near.cluster;
-            for (std::size_t i = begin; i < begin + kRealTile; ++i) {
-                if (!(all || labels_[i] == near.cluster) || distance2(i, near.target) > reach) continue;
-                if (!visit(i)) return;
-            }
-        }
-    }
-
-    std::size_t first_within(const RealNearArgs& near) const {
-        std::size_t first = 0;
-        visit_near(near, [&first](std::size_t i) {
-            first = i;
-            return false;
-        });
-        return first;
-    }
-
-    // n |x|^2 - 2 x . S orders members as their distance to the mean S / n does.
-    std::size_t earliest_of_least_key(const RealNearArgs& near) const {
-        const double* sums = sums_.data() + near.cluster * (dims_ + 1);
-        std::int64_t best = std::numeric_limits<std::int64_t>::max();
-        std::size_t first = 0;
-        visit_near(near, [&](std::size_t i) {
-            std::int64_t square = 0, dot = 0;
-            for (std::size_t a = 0; a < dims_; ++a) {
-                const auto x = static_cast<std::int64_t>(z_[a][i]);
-                square += x * x;
-                dot += x * static_cast<std::int64_t>(sums[1 + a]);
-            }
-            const std::int64_t key = static_cast<std::int64_t>(sums[0]) * square - 2 * dot;
-            if (key < best) {
-                best = key;
-                first = i;
-            }
-            return true;
-        });
-        return first;
+        for (std::size_t i = tiles_ * kCoarseTile; i < reader_.size(); ++i)
+            if (args.masks == nullptr || task_.labels[i] == args.cluster + 1) nearest.look_at(i, 1U);
+        return nearest.found();
     }
 
     double shift2(const std::vector<double>& before, const std::vector<double>& after) const {
         double most = 0.0;
         for (std::size_t j = 0; j < k_; ++j)
-            most = std::max(most, distance2(after.data() + j * dims_, before.data() + j * dims_));
+            most = std::max(most, distance2(after.data() + j * dims_, before.data() + j * dims_, dims_));
         return most;
     }
 
     double inertia() const {
         std::vector<double> tiles(tiles_);
-        for_tiles(tiles_, [&](std::size_t, std::size_t begin, std::size_t end) {
-            kernels_.objective(
-                {points_, begin, end, candidates_.data(), assigned_.data(), 0.0, objective_round_},
-                tiles.data());
+        for_runs([&](std::size_t, std::size_t begin, const RealPoints& points) {
+            kernels_.objective({points, masks_.data() + begin, assigned_.data(), 0.0, objective_round_},
+                               tiles.data() + begin);
         });
-        double nearest = kInfinity;
-        for (std::size_t j = 0; j < k_; ++j)
-            nearest = std::min(nearest, distance2(n_ - 1, assigned_.data() + j * dims_));
-        const double spare = spare_ * ((nearest + objective_round_) - objective_round_);
-        double real = -spare;
+        for (std::size_t i = 0; i < n_last(); ++i) {
+            const std::vector<double> x = last_point(i);
+            const std::size_t own = nearest_pivot(x.data(), assigned_, dims_, kAnyPivot);
+            const double d2 = distance2(x.data(), assigned_.data() + own * dims_, dims_);
+            tiles.push_back((d2 + objective_round_) - objective_round_);
+        }
         // Real ones may lie beyond 64 bits, and need no integers.
-        std::int64_t integer = task_.exact ? -static_cast<std::int64_t>(spare) : 0;
+        double real = 0.0;
+        std::int64_t integer = 0;
         for (const double tile : tiles) {
             real += tile;
             if (task_.exact) integer += static_cast<std::int64_t>(tile);
@@ -372,37 +437,39 @@ class RealTiles final : public Source<double> {
         return task_.exact ? static_cast<double>(integer) : real;
     }
 
-    void write_tile(std::size_t t) const {
-        const std::size_t begin = t * kRealTile, end = std::min(begin + kRealTile, n_);
-        const std::uint32_t mask = candidates_[t];
-        const bool owned = (mask & (mask - 1)) == 0 && !task_.params.threshold;
-        const std::int32_t own = owned ? static_cast<std::int32_t>(owner(mask)) + 1 : 0;
-        const std::int32_t more = task_.params.threshold ? 0 : 1;  // limited labels count from 1
-        std::int32_t* labels = task_.labels;
-        if (!index_.empty()) {
-            for (std::size_t i = begin; i < end; ++i) labels[index_[i]] = owned ? own : labels_[i] + more;
-        } else if (owned) {
-            std::fill(labels + begin, labels + end, own);
-        } else {
-            for (std::size_t i = begin; i < end; ++i) labels[i] = labels_[i] + more;
+    void limit_labels(double limit) {
+        for_runs([&](std::size_t, std::size_t begin, const RealPoints& points) {
+            std::array<std::uint8_t, kRun * kCoarseTile> labels;
+            kernels_.limit({points, masks_.data() + begin, assigned_.data(), limit, 0.0}, labels.data());
+            std::copy_n(labels.data(), points.tiles * kCoarseTile, task_.labels + begin * kCoarseTile);
+        });
+        for (std::size_t i = 0; i < n_last(); ++i) {
+            std::int32_t& label = task_.labels[tiles_ * kCoarseTile + i];
+            const double* own = assigned_.data() + static_cast<std::size_t>(label - 1) * dims_;
+            if (!(distance2(last_point(i).data(), own, dims_) <= limit)) label = 0;
         }
     }
 
     Task task_;
     const RealKernels& kernels_;
+    const CoarseKernels& coarse_;
     std::size_t k_, dims_;
-    std::size_t n_ = 0;                // points
-    std::size_t tiles_ = 0;            // the last one filled up
-    double spare_ = 0.0;               // points that fill it up
-    std::vector<std::int64_t> index_;  // raster index of each point under a mask
-    Planes<double> z_, centre_, half_, tile_sums_;
-    RealPoints points_{};
-    RealBoxes boxes_{};
-    double objective_round_ = 0.0;
-    std::vector<double> assigned_;  // the pivots of candidates, labels and sums
-    std::vector<std::uint32_t> candidates_;
-    std::vector<std::uint8_t> labels_;
-    std::vector<double> sums_;  // (k, dims + 1): members, then coordinate sums
+    PointReader reader_;
+    std::size_t tiles_;    // whole ones
+    Planes<double> last_;  // the points beyond them
+    CoarseGrid grid_;
+    double round_ = 0.0, objective_round_ = 0.0;
+    Planes<double> tile_sums_;
+    Block<std::int32_t> words_;        // places
+    Planes<std::int32_t> low_, high_;  // their boxes
+    CoarseBoxes boxes_{};
+    std::vector<double> assigned_;  // the pivots of masks, labels and sums
+    std::vector<std::uint32_t> masks_, fresh_;
+    std::vector<std::int32_t> nearest_;  // the pivot nearest to the middle of a tile, from 1
+    std::vector<ExactPoint> medoids_;    // k; without coordinates where they are not known
+    std::vector<Search> searches_;
+    std::vector<double> whole_;  // (k, dims + 1): members in tiles, then coordinate sums
+    std::vector<double> sums_;   // the same of all members
 };
 
 }  // namespace
@@ -411,8 +478,7 @@ std::unique_ptr<Source<double>> make_real_tiles(const Task& task) {
     const std::size_t pixels = task.image.pixels();
     std::size_t used = task.mask ? 0 : pixels;
     for (std::size_t i = 0; task.mask && i < pixels; ++i) used += task.mask[i];
-    // Fewer points than copies could make would leave sums no room to be exact.
-    if (task.params.k > static_cast<int>(kRealPivots) || used < kRealTile) return nullptr;
+    if (task.params.k > static_cast<int>(kCoarsePivots) || used < kCoarseTile) return nullptr;
     return std::make_unique<RealTiles>(task);
 }
 

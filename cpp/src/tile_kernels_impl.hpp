@@ -1,5 +1,7 @@
 // Bodies of the tile kernels, included by one translation unit an instruction set, which defines
 // FASTPGS_PATH and includes its lanes. As in kernels_impl.hpp, no inline function of the standard library.
+#include <cmath>
+
 #include "fastpgs/tile_kernels.hpp"
 
 namespace fastpgs {
@@ -27,6 +29,11 @@ static inline void load_pixels(const TilePixels& pixels, std::size_t i, Lanes& a
         a = load(pixels.a + i);
         b = load(pixels.b + i);
     }
+}
+
+// floor(sqrt(value)): the root of a double is rounded right, and no such integer's is rounded up to a whole.
+static std::int32_t floor_root(std::int32_t value) {
+    return static_cast<std::int32_t>(::sqrt(static_cast<double>(value)));
 }
 
 static inline std::int64_t wide_sum(Lanes a) {
@@ -215,6 +222,7 @@ static void candidates(TileCandidatesArgs& args) {
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs
 
+#include "coarse_kernels_impl.hpp"
 #include "tile_assign_impl.hpp"
 #include "tile_medoids_impl.hpp"
 
@@ -222,7 +230,14 @@ namespace fastpgs {
 namespace FASTPGS_PATH {
 
 extern const TileKernels tile_table;
-const TileKernels tile_table = {&summary, &candidates, &assign, &near, &pick, &limit};
+const TileKernels tile_table = {
+    &summary,
+    &candidates,
+    &assign,
+    &near,
+    &pick,
+    &limit,
+    {&coarse_boxes, &coarse_candidates, &coarse_assign, &coarse_near, &coarse_within}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

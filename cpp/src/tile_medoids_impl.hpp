@@ -10,11 +10,7 @@ namespace FASTPGS_PATH {
 // nearest to the rounded mean: (sqrt(D) + sqrt(3))^2 <= D + 4 (floor(sqrt(D)) + 1) + 4.
 static std::int32_t reach_of(std::int32_t least2) {
     if (least2 == 0 || least2 >= kFar) return least2 == 0 ? 8 : least2;
-    std::int64_t root = 1;
-    while (root * root <= least2) root *= 2;
-    for (std::int64_t next = (root + least2 / root) / 2; next < root; next = (root + least2 / root) / 2)
-        root = next;
-    return least2 + 4 * static_cast<std::int32_t>(root + 1) + 4;
+    return least2 + 4 * (floor_root(least2) + 1) + 4;
 }
 
 struct Target {
@@ -73,6 +69,29 @@ static inline Lanes member_distance2(const TileNearArgs& args, const Target& tar
     return where(beyond, all(kFar), where(members.among(mask, a, b), d2, all(kFar)));
 }
 
+// The least squared distance that a few tiles from everywhere hold: most others are then out of reach when
+// their turn comes.
+static void near_few(TileNearArgs& args) {
+    const Target target(args);
+    const Members<false> members(args);
+    const std::uint32_t mine = 1U << (args.cluster & 31);
+    for (std::size_t t = 0; t + kLanes <= args.n; t += 16 * kLanes) {
+        const Lanes reach = all(reach_of(args.least));
+        for (unsigned close = ~bits(greater(target.outside2(args.boxes, t), reach)) & ((1U << kLanes) - 1U);
+             close != 0; close &= close - 1) {
+            const std::size_t tile = t + lowest_bit(close);
+            const std::uint32_t mask = args.masks[tile];
+            if ((mask & mine) == 0) continue;
+            const std::size_t begin = tile * args.pixels.tile;
+            Lanes d2 = all(kFar), a, b;
+            for (std::size_t i = begin; i < begin + args.pixels.tile; i += kLanes)
+                d2 = least(d2, member_distance2<false>(args, target, members, mask, reach, i, a, b));
+            const std::int32_t nearest = least_of(d2);
+            args.least = nearest < args.least ? nearest : args.least;
+        }
+    }
+}
+
 template <bool Rgb>
 static void near_of(TileNearArgs& args) {
     const Target target(args);
@@ -116,10 +135,12 @@ static void near_of(TileNearArgs& args) {
 }
 
 static void near(TileNearArgs& args) {
-    if (args.pixels.rgb != nullptr)
+    if (args.pixels.rgb != nullptr) {
         near_of<true>(args);
-    else
+    } else {
+        near_few(args);
         near_of<false>(args);
+    }
 }
 
 template <bool Rgb>

@@ -132,6 +132,8 @@ class Tiles final : public Source<std::int32_t> {
         const std::size_t runs = (n_ + kRun - 1) / kRun;
         parallel_for(runs, team(n_, kWorth, task_.threads), [&](std::size_t run) {
             const std::size_t begin = run * kRun, end = std::min(begin + kRun, n_);
+            if (task_.space.kind == Features::lab && index_.empty())
+                return read_lab_pairs(task_.image, begin, end, words_[0] + begin, words_[1] + begin);
             Planes<std::int32_t> x(3, end - begin);
             if (index_.empty())
                 read_features(task_.image, task_.space, begin, end, x.data());

@@ -34,11 +34,18 @@ void read_features(const ImageView& image, const FeatureSpace& space, std::size_
 void read_features(const ImageView& image, const FeatureSpace& space, std::size_t begin, std::size_t end,
                    double* const* out);
 
-// The same for a list of raster indices.
+// Fills one[i] and other[i] with L*, a* and b*, 1 of a pixel of 8- or 16-bit levels, as pairs of 16 bits.
+void read_lab_pairs(const ImageView& image, std::size_t begin, std::size_t end, std::int32_t* one,
+                    std::int32_t* other);
+
+// The same as read_features for a list of raster indices.
 void gather_features(const ImageView& image, const FeatureSpace& space, const std::int64_t* pixels,
                      std::size_t n, std::int32_t* const* out);
 void gather_features(const ImageView& image, const FeatureSpace& space, const std::int64_t* pixels,
                      std::size_t n, double* const* out);
+
+// Least and greatest coordinates over the whole image; false where they would take the features themselves.
+bool feature_extents(const ImageView& image, const FeatureSpace& space, double* low, double* high);
 
 // Fixed-point CIELAB of one 8-bit colour.
 std::array<std::int32_t, 3> lab_of(std::uint8_t r, std::uint8_t g, std::uint8_t b);

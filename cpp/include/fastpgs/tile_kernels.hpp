@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "fastpgs/coarse_kernels.hpp"
+
 namespace fastpgs {
 
 // Pixels: bytes of RGB (n, 3), or two words of pairs.
@@ -105,6 +107,7 @@ struct TileKernels {
     void (*near)(TileNearArgs&);
     void (*pick)(TilePickArgs&);
     void (*limit)(const TileLimitArgs&);
+    CoarseKernels coarse;
 };
 
 const TileKernels& tile_kernels();

@@ -1,0 +1,285 @@
+// Points on a coarse grid: see coarse_kernels.hpp.
+// Included by tile_kernels_impl.hpp.
+
+namespace fastpgs {
+namespace FASTPGS_PATH {
+
+static constexpr std::int32_t kNowhere = 0x7FFFFFFF;
+static constexpr unsigned kEveryLane = (1U << kLanes) - 1U;
+
+// Of words that are known to be Words, or any number of them.
+template <std::size_t Words>
+struct Coarse {
+    static constexpr std::size_t kMost = Words > 0 ? Words : kCoarseWords;
+    Lanes w[kMost];
+
+    static std::size_t count(std::size_t n_words) { return Words > 0 ? Words : n_words; }
+
+    // Points of a tile from its i-th on.
+    static Coarse at(const std::int32_t* tile, std::size_t n_words, std::size_t i) {
+        Coarse out;
+        std::size_t a = 0;
+        do {  // there is one
+            out.w[a] = load(tile + a * kCoarseTile + i);
+        } while (++a < count(n_words));
+        return out;
+    }
+    Lanes score(const CoarseScores& scores, std::size_t n_words, std::size_t j) const {
+        const std::int32_t* way = scores.ways + j * count(n_words);
+        Lanes total = dot(w[0], all(way[0]));
+        for (std::size_t a = 1; a < count(n_words); ++a) total = add(total, dot(w[a], all(way[a])));
+        return subtract(all(scores.constants[j]), total);
+    }
+    Lanes distance2(const std::int32_t* target, std::size_t n_words) const {
+        Lanes total = all(0);
+        for (std::size_t a = 0; a < count(n_words); ++a) {
+            const Lanes d = subtract_pairs(w[a], all(target[a]));
+            total = add(total, dot(d, d));
+        }
+        return total;
+    }
+};
+
+static void coarse_boxes(const CoarsePoints& points, std::size_t begin, std::size_t end,
+                         const CoarseBoxes& boxes) {
+    for (std::size_t t = begin; t < end; ++t) {
+        const std::int32_t* p = points.tile(t);
+        for (std::size_t a = 0; a < points.n_words; ++a, p += kCoarseTile) {
+            Lanes low = load(p), high = low;
+            for (std::size_t i = kLanes; i < kCoarseTile; i += kLanes) {
+                const Lanes x = load(p + i);
+                low = least_pairs(low, x);
+                high = most_pairs(high, x);
+            }
+            boxes.low[a][t] = least_of_pairs(low);
+            boxes.high[a][t] = most_of_pairs(high);
+        }
+    }
+}
+
+// Twice the scores of a box are at most those of its middle + |own - j| times its extent apart from there.
+template <std::size_t Words>
+static void coarse_candidates_of(const CoarseCandidatesArgs& args) {
+    using Box = Coarse<Words>;
+    const std::size_t words = Box::count(args.n_words), k = args.scores.k;
+    const CoarseScores& scores = args.scores;
+    const Lanes margin = all(2 * scores.margin);
+    for (std::size_t t = args.begin; t < args.end; t += kLanes) {
+        Box twice, extent;
+        std::size_t filled = 0;
+        do {  // there is a word
+            const Lanes low = load(args.boxes.low[filled] + t), high = load(args.boxes.high[filled] + t);
+            twice.w[filled] = add_pairs(low, high);
+            extent.w[filled] = subtract_pairs(high, low);
+        } while (++filled < words);
+        Lanes score[kCoarsePivots], own[Box::kMost];
+        Lanes best = score[0] = add(twice.score(scores, words, 0), all(scores.constants[0]));
+        Lanes nearest = all(1);
+        for (std::size_t a = 0; a < words; ++a) own[a] = all(scores.ways[a]);
+        for (std::size_t j = 1; j < k; ++j) {
+            score[j] = add(twice.score(scores, words, j), all(scores.constants[j]));
+            const Lanes closer = greater(best, score[j]);
+            nearest = where(closer, all(static_cast<std::int32_t>(j + 1)), nearest);
+            for (std::size_t a = 0; a < words; ++a)
+                own[a] = where(closer, all(scores.ways[j * words + a]), own[a]);
+            best = least(best, score[j]);
+        }
+        const Lanes bound = add(best, margin);
+        Lanes mask = all(0);
+        for (std::size_t j = 0; j < k; ++j) {
+            Lanes reach = all(0);
+            for (std::size_t a = 0; a < words; ++a)
+                reach =
+                    add(reach, dot(extent.w[a],
+                                   magnitude_pairs(subtract_pairs(own[a], all(scores.ways[j * words + a])))));
+            const Lanes apart = greater(score[j], add(bound, reach));
+            mask = either(mask, where(apart, all(0), all(static_cast<std::int32_t>(1U << j))));
+        }
+        store(reinterpret_cast<std::int32_t*>(args.masks + t), mask);
+        store(args.nearest + t, nearest);
+    }
+}
+
+// Tiles that straddle lie apart: their memory is asked for some tiles ahead.
+static constexpr std::size_t kAhead = 4;
+
+static inline void fetch(const std::int32_t* p, std::size_t n) {
+#if defined(__GNUC__)
+    for (std::size_t i = 0; i < n; i += 16) __builtin_prefetch(p + i);
+#else
+    (void)p;
+    (void)n;
+#endif
+}
+
+// Points that one pivot's words serve.
+static constexpr std::size_t kCoarseBlock = 4 * kLanes;
+
+// Labels of some points of a tile, and which of them are in doubt.
+struct CoarseNearest {
+    Lanes label[4], doubtful[4];
+};
+
+template <std::size_t Words>
+static inline CoarseNearest coarse_nearest(const CoarseAssignArgs& args, const std::int32_t* tile,
+                                           std::size_t at, std::uint32_t mask) {
+    const std::size_t words = args.points.n_words;
+    const CoarseScores& scores = args.scores;
+    const std::size_t first = lowest_bit(mask);
+    CoarseNearest out;
+    Lanes best[4], second[4];
+    for (std::size_t w = 0; w < 4; ++w) {
+        best[w] = Coarse<Words>::at(tile, words, at + w * kLanes).score(scores, words, first);
+        second[w] = all(kNowhere);
+        out.label[w] = all(static_cast<std::int32_t>(first + 1));
+    }
+    for (std::uint32_t left = mask & (mask - 1); left != 0; left &= left - 1) {
+        const std::size_t j = lowest_bit(left);
+        const Lanes number = all(static_cast<std::int32_t>(j + 1));
+        for (std::size_t w = 0; w < 4; ++w) {
+            const Lanes score = Coarse<Words>::at(tile, words, at + w * kLanes).score(scores, words, j);
+            const Lanes closer = greater(best[w], score);
+            second[w] = least(second[w], where(closer, best[w], score));
+            out.label[w] = where(closer, number, out.label[w]);
+            best[w] = least(best[w], score);
+        }
+    }
+    const Lanes margin = all(scores.margin + 1);
+    for (std::size_t w = 0; w < 4; ++w) out.doubtful[w] = greater(add(best[w], margin), second[w]);
+    return out;
+}
+
+template <std::size_t Words>
+static void coarse_assign_of(CoarseAssignArgs& args) {
+    args.n_changed = args.n_doubtful = 0;
+    for (std::size_t s = 0; s < args.n; ++s) {
+        if (s + kAhead < args.n) {
+            const std::size_t ahead = args.tiles[s + kAhead];
+            fetch(args.points.tile(ahead), Coarse<Words>::count(args.points.n_words) * kCoarseTile);
+            fetch(args.labels + ahead * kCoarseTile, kCoarseTile);
+        }
+        const std::size_t tile = args.tiles[s];
+        for (std::size_t at = 0; at < kCoarseTile; at += kCoarseBlock) {
+            const CoarseNearest found =
+                coarse_nearest<Words>(args, args.points.tile(tile), at, args.masks[tile]);
+            std::int32_t* labels = args.labels + tile * kCoarseTile + at;
+            Lanes touched = all(0);
+            for (std::size_t w = 0; w < 4; ++w) {
+                const Lanes same = equal(found.label[w], load(labels + w * kLanes));
+                touched = either(touched, either(found.doubtful[w], equal(same, all(0))));
+            }
+            if (bits(touched) == 0) continue;
+            for (std::size_t w = 0; w < 4; ++w) {
+                const auto point = static_cast<std::int32_t>(tile * kCoarseTile + at + w * kLanes);
+                const Lanes old = load(labels + w * kLanes);
+                const unsigned unsure = bits(found.doubtful[w]);
+                const unsigned other = (bits(equal(found.label[w], old)) ^ kEveryLane) & ~unsure;
+                store(labels + w * kLanes, where(found.doubtful[w], old, found.label[w]));
+                append_lanes(args.before + args.n_changed, old, other);
+                args.n_changed += append(args.changed + args.n_changed, point, other);
+                args.n_doubtful += append(args.doubtful + args.n_doubtful, point, unsure);
+            }
+        }
+    }
+}
+
+// The least distance that counts, from the least on the grid.
+static std::int32_t coarse_reach(std::int32_t least2, std::int32_t error) {
+    return least2 + 2 * error * (floor_root(least2) + 1) + error * error;
+}
+
+template <std::size_t Words>
+static inline Lanes coarse_member(const CoarseNearArgs& args, bool whole, std::size_t tile, std::size_t i) {
+    const std::size_t words = args.points.n_words;
+    const Lanes d2 = Coarse<Words>::at(args.points.tile(tile), words, i).distance2(args.target, words);
+    if (whole) return d2;
+    const Lanes label = load(args.labels + tile * kCoarseTile + i);
+    return where(equal(label, all(args.cluster + 1)), d2, all(kNowhere));
+}
+
+static inline bool is_whole(const CoarseNearArgs& args, std::size_t tile) {
+    return args.masks == nullptr || (args.masks[tile] & (args.masks[tile] - 1)) == 0;
+}
+
+// Of kLanes tiles, those whose box lies within reach.
+template <std::size_t Words>
+static inline unsigned coarse_close(const CoarseNearArgs& args, std::size_t t) {
+    const Lanes none = all(0);
+    Lanes outside = none;
+    for (std::size_t a = 0; a < Coarse<Words>::count(args.points.n_words); ++a) {
+        const Lanes target = all(args.target[a]);
+        const Lanes away = most_pairs(none, most_pairs(subtract_pairs(load(args.boxes.low[a] + t), target),
+                                                       subtract_pairs(target, load(args.boxes.high[a] + t))));
+        outside = add(outside, dot(away, away));
+    }
+    const unsigned close = bits(greater(outside, all(args.reach))) ^ kEveryLane;
+    return args.tiles - t < kLanes ? close & ((1U << (args.tiles - t)) - 1U) : close;
+}
+
+template <std::size_t Words>
+static void coarse_near_of(CoarseNearArgs& args) {
+    const std::uint32_t mine = 1U << args.cluster;
+    constexpr std::size_t kFew = 32 * kLanes;
+    // A few tiles from everywhere first, so that most others are out of reach when their turn comes.
+    for (std::size_t stride = kFew; stride != 0; stride = stride == kFew ? kLanes : 0) {
+        args.n_near = 0;
+        for (std::size_t t = 0; t < args.tiles; t += stride) {
+            for (unsigned close = coarse_close<Words>(args, t); close != 0; close &= close - 1) {
+                const std::size_t tile = t + lowest_bit(close);
+                if (args.masks != nullptr && (args.masks[tile] & mine) == 0) continue;
+                const bool whole = is_whole(args, tile);
+                Lanes d2 = all(kNowhere);
+                for (std::size_t i = 0; i < kCoarseTile; i += kLanes)
+                    d2 = least(d2, coarse_member<Words>(args, whole, tile, i));
+                const std::int32_t nearest = least_of(d2);
+                if (nearest > args.reach || nearest == kNowhere) continue;
+                args.near[args.n_near] = static_cast<std::uint32_t>(tile);
+                args.near_least[args.n_near++] = nearest;
+                const std::int32_t reach = coarse_reach(nearest, args.error);
+                args.reach = reach < args.reach ? reach : args.reach;
+            }
+        }
+    }
+}
+
+template <std::size_t Words>
+static std::uint32_t coarse_within_of(const CoarseNearArgs& args, std::size_t tile) {
+    const bool whole = is_whole(args, tile);
+    std::uint32_t out = 0;
+    for (std::size_t i = 0; i < kCoarseTile; i += kLanes) {
+        const Lanes d2 = coarse_member<Words>(args, whole, tile, i);
+        const unsigned beyond = bits(either(greater(d2, all(args.reach)), equal(d2, all(kNowhere))));
+        out |= (beyond ^ kEveryLane) << i;
+    }
+    return out;
+}
+
+#define FASTPGS_BY_WORDS(words, call) \
+    switch (words) {                  \
+        case 1:                       \
+            return call(1);           \
+        case 2:                       \
+            return call(2);           \
+        case 3:                       \
+            return call(3);           \
+        default:                      \
+            return call(0);           \
+    }
+#define FASTPGS_CALL(W) coarse_candidates_of<W>(args)
+static void coarse_candidates(const CoarseCandidatesArgs& args){FASTPGS_BY_WORDS(args.n_words, FASTPGS_CALL)}
+#undef FASTPGS_CALL
+#define FASTPGS_CALL(W) coarse_assign_of<W>(args)
+static void coarse_assign(CoarseAssignArgs& args){FASTPGS_BY_WORDS(args.points.n_words, FASTPGS_CALL)}
+#undef FASTPGS_CALL
+#define FASTPGS_CALL(W) coarse_near_of<W>(args)
+static void coarse_near(CoarseNearArgs& args){FASTPGS_BY_WORDS(args.points.n_words, FASTPGS_CALL)}
+#undef FASTPGS_CALL
+#define FASTPGS_CALL(W) coarse_within_of<W>(args, tile)
+static std::uint32_t coarse_within(const CoarseNearArgs& args, std::size_t tile) {
+    FASTPGS_BY_WORDS(args.points.n_words, FASTPGS_CALL)
+}
+#undef FASTPGS_CALL
+#undef FASTPGS_BY_WORDS
+
+}  // namespace FASTPGS_PATH
+}  // namespace fastpgs

@@ -1,0 +1,189 @@
+#include "exact_points.hpp"
+
+#include "fastpgs/real_kernels.hpp"
+
+namespace fastpgs {
+
+std::size_t nearest_pivot(const double* x, const std::vector<double>& pivots, std::size_t dims,
+                          std::uint32_t mask) {
+    std::size_t own = 0;
+    double least = std::numeric_limits<double>::infinity();
+    for (std::size_t j = 0; j * dims < pivots.size(); ++j) {
+        if ((mask >> j & 1U) == 0) continue;
+        const double d2 = distance2(x, pivots.data() + j * dims, dims);
+        if (!(d2 < least)) continue;
+        least = d2;
+        own = j;
+    }
+    return own;
+}
+
+void ExactPoints::read(const std::uint32_t* points, std::size_t n) {
+    pixels_.resize(n);
+    for (std::size_t i = 0; i < n; ++i) {
+        pixels_[i] = reader_.raster(points[i]);
+        reader_.fetch(pixels_[i]);
+    }
+    reader_.gather(pixels_.data(), n, z_.data());
+}
+
+Changes::Changes(const PointReader& reader, std::size_t k, double round, std::int32_t* labels, double* sums,
+                 std::uint8_t* touched)
+    : points_(reader, kMost),
+      dims_(reader.dims()),
+      round_(round),
+      labels_(labels),
+      sums_(sums),
+      touched_(touched),
+      lost_(k * (dims_ + 1), 0.0) {}
+
+void Changes::move_tile(const Planes<double>& tile_sums, std::size_t tile, std::size_t pivot, double sign) {
+    double* sums = sums_ + pivot * (dims_ + 1);
+    touched_[pivot] = 1;
+    sums[0] += sign * static_cast<double>(kCoarseTile);
+    for (std::size_t a = 0; a < dims_; ++a) sums[1 + a] += sign * tile_sums[a][tile];
+}
+
+void Changes::set_tile(std::size_t tile, std::int32_t label) {
+    make_room(kCoarseTile);
+    for (std::size_t i = tile * kCoarseTile; i < (tile + 1) * kCoarseTile; ++i)
+        set(static_cast<std::uint32_t>(i), label);
+}
+
+template <std::size_t Dims>
+void Changes::add_changes() {
+    // Locals, so that the compiler need not reload them after each store.
+    const std::size_t dims = Dims > 0 ? Dims : dims_, n = n_;
+    const double round = round_;
+    const std::int32_t* labels = labels_;
+    double *gained = sums_, *lost = lost_.data();
+    const double* z[Dims > 0 ? Dims : kMaxDims];
+    for (std::size_t a = 0; a < dims; ++a) z[a] = points_.z()[a];
+    std::uint32_t seen = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        const auto before = static_cast<std::size_t>(before_[i] - 1);
+        const auto now = static_cast<std::size_t>(labels[changed_[i]] - 1);
+        seen |= 1U << before | 1U << now;
+        double* from = lost + before * (dims + 1);
+        double* to = gained + now * (dims + 1);
+        from[0] += 1.0;
+        to[0] += 1.0;
+        for (std::size_t a = 0; a < dims; ++a) {
+            const double rounded = (z[a][i] + round) - round;
+            from[1 + a] += rounded;
+            to[1 + a] += rounded;
+        }
+    }
+    for (std::size_t j = 0; seen >> j != 0; ++j) {
+        if ((seen >> j & 1U) != 0) touched_[j] = 1;
+        if (j == 31) break;
+    }
+}
+
+void Changes::flush() {
+    points_.read(changed_.data(), n_);
+    switch (dims_) {
+        case 1:
+            add_changes<1>();
+            break;
+        case 3:
+            add_changes<3>();
+            break;
+        case 5:
+            add_changes<5>();
+            break;
+        default:
+            add_changes<0>();
+    }
+    n_ = 0;
+}
+
+void Changes::finish() {
+    flush();
+    for (std::size_t s = 0; s < lost_.size(); ++s) {
+        sums_[s] -= lost_[s];
+        lost_[s] = 0.0;
+    }
+}
+
+void Straddling::finish() {
+    changes_.make_room(kPoints);
+    args_.tiles = tiles_.data();
+    args_.n = n_;
+    args_.labels = changes_.labels();
+    args_.changed = changes_.changed();
+    args_.before = changes_.before();
+    args_.doubtful = doubtful_.data();
+    kernels_.assign(args_);
+    changes_.count(args_.n_changed);
+    for (std::size_t i = 0, end = 0; i < args_.n_doubtful; i = end) {
+        const std::size_t tile = doubtful_[i] / kCoarseTile;
+        while (end < args_.n_doubtful && doubtful_[end] / kCoarseTile == tile) ++end;
+        settle(doubtful_.data() + i, end - i, tile);
+    }
+    n_ = 0;
+}
+
+// Labels of points of one tile, by themselves.
+void Straddling::settle(const std::uint32_t* points, std::size_t n, std::size_t tile) {
+    const std::size_t dims = pivots_.size() / args_.scores.k;
+    const std::uint32_t* mask = args_.masks + tile;
+    if (n > ExactPoints::kMany) {
+        std::array<std::uint8_t, kCoarseTile> labels;
+        open_.read_range(tile * kCoarseTile, (tile + 1) * kCoarseTile);
+        const RealPoints whole{open_.z().data(), dims, 1, 0.0};
+        constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+        real_kernels().limit({whole, mask, pivots_.data(), kNoLimit, 0.0}, labels.data());
+        for (std::size_t i = 0; i < n; ++i) changes_.set(points[i], labels[points[i] % kCoarseTile]);
+        return;
+    }
+    double x[kMaxDims];
+    open_.read(points, n);
+    for (std::size_t i = 0; i < n; ++i) {
+        open_.get(i, x);
+        changes_.set(points[i], static_cast<std::int32_t>(nearest_pivot(x, pivots_, dims, *mask)) + 1);
+    }
+}
+
+void Nearest::look_at(std::size_t begin, std::uint32_t bits) {
+    std::array<std::uint32_t, kCoarseTile> points{};
+    std::size_t n = 0;
+    for (std::size_t i = begin; bits != 0; bits >>= 1, ++i) {
+        points[n] = static_cast<std::uint32_t>(i);
+        n += bits & 1U;
+    }
+    const bool whole = n > ExactPoints::kMany;
+    if (whole)
+        points_.read_range(begin, begin + kCoarseTile);
+    else
+        points_.read(points.data(), n);
+    double x[kMaxDims];
+    for (std::size_t i = 0; i < n; ++i) {
+        points_.get(whole ? points[i] - begin : i, x);
+        const double d2 = distance2(x, target_, reader_.dims());
+        if (d2 > bound_) continue;
+        if (sums_ == nullptr) {
+            if (!(d2 < least_)) continue;
+        } else {  // keys decide among what double precision cannot tell apart
+            const std::int64_t key = key_of(x);
+            if (key >= key_) continue;
+            key_ = key;
+        }
+        least_ = d2 < least_ ? d2 : least_;
+        bound_ = sums_ == nullptr ? least_ : least_ * (1.0 + 1e-9) + 1e-6;
+        found_.point = points[i];
+        found_.z.assign(x, x + reader_.dims());
+    }
+}
+
+std::int64_t Nearest::key_of(const double* x) const {
+    std::int64_t square = 0, dot = 0;
+    for (std::size_t a = 0; a < reader_.dims(); ++a) {
+        const auto value = static_cast<std::int64_t>(x[a]);
+        square += value * value;
+        dot += value * static_cast<std::int64_t>(sums_[1 + a]);
+    }
+    return static_cast<std::int64_t>(sums_[0]) * square - 2 * dot;
+}
+
+}  // namespace fastpgs
