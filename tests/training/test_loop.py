@@ -144,6 +144,37 @@ def test_normalisation_is_fitted_on_training_images_alone(cells):
     assert fit_normalisation(changed, np.arange(12), SPEC) != fit_normalisation(cells, np.arange(12), SPEC)
 
 
+def test_unchanged_cells_come_to_the_fore_as_epochs_go_by(cells):
+    views = replace(cells, view=np.tile(np.arange(3), 24))
+    config = replace(CONFIG, epochs=3, cells_per_image=1, clean=0.9)
+
+    def share(epoch, **change):
+        drawn = [
+            draw_cells(views, LABELS, np.arange(12), replace(config, seed=seed, **change), epoch)
+            for seed in range(100)
+        ]
+        assert all(len(one) == 12 for one in drawn)
+        return np.mean(views.view[np.concatenate(drawn)] == 0)
+
+    # 1200 draws: the standard deviation of a share is at most 0.015.
+    assert [share(epoch) for epoch in range(3)] == pytest.approx([1 / 3, 0.617, 0.9], abs=0.06)
+    assert share(2, clean=None) == pytest.approx(1 / 3, abs=0.06)
+    assert [share(2, clean=end) for end in (0.0, 1.0)] == [0.0, 1.0]
+    with pytest.raises(ValueError, match=r"got 1.5"):
+        replace(config, clean=1.5)
+
+
+def test_light_of_another_colour_scales_each_channel():
+    crops = torch.full((4, 3, 16, 16), 0.5)
+    masks = torch.zeros(4, 1, 16, 16)
+    generator = torch.Generator().manual_seed(0)
+    out, _ = augment(crops, masks, 16, replace(NO_AUGMENT, light=0.1), generator)
+    torch.testing.assert_close(out.std(dim=(2, 3)), torch.zeros(4, 3), atol=1e-6, rtol=0)
+    gains = torch.log(out[:, :, 0, 0] / 0.5)
+    assert len(set(gains.flatten().tolist())) == 12
+    assert float(gains.abs().max()) < 0.4
+
+
 def test_augmentation_moves_mask_and_picture_together():
     side = 32
     masks = torch.zeros(6, 1, side, side)

@@ -65,7 +65,15 @@ def register(app: typer.Typer) -> None:
             int, typer.Option(help="Epochs without better validation before stopping; 0: off.")
         ] = 0,
         stain: Annotated[float, typer.Option(help="Strength of stain jitter.")] = 0.15,
+        light: Annotated[float, typer.Option(help="Strength of jitter of the light's colour.")] = 0.0,
         views: Annotated[int, typer.Option(help="Random views of each image beside itself.")] = 1,
+        clean: Annotated[
+            float | None,
+            typer.Option(
+                help="Share of cells of unchanged images in the last epoch, approached from the first on. "
+                "All views alike by default."
+            ),
+        ] = None,
         sensitivity: Annotated[
             float, typer.Option(help="Blasts not to be called normal, for the thresholds.")
         ] = 0.98,
@@ -149,10 +157,11 @@ def register(app: typer.Typer) -> None:
                         weight_decay=weight_decay,
                         mask_weight=mask_weight,
                         cells_per_image=cells_per_image,
+                        clean=clean,
                         patience=patience,
                         seed=seed,
                         threads=threads,
-                        augment=Augment(stain=stain, mix=stain / 3),
+                        augment=Augment(stain=stain, mix=stain / 3, light=light),
                     ),
                     FitOptions(
                         folds=folds,

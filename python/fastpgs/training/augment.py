@@ -29,9 +29,10 @@ class Augment:
     blur: float = 0.3  # probability of a Gaussian blur ...
     blur_sigma: float = 1.2  # ... of at most this many pixels
     noise: float = 0.02  # largest standard deviation of added noise, in units of full scale
+    light: float = 0.0  # standard deviation of the log gain of each channel's intensities
 
 
-NO_AUGMENT = Augment(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+NO_AUGMENT = Augment(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def augment(
@@ -84,6 +85,9 @@ def augment(
         crops = torch.exp(-torch.einsum("nij,njhw->nihw", gain + leak, density).clamp(min=0))
     if options.brightness > 0:
         crops = crops * torch.exp(uniform(-options.brightness, options.brightness)).view(n, 1, 1, 1)
+    if options.light > 0:
+        # A lamp of another colour, as far as white balance leaves it: clipped backgrounds hide its blue or red.
+        crops = crops * torch.exp(options.light * normal(n, crops.shape[1])).view(n, -1, 1, 1)
     if options.blur > 0:
         sigma = uniform(0.3, max(0.3, options.blur_sigma))
         crops = _blur(crops, torch.where(uniform(0, 1) < options.blur, sigma, 0.0))

@@ -94,7 +94,7 @@ def load_checkpoint(
 
     with safe_open(folder / NAME, "pt") as file:
         header = file.metadata()
-        _same_options(json.loads(header["config"]), config.to_dict())
+        _same_options(type(config).from_dict(json.loads(header["config"])).to_dict(), config.to_dict())
         # By way of the class, so that an option younger than the checkpoint has its default there.
         _same_options(InputSpec.from_dict(json.loads(header["input"])).to_dict(), spec.to_dict())
         tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118

@@ -58,10 +58,15 @@ class TrainConfig:
     mask_weight: float = 0.5  # weight of the mask loss; the class loss has 1
     smoothing: float = 0.02  # labels are `smoothing` and 1 - `smoothing`
     cells_per_image: int = 2  # cells drawn of each image and epoch; images of the rarer class give more
+    clean: float | None = None  # share of cells of unchanged views in the last epoch; None: all views alike
     patience: int = 0  # epochs without a better validation before stopping; 0: never
     seed: int = 0
     threads: int = 0  # torch threads; 0: leave as they are
     augment: Augment = field(default_factory=Augment)
+
+    def __post_init__(self) -> None:
+        if self.clean is not None and not 0 <= self.clean <= 1:
+            raise ValueError(f"clean must lie between 0 and 1, got {self.clean}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
@@ -275,7 +280,7 @@ def draw_cells(cells: CellSet, labels: Ints, train: Ints, config: TrainConfig, e
     quota = np.maximum(quota, config.cells_per_image)
     wanted = np.isin(cells.sample, train)
     members = np.flatnonzero(wanted)
-    shuffled = members[rng.permutation(len(members))]
+    shuffled = members[_shuffle(cells, members, config, epoch, rng)]
     # Rank of each cell within its image in the shuffled order: the first `quota` are taken.
     by_image = np.argsort(cells.sample[shuffled], kind="stable")
     images = cells.sample[shuffled][by_image]
@@ -284,6 +289,27 @@ def draw_cells(cells: CellSet, labels: Ints, train: Ints, config: TrainConfig, e
     chosen = shuffled[by_image][rank < quota[labels[images]]]
     drawn: Ints = chosen[rng.permutation(len(chosen))]
     return drawn
+
+
+def _shuffle(
+    cells: CellSet, members: Ints, config: TrainConfig, epoch: int, rng: np.random.Generator
+) -> Ints:
+    """A random order of `members`, in which each image's cells of unchanged views tend to come first as asked.
+
+    The share of unchanged cells that a draw of a few from each image has goes, over the epochs, from what all
+    views alike would give to ``config.clean``: what is learned last is what most fields look like.
+    """
+    if config.clean is None:
+        return rng.permutation(len(members))
+    views = int(cells.view.max()) + 1
+    share = 1 / views + (config.clean - 1 / views) * epoch / max(1, config.epochs - 1)
+    whole = cells.view[members] == 0
+    images = cells.sample[members]
+    of_each_kind = np.bincount(2 * images + whole)[2 * images + whole]
+    weight = np.where(whole, share, 1 - share) / of_each_kind
+    # Weighted sampling without replacement: the least of exponential variables (Efraimidis & Spirakis 2006).
+    with np.errstate(divide="ignore"):
+        return np.argsort(rng.exponential(size=len(members)) / weight, kind="stable")
 
 
 def pool_by_image(values: Floats, sample: Ints, images: Ints) -> Floats:
