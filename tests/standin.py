@@ -92,9 +92,12 @@ class StandIn:
     def call(self, p: npt.ArrayLike, *, level: str = "cell") -> npt.NDArray[np.str_]:
         return np.where(np.asarray(p) >= self.config.cut, "blast", "normal")
 
-    def pool(self, p_cells: npt.ArrayLike) -> float:
+    def pool(self, p_cells: npt.ArrayLike, shift: float = 0.0) -> float:
         p = np.asarray(p_cells, np.float64)
-        return float(p.mean()) if p.size else float("nan")
+        return float(p.mean()) + shift if p.size else float("nan")
+
+    def shift(self, image: Any, areas: Any, crops: npt.NDArray[np.uint8]) -> float:
+        return 0.0
 
     def novelty(self, image: Any, areas: Any, crops: Any, embeddings: npt.NDArray[Any]) -> float:
         return float(embeddings.mean()) if len(embeddings) else float("nan")

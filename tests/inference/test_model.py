@@ -11,6 +11,7 @@ import torch
 from fastpgs.cells import find_cells
 from fastpgs.inference import files
 from fastpgs.inference.calibration import Calibration, Thresholds, fit_calibration, fit_thresholds, sigmoid
+from fastpgs.inference.conditions import Conditions
 from fastpgs.inference.files import ModelConfig, ModelError, read_config
 from fastpgs.inference.model import load_model
 from fastpgs.inference.novelty import Novelty, fit_novelty
@@ -35,6 +36,15 @@ def make(folder, colour="rgb", network="unet_plr", options=None, **spec):
         cell_thresholds=Thresholds(0.7, 0.4),
         field_thresholds=Thresholds(0.6, 0.3),
         novelty_threshold=2.0,
+        # Every cell is larger than exp(-8) pixels: the score of each field is a quarter of a logit lower.
+        conditions=Conditions(
+            low=(-99.0,) * 6,
+            high=(99.0, 99.0, -9.0, 99.0, 99.0, 99.0),
+            lowest=(-99.0,) * 6,
+            highest=(99.0, 99.0, -8.0, 99.0, 99.0, 99.0),
+            below=(0.0,) * 6,
+            above=(-0.25,) * 6,
+        ),
     )
     built = build_network(network, in_channels=config.in_channels, **options).eval()
     embedding = built(torch.zeros(1, config.in_channels, 32, 32))["embedding"].shape[1]
@@ -167,7 +177,12 @@ def test_an_image_end_to_end(tiny):
     judged = model.judge(field.image)
     np.testing.assert_array_equal(field.image, before)
     assert len(judged.cells) == len(judged.scores.p) > 0
-    assert judged.p_blast == pytest.approx(model.pool(judged.scores.p))
+    crops = model.crops(field.image, judged.cells)
+    shift = model.shift(field.image, judged.cells.table["area"], crops)
+    assert shift == pytest.approx(-0.25)
+    assert judged.p_blast == pytest.approx(model.pool(judged.scores.p, shift))
+    assert judged.p_blast < model.pool(judged.scores.p)
+    assert model.shift(field.image, np.zeros(0), crops[:0]) == 0.0
     assert judged.call in ("blast", "normal", "uncertain")
     assert (judged.call == "uncertain") == bool(judged.reason)
 

@@ -29,7 +29,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def held():
     images = np.arange(8)
-    return HeldOut(images, np.zeros(8), images, np.zeros(8, int), np.ones(8))
+    return HeldOut(images, np.zeros(8), images, np.zeros(8, int), np.ones(8), np.zeros((8, 6)))
 
 
 # Benign first: rows 0 to 3 should be low, rows 4 to 7 high.

@@ -18,7 +18,14 @@ from fastpgs.training.baselines import move_prior
 from fastpgs.training.cellset import collect_cells
 from fastpgs.training.checkpoint import kept_weights
 from fastpgs.training.datasets import read_dataset
-from fastpgs.training.evaluate import HeldOut, cross_fitted, fit_all, pool_images
+from fastpgs.training.evaluate import (
+    HeldOut,
+    changed_figures,
+    cross_fitted,
+    fit_all,
+    fit_others,
+    pool_images,
+)
 from fastpgs.training.fit import FitOptions, fit_model
 from fastpgs.training.loop import TrainConfig
 from fastpgs.training.perturb import PERTURBATIONS, random_view, stain_shift
@@ -98,6 +105,10 @@ def test_the_report_and_the_card_hold_what_was_measured(fitted):
         assert name != "none" or (row["lost"], row["lost_low"], row["lost_high"]) == (0.0, 0.0, 0.0)
     assert report["figures"]["roc_auc"]["low"] <= report["figures"]["roc_auc"]["value"]
     card = (out / "README.md").read_text()
+    for row in report["views"].values():
+        assert f"{row['balanced_accuracy']:.4f}" in card.partition("## Random views")[2]
+    assert set(report["views"]) == {"score alone", "with conditions"}
+    assert "| sharpness |" in card
     assert f"{report['figures']['balanced_accuracy']['value']:.4f}" in card
     assert "not a medical device" in card
     assert "fastpgs train fields --out tiny" in card
@@ -221,7 +232,23 @@ def held_out(n=60, seed=0):
     labels = (np.arange(n) % 3 > 0).astype(np.int64)
     sample = np.repeat(np.arange(n), 5)
     logits = rng.normal(0, 1, n * 5) + np.where(labels[sample] == 1, 1.0, -1.0)
-    return HeldOut(sample, logits, np.arange(n), np.arange(n) % 4, rng.normal(1, 0.1, n)), labels
+    distance = rng.normal(1, 0.1, n)
+    measures = rng.uniform(0, 1, (n, 6))
+    return HeldOut(sample, logits, np.arange(n), np.arange(n) % 4, distance, measures), labels
+
+
+def blurred(held, labels, by=2.0):
+    """A view of each image of `held` whose sharpness is below all others', and whose scores are `by` higher."""
+    measures = held.measures.copy()
+    measures[:, 0] -= 2.0
+    more = len(labels)
+    return replace(
+        held,
+        sample=held.sample + more,
+        logits=held.logits + by,
+        images=held.images + more,
+        measures=measures,
+    )
 
 
 def test_reported_probabilities_do_not_see_their_own_fold():
@@ -242,6 +269,39 @@ def test_everything_is_fitted_sensibly():
     assert fitted.pooling in pooling.NAMES
     assert fitted.field_thresholds.normal <= fitted.field_thresholds.blast
     assert np.mean(held.novelty > fitted.novelty_threshold) == pytest.approx(0.01, abs=0.005)
+
+
+def test_changed_views_mend_changed_fields_and_leave_others_alone():
+    held, labels = held_out(600)
+    changed = blurred(held, labels)
+    chosen = {"sensitivity": 0.98, "specificity": 0.95, "method": "mean_logit"}
+    plain = fit_all(held, labels, **chosen)
+    fitted = fit_all(held, labels, changed=changed, **chosen)
+    assert plain.conditions is None
+    assert fitted.conditions is not None
+    assert (fitted.field_calibration, fitted.calibration) == (plain.field_calibration, plain.calibration)
+    inside = fitted.conditions.shift(held.measures) == 0
+    assert inside.mean() > 0.8
+    np.testing.assert_array_equal(fitted.judge(held)[inside], plain.judge(held)[inside])
+    table = changed_figures(held, changed, labels, **chosen)
+    assert table["score alone"]["balanced_accuracy"] < 0.8
+    assert table["with conditions"]["balanced_accuracy"] > table["score alone"]["balanced_accuracy"] + 0.1
+    assert table["with conditions"]["ece"] < table["score alone"]["ece"] / 2
+
+
+def test_conditions_do_not_see_their_own_fold():
+    held, labels = held_out()
+    changed = blurred(held, labels)
+    options = {"sensitivity": 0.95, "specificity": 0.95, "method": "mean"}
+    flipped = replace(
+        changed,
+        logits=np.where(np.isin(changed.sample, changed.images[changed.fold == 0]), 9, changed.logits),
+    )
+    one, other = (fit_others(held, labels, 0, changed=views, **options) for views in (changed, flipped))
+    assert one == other
+    assert fit_others(held, labels, 1, changed=flipped, **options) != fit_others(
+        held, labels, 1, changed=changed, **options
+    )
 
 
 def test_probabilities_are_for_the_share_of_blasts_asked_for():
@@ -278,7 +338,12 @@ def test_attention_is_fitted_to_what_decides_a_field():
     logits = rng.normal(-2, 1, (400, 6))
     logits[labels == 1, 0] += 3
     held = HeldOut(
-        np.repeat(np.arange(400), 6), logits.ravel(), np.arange(400), np.arange(400) % 2, np.ones(400)
+        np.repeat(np.arange(400), 6),
+        logits.ravel(),
+        np.arange(400),
+        np.arange(400) % 2,
+        np.ones(400),
+        np.zeros((400, 6)),
     )
     chosen = {"sensitivity": 0.95, "specificity": 0.95}
     fitted = fit_all(held, labels, **chosen, method="attention")

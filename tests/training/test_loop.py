@@ -42,7 +42,8 @@ def cells():
         crops[i][disc] -= 120 if LABELS[image] else 90
         masks[i][disc] = 255
     area = (masks > 0).sum(axis=(1, 2)).astype(float)
-    return CellSet(crops.astype(np.uint8), masks, sample, np.zeros(72, int), area, np.full((72, 3), 205.0))
+    level = np.full((72, 3), 205.0)
+    return CellSet(crops.astype(np.uint8), masks, sample, np.zeros(72, int), area, level, np.zeros(72))
 
 
 def train(cells, config=CONFIG, validation=(), **options):

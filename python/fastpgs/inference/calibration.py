@@ -36,8 +36,10 @@ class Calibration:
     temperature: float = 1.0
     bias: float = 0.0
 
-    def __call__(self, scores: ArrayLike) -> Floats:
-        return sigmoid(np.asarray(scores, dtype=np.float64) / self.temperature + self.bias)
+    def __call__(self, scores: ArrayLike, shift: ArrayLike = 0.0) -> Floats:
+        """Probabilities of `scores`; `shift`, in logits, is added (`fastpgs.inference.conditions`)."""
+        calibrated = np.asarray(scores, dtype=np.float64) / self.temperature + self.bias
+        return sigmoid(calibrated + np.asarray(shift, dtype=np.float64))
 
 
 def fit_calibration(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> Calibration:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fastpgs.inference.calibration import Calibration, Thresholds
+from fastpgs.inference.conditions import Conditions
 from fastpgs.inference.preprocess import InputSpec
 
 CONFIG = "config.json"
@@ -52,6 +53,8 @@ class ModelConfig:
         Of the pooling ``"attention"``.
     field_calibration : Calibration
         From the field's score to its p_blast.
+    conditions : Conditions, optional
+        What blur, JPEG, another size or light do to the field's score; None: nothing is done about them.
     cell_thresholds, field_thresholds : Thresholds
     novelty_threshold : float
         Fields that score above it are uncertain; None: never.
@@ -72,6 +75,7 @@ class ModelConfig:
     pooling: str = "mean"
     focus: float = 0.0
     field_calibration: Calibration = field(default_factory=Calibration)
+    conditions: Conditions | None = None
     cell_thresholds: Thresholds = field(default_factory=Thresholds)
     field_thresholds: Thresholds = field(default_factory=Thresholds)
     novelty_threshold: float | None = None
@@ -108,12 +112,14 @@ class ModelConfig:
             values = json.loads(text)
             if values.get("format") != FORMAT:
                 raise ModelError(f"model format must be {FORMAT}, got {values.get('format')!r}")
+            conditions = values.get("conditions")
             return cls(
                 **{
                     **values,
                     "input": InputSpec.from_dict(values["input"]),
                     "calibration": Calibration(**values["calibration"]),
                     "field_calibration": Calibration(**values["field_calibration"]),
+                    "conditions": None if conditions is None else Conditions(**conditions),
                     "cell_thresholds": Thresholds(**values["cell_thresholds"]),
                     "field_thresholds": Thresholds(**values["field_thresholds"]),
                 }

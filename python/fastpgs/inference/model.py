@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastpgs.inference import engines, preprocess
 from fastpgs.inference.calibration import logit
+from fastpgs.inference.conditions import blockiness, measure
 from fastpgs.inference.cuda import GraphRunner
 from fastpgs.inference.files import (
     NOVELTY,
@@ -245,10 +246,34 @@ class BlastClassifier:
         thresholds = self.config.cell_thresholds if level == "cell" else self.config.field_thresholds
         return thresholds.call(p)
 
-    def pool(self, p_cells: ArrayLike) -> float:
-        """Calibrated probability of blast of a field from those of its cells; nan without cells."""
+    def pool(self, p_cells: ArrayLike, shift: float = 0.0) -> float:
+        """Calibrated probability of blast of a field from those of its cells; nan without cells.
+
+        Parameters
+        ----------
+        p_cells : array-like, shape (n,)
+        shift : float
+            What `shift` says of the picture.
+        """
         score = pool(p_cells, self.config.pooling, self.config.focus)
-        return float(self.config.field_calibration(score)) if np.isfinite(score) else float("nan")
+        return float(self.config.field_calibration(score, shift)) if np.isfinite(score) else float("nan")
+
+    def shift(self, image: NDArray[Any], areas: NDArray[Any], crops: NDArray[np.uint8]) -> float:
+        """Logits by which a field's score is put right: 0 where it was taken as the training's fields were.
+
+        Parameters
+        ----------
+        image : ndarray, shape (H, W) or (H, W, C)
+        areas : ndarray, shape (n,)
+            Of its cells, pixels of the training's size.
+        crops : uint8, shape (n, S, S, C) or (n, S, S)
+        """
+        if self.config.conditions is None or len(crops) == 0:
+            return 0.0
+        rgb = preprocess.to_rgb8(image)
+        level = preprocess.background(rgb)
+        measures = measure(crops, np.asarray(areas), level, blockiness(rgb), self.config.input)
+        return float(self.config.conditions.shift(measures)[0])
 
     def novelty(
         self, image: NDArray[Any], areas: NDArray[Any], crops: NDArray[np.uint8], embeddings: NDArray[Any]
@@ -310,8 +335,9 @@ class BlastClassifier:
         cells = self.find_cells(image, num_threads)
         crops = self.crops(image, cells, zoom)
         scores = self.scores(crops)
-        p_blast = self.pool(scores.p)
-        novelty = self.novelty(image, cells.table["area"] * zoom**2, crops, scores.embeddings)
+        areas = cells.table["area"] * zoom**2
+        p_blast = self.pool(scores.p, self.shift(image, areas, crops))
+        novelty = self.novelty(image, areas, crops, scores.embeddings)
         reason = self.doubt(image, p_blast, len(cells), novelty)
         call = "uncertain" if reason else str(self.call(p_blast, level="field"))
         return Judgement(cells, scores, p_blast, call, reason, novelty)

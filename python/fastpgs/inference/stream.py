@@ -73,7 +73,11 @@ class Model(Protocol):
 
     def call(self, p: npt.ArrayLike, *, level: str = "cell") -> npt.NDArray[np.str_]: ...
 
-    def pool(self, p_cells: npt.ArrayLike) -> float: ...
+    def pool(self, p_cells: npt.ArrayLike, shift: float = 0.0) -> float: ...
+
+    def shift(
+        self, image: npt.NDArray[Any], areas: npt.NDArray[Any], crops: npt.NDArray[np.uint8]
+    ) -> float: ...
 
     def novelty(
         self,
@@ -368,8 +372,8 @@ def _judge(pending: Found, model: Model, options: StreamOptions, profile: Profil
             features = np.concatenate([part.embeddings for part in parts]) if parts else np.zeros((0, 0))
             row.cells.p_blast = p.astype(np.float32)
             row.cells.call = [str(call) for call in model.call(p)] if len(p) else []
-            p_field = model.pool(p)
             areas = row.cells.area * options.zoom**2
+            p_field = model.pool(p, model.shift(image, areas, pending.crops))
             novelty = model.novelty(image, areas, pending.crops, features)
             row.reason = model.doubt(image, p_field, len(p), novelty) or None
             row.call = "uncertain" if row.reason else str(model.call(p_field, level="field"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastpgs.inference.conditions import NAMES as MEASURES
+from fastpgs.inference.conditions import Conditions
 from fastpgs.inference.files import ModelConfig
 
 NAMES = {
@@ -68,6 +70,7 @@ def write_card(config: ModelConfig, report: dict[str, Any]) -> str:
         f"* A field farther than {config.novelty_threshold:.2f} from the training images is uncertain."
         if config.novelty_threshold is not None
         else "* No test of novelty.",
+        *_conditions(config.conditions),
         "",
         "## How it was made",
         "",
@@ -117,6 +120,26 @@ def _share(fit: dict[str, Any], report: dict[str, Any]) -> str:
     if fit.get("prior") is None:
         return "as many as in the training images"
     return f"{fit['prior']:.0%} (chosen; at that share the expected calibration error is {report['ece_at_prior']:.4f})"
+
+
+def _conditions(conditions: Conditions | None) -> list[str]:
+    if conditions is None:
+        return []
+    lines = [
+        "* A field taken otherwise than those of the training has its score shifted before calls are made, by what "
+        "its measures exceed the training's range by (`fastpgs.inference.conditions`):",
+        "",
+        "| measure | range of the training's fields | logits a unit below | logits a unit above | until |",
+        "|---|---|---|---|---|",
+    ]
+    for name, *row in zip(
+        MEASURES, conditions.low, conditions.high, conditions.below, conditions.above, conditions.lowest,
+        conditions.highest, strict=True,
+    ):  # fmt: skip
+        low, high, below, above, *ends = row
+        until = " and ".join(f"{end:.3f}" for end in ends)
+        lines.append(f"| {name} | {low:.3f} to {high:.3f} | {below:+.2f} | {above:+.2f} | {until} |")
+    return lines
 
 
 def _scale(scale: float) -> str:
@@ -206,7 +229,7 @@ def _tables(report: dict[str, Any]) -> list[str]:
     ]
     for name, row in report["pooling"].items():
         lines.append(f"| {name} | " + " | ".join(f"{row[w]:.4f}" for w in wanted) + " |")
-    lines.append("")
+    lines += ["", *_views(report.get("views", {}))]
     if report["robustness"]:
         some = next(iter(report["robustness"].values()))
         lines += [
@@ -227,3 +250,21 @@ def _tables(report: dict[str, Any]) -> list[str]:
             )
         lines.append("")
     return lines
+
+
+def _views(views: dict[str, dict[str, float]]) -> list[str]:
+    if not views:
+        return []
+    wanted = ("balanced_accuracy", "roc_auc", "accuracy", "f1", "ece")
+    lines = [
+        "## Random views of the held-out fields",
+        "",
+        "One to three random changes at once (stain, light, blur, JPEG, size), before cells were looked for; network, "
+        "calibration and conditions from other folds.",
+        "",
+        "| | " + " | ".join(NAMES[w] for w in wanted) + " |",
+        "|---|" + "---|" * len(wanted),
+    ]
+    for name, row in views.items():
+        lines.append(f"| {name} | " + " | ".join(f"{row[w]:.4f}" for w in wanted) + " |")
+    return [*lines, ""]

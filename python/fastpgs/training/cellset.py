@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastpgs
+from fastpgs.inference.conditions import blockiness
 from fastpgs.inference.preprocess import (
     InputSpec,
     UInt8,
@@ -37,6 +38,7 @@ from fastpgs.training.perturb import random_view
 
 # Room round each crop, so that rotated and zoomed crops have real neighbourhood in their corners.
 MARGIN = 8
+CONTENT = 2  # changes with what a file of the cache holds
 STORED = 64  # crops are stored at multiples of this side, so that trying other sizes finds no cells anew
 
 Ints = NDArray[np.int64]
@@ -60,6 +62,8 @@ class CellSet:
         Area of the cell in image pixels.
     level : float64, shape (n, 3)
         Background of the image the cell is from.
+    blocks : float64, shape (n,)
+        `blockiness` of that image.
     failed : list of (path, reason)
         Images that could not be read.
     """
@@ -70,6 +74,7 @@ class CellSet:
     view: Ints
     area: NDArray[np.float64]
     level: NDArray[np.float64]
+    blocks: NDArray[np.float64]
     failed: tuple[tuple[Path, str], ...] = ()
 
     def __len__(self) -> int:
@@ -84,6 +89,7 @@ class CellSet:
             self.view[members],
             self.area[members],
             self.level[members],
+            self.blocks[members],
         )
 
     def inputs(self, spec: InputSpec) -> UInt8:
@@ -175,6 +181,7 @@ def collect_cells(
         view=np.repeat([v for _, v, _ in found], lengths),
         area=np.concatenate([r["area"] for _, _, r in found]),
         level=np.repeat([r["level"] for _, _, r in found], lengths, axis=0),
+        blocks=np.repeat([float(r["blocks"]) for _, _, r in found], lengths),
         failed=tuple(failed),
     )
 
@@ -185,7 +192,7 @@ def _cells_of(sample: Sample, spec: InputSpec, view: int, folder: Path) -> dict[
     side = spec.size + 2 * MARGIN
     spec = replace(spec, size=-(-side // STORED) * STORED - 2 * MARGIN)
     options = {name: spec.to_dict()[name] for name in ("size", "source", "scale", "cells")}
-    key = json.dumps([digest, options, MARGIN, view, fastpgs.__version__], sort_keys=True)
+    key = json.dumps([digest, options, MARGIN, view, CONTENT, fastpgs.__version__], sort_keys=True)
     file = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
     if file.exists():
         with np.load(file, allow_pickle=False) as stored:
@@ -198,6 +205,7 @@ def _cells_of(sample: Sample, spec: InputSpec, view: int, folder: Path) -> dict[
     result = {
         "crops": cut_raw(image, cells, spec, level, MARGIN),
         "level": level,
+        "blocks": np.float64(blockiness(image)),
         "masks": cut_masks(cells, spec, MARGIN),
         "area": np.asarray(cells.table["area"], dtype=np.float64),
     }

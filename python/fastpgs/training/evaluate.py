@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from fastpgs import metrics
 from fastpgs.inference import pooling
-from fastpgs.inference.calibration import Calibration, Thresholds, fit_calibration, fit_thresholds
+from fastpgs.inference.calibration import Calibration, Thresholds, fit_calibration, fit_thresholds, logit
+from fastpgs.inference.conditions import NAMES as MEASURES
+from fastpgs.inference.conditions import Conditions, fit_conditions, measure
 from fastpgs.inference.novelty import describe_field
 from fastpgs.inference.preprocess import InputSpec, seen_levels
 from fastpgs.training.cellset import CellSet
@@ -40,6 +42,12 @@ class HeldOut:
         The fold in which each image was held out.
     novelty : float64, shape (m,)
         Distance of each image from the training images of its fold.
+    measures : float64, shape (m, 6)
+        How each image was taken, see `fastpgs.inference.conditions`.
+
+    Notes
+    -----
+    Changed views of image i are numbered on: i + view * (number of all images).
     """
 
     sample: Ints
@@ -47,6 +55,19 @@ class HeldOut:
     images: Ints
     fold: Ints
     novelty: Floats
+    measures: Floats
+
+    def take(self, chosen: NDArray[np.bool_]) -> HeldOut:
+        """Some of the images, with their cells."""
+        cells = np.isin(self.sample, self.images[chosen])
+        return HeldOut(
+            self.sample[cells],
+            self.logits[cells],
+            self.images[chosen],
+            self.fold[chosen],
+            self.novelty[chosen],
+            self.measures[chosen],
+        )
 
 
 @dataclass(frozen=True)
@@ -60,6 +81,15 @@ class Fitted:
     cell_thresholds: Thresholds
     field_thresholds: Thresholds
     novelty_threshold: float
+    conditions: Conditions | None = None
+
+    def judge(self, held: HeldOut, *, corrected: bool = True) -> Floats:
+        """Probabilities of the images of `held`; ``corrected=False`` leaves the conditions out."""
+        p = self.calibration(held.logits)
+        scores = pool_images(p, held.sample, held.images, self.pooling, self.focus)
+        if self.conditions is None or not corrected:
+            return self.field_calibration(scores)
+        return self.field_calibration(scores, self.conditions.shift(held.measures))
 
 
 def prior_weights(truth: Ints, prior: float | None) -> Floats:
@@ -83,8 +113,9 @@ def fit_all(
     specificity: float,
     method: str = "auto",
     prior: float | None = None,
+    changed: HeldOut | None = None,
 ) -> Fitted:
-    """Calibrate cells, choose the pooling, calibrate fields, choose thresholds.
+    """Calibrate cells, choose the pooling, calibrate fields, fit conditions, choose thresholds.
 
     Parameters
     ----------
@@ -96,6 +127,9 @@ def fit_all(
         A pooling, or "auto": the one under which held-out fields are most likely.
     prior : float, optional
         Share of blasts among the fields that probabilities are meant for; that of `held` by default.
+    changed : HeldOut, optional
+        Random views of the same images, which say what changed conditions do to a score. Nothing else is fitted
+        to them.
     """
     cell_labels = labels[held.sample]
     truth = labels[held.images]
@@ -113,14 +147,31 @@ def fit_all(
         ),
         key=lambda candidate: candidate.loss,
     )
-    return Fitted(
+    fitted = Fitted(
         calibration=calibration,
         pooling=best.method,
         focus=best.focus,
         field_calibration=best.calibration,
         cell_thresholds=fit_thresholds(p, cell_labels, sensitivity=sensitivity, specificity=specificity),
-        field_thresholds=fit_thresholds(best.p, truth, sensitivity=sensitivity, specificity=specificity),
+        field_thresholds=Thresholds(),
         novelty_threshold=float(np.quantile(held.novelty, NOVELTY_QUANTILE)),
+    )
+    if changed is not None and len(changed.images):
+        fitted = replace(fitted, conditions=_fit_conditions(fitted, held, changed, labels, prior))
+    promised = fit_thresholds(fitted.judge(held), truth, sensitivity=sensitivity, specificity=specificity)
+    return replace(fitted, field_thresholds=promised)
+
+
+def _fit_conditions(
+    fitted: Fitted, held: HeldOut, changed: HeldOut, labels: Ints, prior: float | None
+) -> Conditions:
+    truth = labels[np.concatenate([held.images, changed.images]) % len(labels)]
+    return fit_conditions(
+        held.measures,
+        np.concatenate([held.measures, changed.measures]),
+        logit(np.concatenate([fitted.judge(held), fitted.judge(changed)])),
+        truth,
+        prior_weights(truth, prior),
     )
 
 
@@ -171,23 +222,14 @@ def pool_images(p: Floats, sample: Ints, images: Ints, method: str, focus: float
     )
 
 
-def fit_others(held: HeldOut, labels: Ints, fold: int, **options: Any) -> Fitted:
+def fit_others(
+    held: HeldOut, labels: Ints, fold: int, *, changed: HeldOut | None = None, **options: Any
+) -> Fitted:
     """`fit_all` on the images that were held out in other folds than `fold`; on all where there is no other."""
-    other = held.fold != fold
-    if not other.any():
-        other = ~other
-    chosen = np.isin(held.sample, held.images[other])
-    return fit_all(
-        HeldOut(
-            held.sample[chosen],
-            held.logits[chosen],
-            held.images[other],
-            held.fold[other],
-            held.novelty[other],
-        ),
-        labels,
-        **options,
-    )
+    if (held.fold == fold).all():
+        return fit_all(held, labels, changed=changed, **options)
+    others = None if changed is None else changed.take(changed.fold != fold)
+    return fit_all(held.take(held.fold != fold), labels, changed=others, **options)
 
 
 def cross_fitted(
@@ -210,18 +252,25 @@ def cross_fitted(
     for fold in np.unique(held.fold):
         inside = held.fold == fold
         fitted = fit_others(held, labels, fold, **options)
-        own = np.isin(held.sample, held.images[inside])
-        scores = pool_images(
-            fitted.calibration(held.logits[own]),
-            held.sample[own],
-            held.images[inside],
-            fitted.pooling,
-            fitted.focus,
-        )
-        p[inside] = fitted.field_calibration(scores)
+        p[inside] = fitted.judge(held.take(inside))
         calls[inside] = fitted.field_thresholds.call(p[inside])
         alarms[inside] = held.novelty[inside] > fitted.novelty_threshold
     return p, calls, alarms
+
+
+def changed_figures(
+    held: HeldOut, changed: HeldOut, labels: Ints, **options: Any
+) -> dict[str, dict[str, float]]:
+    """Figures of random views of held-out images, everything fitted on other folds, with and without conditions."""
+    table = {}
+    for name, corrected in (("score alone", False), ("with conditions", True)):
+        p = np.empty(len(changed.images))
+        for fold in np.unique(changed.fold):
+            inside = changed.fold == fold
+            fitted = fit_others(held, labels, fold, changed=changed, **options)
+            p[inside] = fitted.judge(changed.take(inside), corrected=corrected)
+        table[name] = metrics.scores(labels[changed.images % len(labels)], p)
+    return table
 
 
 def figures(
@@ -243,16 +292,29 @@ def figures(
     return out
 
 
+def field_measures(
+    crops: NDArray[np.uint8], cells: CellSet, members: Ints, sample: Ints, images: Ints, spec: InputSpec
+) -> Floats:
+    """How images were taken, (m, 6); row i of `crops` is cell ``members[i]``, of image ``sample[i]``."""
+    rows = [np.zeros((0, len(MEASURES)))]
+    for image in images:
+        own = np.flatnonzero(sample == image)
+        first = members[own[0]]
+        area, level = cells.area[members[own]], cells.level[first]
+        rows.append(measure(crops[own], area, level, float(cells.blocks[first]), spec)[None])
+    return np.concatenate(rows)
+
+
 def field_vectors(
     embeddings: Floats,
     crops: NDArray[np.uint8],
     cells: CellSet,
     members: Ints,
+    sample: Ints,
     images: Ints,
     spec: InputSpec,
 ) -> Floats:
-    """Novelty vectors (m, D) of images; row i of `embeddings` and `crops` is cell ``members[i]``."""
-    sample = cells.sample[members]
+    """Novelty vectors (m, D) of images; row i of `embeddings` and `crops` is cell ``members[i]``, of ``sample[i]``."""
     levels = seen_levels(cells.level[members], spec)
     rows = []
     for image in images:

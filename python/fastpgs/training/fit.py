@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from fastpgs import metrics
 from fastpgs.inference import pooling
+from fastpgs.inference.conditions import NAMES as MEASURES
 from fastpgs.inference.files import CONFIG, WEIGHTS, ModelConfig
 from fastpgs.inference.novelty import Novelty, fit_novelty
 from fastpgs.inference.preprocess import InputSpec
@@ -168,12 +169,14 @@ def fit_model(
                 data, cells, labels, fold, number, spec, config, options, work, start, resume, device, tell
             )
         )
-    held = _join(runs)
+    held = _join([run.held for run in runs])
+    changed = _join([run.changed for run in runs])
     chosen: dict[str, Any] = {
         "sensitivity": options.sensitivity,
         "specificity": options.specificity,
         "method": options.pooling,
         "prior": options.prior,
+        "changed": changed,
     }
     fitted = evaluate.fit_all(held, labels, **chosen)
     p, calls, alarms = evaluate.cross_fitted(held, labels, **chosen)
@@ -228,6 +231,7 @@ def fit_model(
         ),
         "novelty_alarms": float(np.mean(alarms)),
         "groups": failures.errors_by_group(data, held, p),
+        "views": evaluate.changed_figures(held, **chosen, labels=labels) if len(changed.images) else {},
         "pooling": _pooling_table(held, labels, chosen),
         "baselines": baselines.field_baselines(
             data, cells, held.images, folds[: len(runs)], seed=options.seed, prior=options.prior
@@ -252,6 +256,7 @@ def fit_model(
         pooling=fitted.pooling,
         focus=fitted.focus,
         field_calibration=fitted.field_calibration,
+        conditions=fitted.conditions,
         cell_thresholds=fitted.cell_thresholds,
         field_thresholds=fitted.field_thresholds,
         novelty_threshold=fitted.novelty_threshold,
@@ -292,6 +297,7 @@ class _FoldRun:
     trained: Trained
     novelty: Novelty
     held: HeldOut
+    changed: HeldOut  # random views of the same images
 
 
 def _folds(data: Dataset, options: FitOptions) -> list[Fold]:
@@ -334,23 +340,50 @@ def _run_fold(
         f"fold {number}",
     )
     novelty = _fit_novelty(trained, cells, fold_spec, train, device)
-    members = np.flatnonzero(np.isin(cells.sample, fold.test) & (cells.view == 0))
-    logits, embeddings, crops = _predict(trained, cells, members, fold_spec, device)
-    images = np.unique(cells.sample[members])
-    vectors = evaluate.field_vectors(embeddings, crops, cells, members, images, fold_spec)
-    held = HeldOut(
-        cells.sample[members], logits, images, np.full(len(images), number), novelty.score(vectors)
+    tested = np.isin(cells.sample, fold.test)
+    held, changed = (
+        _hold_out(
+            trained, cells, np.flatnonzero(tested & of_kind), fold_spec, novelty, number, labels, device
+        )
+        for of_kind in (cells.view == 0, cells.view > 0)
     )
     pooled = evaluate.pool_images(
         evaluate.fit_all(
             held, labels, sensitivity=options.sensitivity, specificity=options.specificity
-        ).calibration(logits),
+        ).calibration(held.logits),
         held.sample,
-        images,
+        held.images,
         "mean",
     )
-    tell({"stage": "fold", "fold": number, "roc_auc": metrics.roc_auc(labels[images], pooled)})
-    return _FoldRun(fold, fold_spec, trained, novelty, held)
+    tell({"stage": "fold", "fold": number, "roc_auc": metrics.roc_auc(labels[held.images], pooled)})
+    return _FoldRun(fold, fold_spec, trained, novelty, held, changed)
+
+
+def _hold_out(
+    trained: Trained,
+    cells: CellSet,
+    members: Ints,
+    spec: InputSpec,
+    novelty: Novelty | None,
+    fold: int,
+    labels: Ints,
+    device: str,
+) -> HeldOut:
+    """What a network says of cells that it has not seen, and how their images were taken."""
+    sample = cells.sample[members] + cells.view[members] * len(labels)
+    images = np.unique(sample)
+    if not len(images):
+        return HeldOut(sample, np.zeros(0), images, images, np.zeros(0), np.zeros((0, len(MEASURES))))
+    logits, embeddings, crops = _predict(trained, cells, members, spec, device)
+    vectors = evaluate.field_vectors(embeddings, crops, cells, members, sample, images, spec)
+    return HeldOut(
+        sample,
+        logits,
+        images,
+        np.full(len(images), fold),
+        np.zeros(len(images)) if novelty is None else novelty.score(vectors),
+        evaluate.field_measures(crops, cells, members, sample, images, spec),
+    )
 
 
 def _train(
@@ -399,7 +432,8 @@ def _fit_novelty(trained: Trained, cells: CellSet, spec: InputSpec, images: Ints
     members = validation_cells(cells, images)
     _, embeddings, crops = _predict(trained, cells, members, spec, device)
     seen = np.unique(cells.sample[members])
-    return fit_novelty(evaluate.field_vectors(embeddings, crops, cells, members, seen, spec))
+    vectors = evaluate.field_vectors(embeddings, crops, cells, members, cells.sample[members], seen, spec)
+    return fit_novelty(vectors)
 
 
 def _within(start: Path | None, options: FitOptions, run: str) -> Start | None:
@@ -439,22 +473,15 @@ def _judge(
         cache=cache,
         progress=lambda done, total: tell({"stage": "test", "step": done, "steps": total}),
     )
-    members = np.arange(len(cells))
-    logits, _, _ = _predict(trained, cells, members, spec, device)
-    images = np.unique(cells.sample)
-    scores = evaluate.pool_images(
-        fitted.calibration(logits), cells.sample, images, fitted.pooling, fitted.focus
-    )
-    p = fitted.field_calibration(scores)
+    held = _hold_out(trained, cells, np.arange(len(cells)), spec, None, 0, labels, device)
     return {
         "images": len(test),
-        "without_cells": len(test) - len(images),
-        "figures": evaluate.figures(test, images, labels, p),
+        "without_cells": len(test) - len(held.images),
+        "figures": evaluate.figures(test, held.images, labels, fitted.judge(held)),
     }
 
 
-def _join(runs: list[_FoldRun]) -> HeldOut:
-    parts = [r.held for r in runs]
+def _join(parts: list[HeldOut]) -> HeldOut:
     return HeldOut(
         *(np.concatenate([getattr(h, name) for h in parts]) for name in HeldOut.__dataclass_fields__)
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastpgs import metrics
 from fastpgs.inference import pooling
+from fastpgs.inference.conditions import blockiness, measure
 from fastpgs.inference.novelty import Novelty, describe_field
 from fastpgs.inference.preprocess import InputSpec, background, cut, find, seen_levels
 from fastpgs.training.cellset import read_image
@@ -100,11 +101,15 @@ def _judge(
     shaped = crops if crops.ndim == 4 else crops[..., None]
     pictures = torch.from_numpy(np.ascontiguousarray(shaped.transpose(0, 3, 1, 2)))
     logits, embeddings = predict(network, pictures, spec, device)
-    p = float(
-        fitted.field_calibration(pooling.pool(fitted.calibration(logits), fitted.pooling, fitted.focus))
-    )
-    level = seen_levels(background(image)[None], spec)[0]
-    distance = float(novelty.score(describe_field(embeddings, crops, level, cells.table["area"]))[0])
+    light, areas = background(image), cells.table["area"]
+    shift = 0.0
+    if fitted.conditions is not None:
+        measures = measure(crops, areas, light, blockiness(image), spec)
+        shift = float(fitted.conditions.shift(measures)[0])
+    score = pooling.pool(fitted.calibration(logits), fitted.pooling, fitted.focus)
+    p = float(fitted.field_calibration(score, shift))
+    level = seen_levels(light[None], spec)[0]
+    distance = float(novelty.score(describe_field(embeddings, crops, level, areas))[0])
     return {
         "p": p,
         "call": str(fitted.field_thresholds.call([p])[0]),

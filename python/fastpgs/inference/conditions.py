@@ -1,0 +1,180 @@
+"""What blur, JPEG, another size or light do to a field's score, and how that is taken back.
+
+A network trained on views of all kinds still ranks blurred fields well, but their scores lie higher or lower, so
+that p = 0.5 is elsewhere. How a field was taken shows in the field: six measures say it, none of which looks at
+what is in the cells. Within the range of the training's fields nothing is changed. What a field's measures exceed
+that range by moves its score, in logits, by as much as changed views of held-out fields say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastpgs.inference.calibration import sigmoid
+from fastpgs.inference.preprocess import LUMA, InputSpec, UInt8, gains
+
+Floats = NDArray[np.float64]
+
+NAMES = ("sharpness", "blocks", "size", "brightness", "red", "blue")
+TAIL = 0.01  # share of training fields beyond either end of the range of a measure
+BLOCK = 8  # side of a JPEG's blocks, pixels
+GREY_LEVELS = 0.1  # added to differences of pixels, so that flat crops have a finite ratio
+
+
+def blockiness(image: UInt8) -> float:
+    """How much steps of brightness stand out along one line in eight, which is what JPEG does.
+
+    The logarithm of the mean step, less those of its neighbours, across the line where it is largest, over that
+    across the second; mean of both directions. 0 without blocks, and wherever the picture was cut.
+
+    Parameters
+    ----------
+    image : uint8, shape (H, W, 3)
+    """
+    luma = image.astype(np.float32) @ LUMA.astype(np.float32)
+    found = []
+    for rows in (luma, luma.T):
+        if rows.shape[1] < 4 * BLOCK:
+            continue
+        step = np.diff(rows, axis=1)
+        steps = np.abs(step[:, 1:-1] - (step[:, :-2] + step[:, 2:]) / 2).mean(axis=0, dtype=np.float64)
+        phase = np.sort([steps[k::BLOCK].mean() for k in range(BLOCK)])
+        found.append(np.log((phase[-1] + GREY_LEVELS) / (phase[-2] + GREY_LEVELS)))
+    return float(np.mean(found)) if found else 0.0
+
+
+def sharpness(crops: UInt8) -> float:
+    """Logarithm of the mean second difference over the mean first difference of the crops' brightness.
+
+    Contrast and brightness cancel; blur takes more of the second than of the first.
+
+    Parameters
+    ----------
+    crops : uint8, shape (n, S, S, 3) or (n, S, S) or (n, S, S, 1)
+    """
+    luma = crops.astype(np.float32)
+    luma = luma @ LUMA.astype(np.float32) if luma.shape[3:] == (3,) else luma.reshape(luma.shape[:3])
+    inner = luma[:, 1:-1, 1:-1]
+    second = np.abs(
+        4 * inner - luma[:, :-2, 1:-1] - luma[:, 2:, 1:-1] - luma[:, 1:-1, :-2] - luma[:, 1:-1, 2:]
+    )
+    first = [np.abs(np.diff(luma, axis=axis)).mean(dtype=np.float64) for axis in (1, 2)]
+    return float(np.log((second.mean(dtype=np.float64) + GREY_LEVELS) / (sum(first) + GREY_LEVELS)))
+
+
+def measure(crops: UInt8, areas: Floats, level: Floats, blocks: float, spec: InputSpec) -> Floats:
+    """The measures of one field, in the order of `NAMES`.
+
+    Parameters
+    ----------
+    crops : uint8, shape (n, S, S, 3) or (n, S, S)
+        Of its n cells, n >= 1, as the network sees them.
+    areas : float64, shape (n,)
+        Of the cells, pixels of the training's size.
+    level : float64, shape (3,)
+        Its background, before anything was mended.
+    blocks : float
+        `blockiness` of the picture.
+    spec : InputSpec
+    """
+    gain = np.log(gains(np.asarray(level)[None], spec)[0])
+    size = np.log(np.maximum(areas, 1.0)).mean()
+    return np.array([sharpness(crops), blocks, size, gain[1], gain[0] - gain[1], gain[2] - gain[1]])
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The training's range of each measure, and what leaving it does.
+
+    Attributes
+    ----------
+    low, high : tuple of float
+        The range of each of `NAMES`.
+    lowest, highest : tuple of float
+        How far changed views were beyond the range; farther out nothing more happens.
+    below, above : tuple of float
+        Logits added to a field's score for each unit below ``low`` and above ``high``.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    lowest: tuple[float, ...]
+    highest: tuple[float, ...]
+    below: tuple[float, ...]
+    above: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            values = getattr(self, name)
+            if len(values) != len(NAMES) or not np.isfinite(values).all():
+                raise ValueError(f"{name} of the conditions needs {len(NAMES)} finite values, got {values}")
+            object.__setattr__(self, name, tuple(float(v) for v in values))
+        for name, *bounds in zip(NAMES, self.lowest, self.low, self.high, self.highest, strict=True):
+            if bounds != sorted(bounds):
+                raise ValueError(f"the conditions' bounds of {name} must rise, got {bounds}")
+
+    def excess(self, measures: Floats) -> Floats:
+        """How far measures (n, 6) are below and above the range, (n, 12)."""
+        kept = np.clip(measures, self.lowest, self.highest)
+        beyond = np.concatenate([np.array(self.low) - kept, kept - np.array(self.high)], axis=1)
+        return np.asarray(np.maximum(beyond, 0.0))
+
+    def shift(self, measures: Floats) -> Floats:
+        """Logits to add to the scores of fields with these measures, (n, 6); 0 within the range."""
+        return np.asarray(self.excess(np.atleast_2d(measures)) @ np.array([*self.below, *self.above]))
+
+
+def fit_conditions(
+    usual: Floats, measures: Floats, scores: Floats, labels: NDArray[np.int64], weights: Floats
+) -> Conditions:
+    """Fit ranges to fields as they are, and shifts to changed ones.
+
+    Parameters
+    ----------
+    usual : float64, shape (m, 6)
+        Measures of fields as they are.
+    measures : float64, shape (n, 6)
+        Of fields, changed and not, that the network was not trained on.
+    scores : float64, shape (n,)
+        Their calibrated logits, to which shifts are added.
+    labels : int array, shape (n,)
+        1 for blast.
+    weights : float64, shape (n,)
+
+    Notes
+    -----
+    Logistic regression on the excesses alone, the scores as offset. A ridge takes shifts of more than a logit or
+    so at a usual excess for unlikely, which is all there is where hardly a view leaves the range.
+    """
+    low, high = np.quantile(usual, [TAIL, 1 - TAIL], axis=0)
+    ends = np.quantile(measures, [TAIL, 1 - TAIL], axis=0)
+    lowest, highest = np.minimum(ends[0], low), np.maximum(ends[1], high)
+    none = (0.0,) * len(NAMES)
+    ranges = Conditions(tuple(low), tuple(high), tuple(lowest), tuple(highest), none, none)
+    excess = ranges.excess(measures)
+    spread = np.sqrt((excess**2).sum(axis=0) / np.maximum((excess > 0).sum(axis=0), 1))
+    # Of what is small beside the range itself nothing is to be learned.
+    scale = np.maximum(spread, np.tile(np.maximum((high - low) / 2, 1e-6), 2))
+    design = excess / scale
+    theta = np.zeros(design.shape[1])
+
+    def loss(t: Floats) -> float:
+        z = scores + design @ t
+        return float(np.sum(weights * (np.logaddexp(0, z) - labels * z)) + 0.5 * t @ t)
+
+    for _ in range(100):
+        p = sigmoid(scores + design @ theta)
+        gradient = design.T @ (weights * (p - labels)) + theta
+        curvature = (design * (weights * p * (1 - p))[:, None]).T @ design + np.eye(len(theta))
+        step = np.linalg.solve(curvature, gradient)
+        size = 1.0
+        while loss(theta - size * step) > loss(theta) and size > 1e-6:
+            size /= 2
+        theta = theta - size * step
+        if np.abs(size * step).max() < 1e-10:
+            break
+    below, above = (theta / scale).reshape(2, -1)
+    return replace(ranges, below=tuple(below), above=tuple(above))
