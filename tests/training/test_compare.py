@@ -136,7 +136,7 @@ def test_crossval_tables(data, cache, tmp_path):
     leaky = crossval.cross_validate(
         data, tmp_path / "leaky", SPEC, replace(config, epochs=1), folds=2, cache=cache, allow_leakage=True
     )
-    assert "these figures are too good" in leaky.files[0].read_text()
+    assert 'color:red">Random split: groups lie on both sides' in leaky.files[0].read_text()
 
 
 def test_data_check(tree, tmp_path):

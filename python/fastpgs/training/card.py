@@ -7,6 +7,7 @@ from typing import Any
 from fastpgs.inference.conditions import NAMES as MEASURES
 from fastpgs.inference.conditions import Conditions
 from fastpgs.inference.files import ModelConfig
+from fastpgs.training.splits import LEAKY
 
 NAMES = {
     "accuracy": "accuracy",
@@ -96,7 +97,7 @@ def write_card(config: ModelConfig, report: dict[str, Any]) -> str:
         "",
     ]
     if data["leaky"]:
-        lines += ["**The split is random: groups lie on both sides, the figures below are too good.**", ""]
+        lines += [LEAKY, ""]
     lines += _figures(report, fit)
     lines += _test(report)
     lines += _tables(report)

@@ -28,7 +28,7 @@ from fastpgs.training.curves import save_figure
 from fastpgs.training.datasets import Dataset
 from fastpgs.training.features import image_features
 from fastpgs.training.loop import TrainConfig
-from fastpgs.training.splits import Fold, folds_csv, group_folds
+from fastpgs.training.splits import LEAKY, Fold, folds_csv, group_folds
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -333,7 +333,7 @@ def markdown(
     classes = ", ".join(f"{k} {v}" for k, v in data.counts().items())
     lines = [f"# {'Table 6: networks' if deep else 'Table 5: classical classifiers'}", ""]
     if options.allow_leakage:
-        lines += ["**Random split: groups lie on both sides, these figures are too good.**", ""]
+        lines += [LEAKY, ""]
     lines += [
         f"{len(data)} images ({classes}), groups: {data.grouping}; means over {len(folds)} of {options.folds} folds, "
         "sd in brackets; one judgement an image. "

@@ -28,7 +28,7 @@ from fastpgs.training.curves import plot_history
 from fastpgs.training.datasets import Dataset
 from fastpgs.training.evaluate import figures
 from fastpgs.training.loop import TrainConfig, fit_normalisation, pool_by_image, predict, train_network
-from fastpgs.training.splits import Fold, folds_csv, group_folds, official_folds
+from fastpgs.training.splits import LEAKY, Fold, folds_csv, group_folds, official_folds
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -180,7 +180,7 @@ def markdown(
     """Tables 3 and 4 with the paper's figures beside ours."""
     lines = [f"# Cross-validation: PGS + {config.network}", ""]
     if leaky:
-        lines += ["**Random split: groups lie on both sides, these figures are too good.**", ""]
+        lines += [LEAKY, ""]
     classes = ", ".join(f"{k} {v}" for k, v in data.counts().items())
     lines += [f"{len(data)} images ({classes}); groups: {data.grouping}. {json.dumps(config.to_dict())}", ""]
     for title, kind, unit, printed in (
