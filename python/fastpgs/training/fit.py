@@ -27,22 +27,21 @@ from numpy.typing import NDArray
 
 from fastpgs import metrics
 from fastpgs.inference import pooling
-from fastpgs.inference.conditions import NAMES as MEASURES
 from fastpgs.inference.files import CONFIG, WEIGHTS, ModelConfig
 from fastpgs.inference.novelty import Novelty, fit_novelty
 from fastpgs.inference.preprocess import InputSpec
 from fastpgs.io.atomic import write_atomic
 from fastpgs.io.lock import locked
 from fastpgs.training import baselines, evaluate, failures, robustness
-from fastpgs.training.cellset import MARGIN, CellSet, collect_cells
+from fastpgs.training.cellset import CellSet, collect_cells
 from fastpgs.training.checkpoint import Start
 from fastpgs.training.datasets import Dataset, drop_duplicates
 from fastpgs.training.evaluate import HeldOut
+from fastpgs.training.heldout import hold_out, join, predict_cells
 from fastpgs.training.loop import (
     TrainConfig,
     Trained,
     fit_normalisation,
-    predict,
     train_network,
     validation_cells,
 )
@@ -169,8 +168,8 @@ def fit_model(
                 data, cells, labels, fold, number, spec, config, options, work, start, resume, device, tell
             )
         )
-    held = _join([run.held for run in runs])
-    changed = _join([run.changed for run in runs])
+    held = join([run.held for run in runs])
+    changed = join([run.changed for run in runs])
     chosen: dict[str, Any] = {
         "sensitivity": options.sensitivity,
         "specificity": options.specificity,
@@ -342,8 +341,15 @@ def _run_fold(
     novelty = _fit_novelty(trained, cells, fold_spec, train, device)
     tested = np.isin(cells.sample, fold.test)
     held, changed = (
-        _hold_out(
-            trained, cells, np.flatnonzero(tested & of_kind), fold_spec, novelty, number, labels, device
+        hold_out(
+            trained.network,
+            cells,
+            np.flatnonzero(tested & of_kind),
+            fold_spec,
+            novelty,
+            number,
+            labels,
+            device,
         )
         for of_kind in (cells.view == 0, cells.view > 0)
     )
@@ -357,33 +363,6 @@ def _run_fold(
     )
     tell({"stage": "fold", "fold": number, "roc_auc": metrics.roc_auc(labels[held.images], pooled)})
     return _FoldRun(fold, fold_spec, trained, novelty, held, changed)
-
-
-def _hold_out(
-    trained: Trained,
-    cells: CellSet,
-    members: Ints,
-    spec: InputSpec,
-    novelty: Novelty | None,
-    fold: int,
-    labels: Ints,
-    device: str,
-) -> HeldOut:
-    """What a network says of cells that it has not seen, and how their images were taken."""
-    sample = cells.sample[members] + cells.view[members] * len(labels)
-    images = np.unique(sample)
-    if not len(images):
-        return HeldOut(sample, np.zeros(0), images, images, np.zeros(0), np.zeros((0, len(MEASURES))))
-    logits, embeddings, crops = _predict(trained, cells, members, spec, device)
-    vectors = evaluate.field_vectors(embeddings, crops, cells, members, sample, images, spec)
-    return HeldOut(
-        sample,
-        logits,
-        images,
-        np.full(len(images), fold),
-        np.zeros(len(images)) if novelty is None else novelty.score(vectors),
-        evaluate.field_measures(crops, cells, members, sample, images, spec),
-    )
 
 
 def _train(
@@ -419,18 +398,9 @@ def _train(
     return trained
 
 
-def _predict(
-    trained: Trained, cells: CellSet, members: Ints, spec: InputSpec, device: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
-    crops = cells.take(members).inputs(spec)[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-    pictures = torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2)))
-    logits, embeddings = predict(trained.network, pictures, spec, device)
-    return logits, embeddings, crops
-
-
 def _fit_novelty(trained: Trained, cells: CellSet, spec: InputSpec, images: Ints, device: str) -> Novelty:
     members = validation_cells(cells, images)
-    _, embeddings, crops = _predict(trained, cells, members, spec, device)
+    _, embeddings, crops = predict_cells(trained.network, cells, members, spec, device)
     seen = np.unique(cells.sample[members])
     vectors = evaluate.field_vectors(embeddings, crops, cells, members, cells.sample[members], seen, spec)
     return fit_novelty(vectors)
@@ -473,18 +443,12 @@ def _judge(
         cache=cache,
         progress=lambda done, total: tell({"stage": "test", "step": done, "steps": total}),
     )
-    held = _hold_out(trained, cells, np.arange(len(cells)), spec, None, 0, labels, device)
+    held = hold_out(trained.network, cells, np.arange(len(cells)), spec, None, 0, labels, device)
     return {
         "images": len(test),
         "without_cells": len(test) - len(held.images),
         "figures": evaluate.figures(test, held.images, labels, fitted.judge(held)),
     }
-
-
-def _join(parts: list[HeldOut]) -> HeldOut:
-    return HeldOut(
-        *(np.concatenate([getattr(h, name) for h in parts]) for name in HeldOut.__dataclass_fields__)
-    )
 
 
 def _pooling_table(held: HeldOut, labels: Ints, chosen: dict[str, Any]) -> dict[str, dict[str, float]]:
