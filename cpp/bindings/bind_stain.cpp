@@ -11,6 +11,7 @@
 
 #include "cell_arrays.hpp"
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/nuclear.hpp"
 #include "fastpgs/odds.hpp"
 #include "fastpgs/redness.hpp"
 #include "fastpgs/stain.hpp"
@@ -193,6 +194,24 @@ MaskArray in_groups(const LabelArray& groups, const MaskArray& chosen) {
     return out;
 }
 
+// Whether each pixel's nearest pivot (Eq. 4), one a row, is one of those for which nuclear[pivot] holds.
+MaskArray nearest_is_nuclear(const ByteArray& features, const ByteArray& pivots, const MaskArray& chosen,
+                             float lenient) {
+    const stain::Picture picture = picture_of(features);
+    if (pivots.ndim() != 2 || pivots.shape(1) != 3 || chosen.ndim() != 1 ||
+        chosen.shape(0) != pivots.shape(0))
+        throw std::invalid_argument("pivots must have shape (k, 3) and nuclear (k,)");
+    const std::uint8_t* flags = bytes_of(chosen);
+    nuclear::Colours nuclei, others;
+    for (py::ssize_t i = 0; i < pivots.shape(0); ++i)
+        (flags[i] ? nuclei : others).push_back({pivots.at(i, 0), pivots.at(i, 1), pivots.at(i, 2)});
+    MaskArray out = new_plane<bool>({picture.rows, picture.cols});
+    std::uint8_t* data = bytes_of(out);
+    const Released released;
+    nuclear::nearest(picture, nuclei, others, lenient, data);
+    return out;
+}
+
 // As numpy.median rounds it; a nan where no pixel is chosen.
 float median(const FloatArray& plane, const MaskArray& where) {
     const shapes::Mask chosen = mask_of(where);
@@ -208,6 +227,8 @@ void bind_stain(py::module_& module) {
     using namespace py::literals;
     module.def("group_sums", &group_sums, "groups"_a.noconvert(), "n"_a, "score"_a.noconvert(),
                "features"_a.noconvert());
+    module.def("nearest_is_nuclear", &nearest_is_nuclear, "features"_a.noconvert(), "pivots"_a.noconvert(),
+               "nuclear"_a.noconvert(), "lenient"_a);
     module.def("colour_model", &colour_model, "features"_a.noconvert(), "near"_a.noconvert(),
                "red"_a.noconvert(), "outlier"_a);
     module.def("model_odds", &model_odds, "features"_a.noconvert(), "model"_a, "most"_a, "size"_a);

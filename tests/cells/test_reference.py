@@ -10,6 +10,7 @@ import pytest
 
 from fastpgs import synth
 from fastpgs.cells import Cells, Reference, find_cells, fit_reference
+from fastpgs.cells.reference import Pivots
 
 SIDE = 900
 
@@ -75,3 +76,19 @@ def test_nothing_to_measure_is_none() -> None:
 
 def test_a_window_without_cells_has_none(reference: Reference) -> None:
     assert len(find_cells(np.full((200, 200, 3), 240, np.uint8), reference=reference)) == 0
+
+
+@pytest.mark.parametrize("lenient", [1.0, 1.7])
+@pytest.mark.parametrize("nuclear", [[True, False, False, True], [False] * 4, [True] * 4])
+def test_nearest_pivots_are_those_of_all_distances(nuclear: list[bool], lenient: float) -> None:
+    rng = np.random.default_rng(5)
+    features = rng.integers(0, 256, (37, 67, 3), dtype=np.uint8)
+    colours = rng.integers(0, 256, (4, 3)).astype(np.float64)
+    chosen = np.array(nuclear)
+    squares = np.square(features[:, :, None] - colours).sum(axis=3)
+    own = squares[..., chosen].min(axis=2, initial=np.inf)
+    other = squares[..., ~chosen].min(axis=2, initial=np.inf)
+    found = Pivots(colours, chosen, 0.0).nearest_is_nuclear(features, lenient)
+    np.testing.assert_array_equal(
+        found, own.astype(np.float32) < np.float32(lenient) * other.astype(np.float32)
+    )

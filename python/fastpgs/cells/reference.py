@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .. import _core
+
 __all__ = ["Pivots", "Reference", "Tone"]
 
 Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float64]
-Single = npt.NDArray[np.float32]
 
 
 class Pivots(NamedTuple):
@@ -31,38 +32,12 @@ class Pivots(NamedTuple):
     def nearest_is_nuclear(self, features: npt.NDArray[np.uint8], lenient: float = 1.0) -> Bool:
         """Eq. 4 for the pixels (H, W, 3) of a window: whether the nearest pivot is a nuclear one.
 
-        With ``lenient`` above 1 a nuclear pivot may be farther by that factor, in squared distance. All numbers
-        are integers below 2^24, so single precision is exact.
+        With ``lenient`` above 1 a nuclear pivot may be farther by that factor, in squared distance.
         """
-        squares = np.square(self.features).sum(axis=1).astype(np.float32)
-        weights = (-2.0 * self.features).astype(np.float32)
-        out = np.empty(features.shape[:2], np.bool_)
-        rows = max(1, (1 << 14) // max(1, features.shape[1]))  # stay in the cache
-        for top in range(0, len(features), rows):
-            part = features[top : top + rows]
-            values = part.reshape(-1, 3).T.astype(np.float32)
-            # Squared distances are these and the pixel's own square, which matters to `lenient` alone.
-            own = np.float32(0) if lenient == 1.0 else np.square(values).sum(axis=0)
-
-            nuclear, other = (
-                _to_nearest(values, own, weights[pivots], squares[pivots])
-                for pivots in (self.nuclear, ~self.nuclear)
-            )
-            out[top : top + rows] = (nuclear < lenient * other).reshape(part.shape[:2])
-        return out
-
-
-def _to_nearest(values: Single, own: Any, weights: Single, squares: Single) -> Any:
-    """Squared distance of pixels (3, n) to the nearest of some pivots; infinite where there are none."""
-    nearest: Any = np.float32(np.inf)
-    for weight, square in zip(weights, squares, strict=True):
-        # Not by BLAS, whose threads would wait in a loop for the next small product.
-        distance = values[0] * weight[0]
-        distance += values[1] * weight[1]
-        distance += values[2] * weight[2]
-        distance += own + square
-        nearest = np.minimum(nearest, distance)
-    return nearest
+        pivots = np.ascontiguousarray(self.features, np.uint8)  # pixels of an image: nothing is rounded
+        return _core.nearest_is_nuclear(
+            np.ascontiguousarray(features), pivots, np.ascontiguousarray(self.nuclear), lenient
+        )
 
 
 class Tone(NamedTuple):
