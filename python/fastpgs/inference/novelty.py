@@ -30,13 +30,18 @@ def describe_field(embeddings: Floats, crops: NDArray[np.uint8], level: Floats, 
     areas : float64, shape (n,)
         Areas of the cells, pixels.
     """
-    pixels = crops.reshape(len(crops), crops.shape[1] ** 2, -1).astype(np.float64) / 255
+    n = crops.shape[1] ** 2
+    pixels = crops.reshape(len(crops), n, -1)
+    # Sums of levels are integers: as exact as they can be, and no copy of the pixels in doubles is made.
+    sums = pixels.sum(axis=1, dtype=np.int64)
+    squares = np.einsum("ijk,ijk->ik", pixels, pixels, dtype=np.int64)
+    spread = np.sqrt(n * squares - sums**2) / n
     return np.concatenate(
         [
             embeddings.mean(axis=0),
             level / 255,
-            pixels.mean(axis=(0, 1)),
-            pixels.std(axis=1).mean(axis=0),
+            sums.mean(axis=0) / n / 255,
+            spread.mean(axis=0) / 255,
             [np.log(np.maximum(areas, 1)).mean()],
         ]
     )
