@@ -14,6 +14,7 @@
 #include "fastpgs/measures.hpp"
 #include "fastpgs/outlines.hpp"
 #include "fastpgs/reach.hpp"
+#include "fastpgs/rings.hpp"
 
 namespace fastpgs::bindings {
 
@@ -156,6 +157,41 @@ std::tuple<IndexArray, DoubleArray> cell_sums(const LabelArray& labels, const La
     return {whole, products};
 }
 
+// Outer rings of each label within its box, each (m, 2) x, y.
+std::vector<std::vector<FloatArray>> trace_rings(const LabelArray& labels, const IndexArray& ids,
+                                                 const IndexArray& boxes) {
+    if (labels.ndim() != 2) throw std::invalid_argument("labels must have two dimensions");
+    if (ids.ndim() != 1 || boxes.ndim() != 2 || boxes.shape(0) != ids.shape(0) || boxes.shape(1) != 4)
+        throw std::invalid_argument("ids must have shape (n,) and boxes (n, 4)");
+    std::vector<std::vector<rings::Ring>> found(static_cast<std::size_t>(ids.size()));
+    {
+        const std::int32_t* data = labels.data();
+        const std::int64_t *id = ids.data(), *side = boxes.data();
+        const std::ptrdiff_t rows = labels.shape(0), cols = labels.shape(1);
+        const Released released;
+        for (auto& own : found) {
+            const shapes::Box box{side[0], side[1], side[2], side[3]};
+            if (box.top < 0 || box.left < 0 || box.bottom > rows || box.right > cols)
+                throw std::invalid_argument("boxes must lie within labels of shape (" + std::to_string(rows) +
+                                            ", " + std::to_string(cols) + ")");
+            own = rings::outer(data, cols, box, static_cast<std::int32_t>(*id++));
+            side += 4;
+        }
+    }
+    std::vector<std::vector<FloatArray>> out(found.size());
+    for (std::size_t i = 0; i < found.size(); ++i)
+        for (const rings::Ring& ring : found[i]) {
+            FloatArray points({static_cast<py::ssize_t>(ring.size()), py::ssize_t{2}});
+            float* to = points.mutable_data();
+            for (const rings::Point& point : ring) {
+                *to++ = point.x;
+                *to++ = point.y;
+            }
+            out[i].push_back(std::move(points));
+        }
+    return out;
+}
+
 }  // namespace
 
 void bind_cells(py::module_& module) {
@@ -168,6 +204,7 @@ void bind_cells(py::module_& module) {
     module.def("split_bodies", &split_bodies, "region"_a.noconvert(), "nuclei"_a.noconvert(), "rules"_a,
                "typical"_a);
     module.def("nuclear_reach", &nuclear_reach, "nuclei"_a.noconvert(), "near"_a, "halo"_a);
+    module.def("trace_rings", &trace_rings, "labels"_a.noconvert(), "ids"_a, "boxes"_a);
     module.def("cell_sums", &cell_sums, "labels"_a.noconvert(), "nuclei"_a.noconvert(), "rgb"_a.noconvert(),
                "n"_a);
 }

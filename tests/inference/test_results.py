@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import uuid
 from pathlib import Path
@@ -86,6 +87,39 @@ def test_outlines_enclose_their_cells() -> None:
         np.testing.assert_array_equal(drawn, whole)
     areas = [ring_area(ring) for ring in outlines[1]]
     assert areas[0] > 400 > 30 > areas[1] > 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_outlines_are_those_of_marching_squares(seed: int) -> None:
+    """Diagonal contacts, holes and parts at random: the same rings as scikit-image's, wherever they start."""
+    from skimage.measure import find_contours
+
+    def steps(ring: np.ndarray) -> set[tuple[float, ...]]:
+        return {(*a, *b) for a, b in zip(ring[:-1].tolist(), ring[1:].tolist(), strict=True)}
+
+    def filled_in(ring: np.ndarray) -> np.ndarray:
+        """The points within straight runs again."""
+        points = []
+        for a, b in itertools.pairwise(ring):
+            n = round(float(np.abs(b - a).max()) / (0.5 if np.all(b != a) else 1.0))
+            points += [a + (b - a) * i / n for i in range(n)]
+        return np.array([*points, ring[-1]])
+
+    labels = (np.random.default_rng(seed).random((17, 23)) < 0.3 + 0.1 * seed).astype(np.int32)
+    (found,) = trace(labels, np.array([1]), np.array([[0, 0, *labels.shape]]))
+    expected = [
+        ring[:, ::-1] - 0.5
+        for ring in find_contours(np.pad(labels, 1), 0.5)  # padding moved everything by one
+        if ring_area(ring[:, ::-1]) > 0
+    ]
+    assert {frozenset(steps(filled_in(r))) for r in found} == {frozenset(steps(r)) for r in expected}
+    areas = [ring_area(ring) for ring in found]
+    assert areas == sorted(areas, reverse=True)
+
+
+def test_boxes_beyond_the_picture_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"within labels of shape \(4, 4\)"):
+        trace(np.ones((4, 4), np.int32), np.array([1]), np.array([[0, 0, 5, 4]]))
 
 
 def test_no_cells_no_outlines() -> None:

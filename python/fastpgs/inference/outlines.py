@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fastpgs import _core
+
 __all__ = ["Rings", "ring_area", "trace"]
 
 Rings = list[npt.NDArray[np.float32]]
@@ -29,30 +31,12 @@ def trace(
     -------
     list of n Rings
         Corner coordinates: pixel (row, col) covers [col, col + 1] x [row, row + 1]. Holes are not traced. A
-        label without a pixel has no ring.
+        label without a pixel has no ring. Rings run half-way between pixels in and out, as
+        `skimage.measure.find_contours` at 0.5; points within straight runs are left out.
     """
-    from skimage.measure import find_contours
-
-    outlines: list[Rings] = []
-    for label, (top, left, bottom, right) in zip(ids, boxes, strict=True):
-        mask = np.pad(labels[top:bottom, left:right] == label, 1)
-        rings: Rings = []
-        for contour in find_contours(mask, 0.5):  # type: ignore[no-untyped-call]
-            if ring_area(contour[:, ::-1]) <= 0:
-                continue
-            # Padding moved everything by one pixel, and contours run through pixel centres.
-            corners = _corners(contour)[:, ::-1] + np.array([left - 0.5, top - 0.5])
-            rings.append(corners.astype(np.float32))
-        outlines.append(sorted(rings, key=ring_area, reverse=True))
-    return outlines
-
-
-def _corners(ring: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The ring without the points in the middle of straight runs: the same outline, a third of the points."""
-    steps = np.diff(ring, axis=0)
-    turns = np.any(steps[1:] != steps[:-1], axis=1)
-    corners: npt.NDArray[np.float64] = ring[np.concatenate([[True], turns, [True]])]
-    return corners
+    return _core.trace_rings(
+        np.ascontiguousarray(labels, np.int32), np.asarray(ids, np.int64), np.asarray(boxes, np.int64)
+    )
 
 
 def ring_area(ring: npt.NDArray[np.floating]) -> float:
