@@ -32,7 +32,8 @@ void pack(const std::int32_t* values, std::size_t dims, std::vector<std::int32_t
 
 }  // namespace
 
-CoarseGrid::CoarseGrid(const std::vector<double>& low, const std::vector<double>& high, bool integers)
+CoarseGrid::CoarseGrid(const std::vector<double>& low, const std::vector<double>& high, bool integers,
+                       double grain)
     : bits_(bits_for(low.size())) {
     double half = 0.0;
     for (std::size_t a = 0; a < low.size(); ++a) {
@@ -41,7 +42,7 @@ CoarseGrid::CoarseGrid(const std::vector<double>& low, const std::vector<double>
         half = std::fmax(half, 0.5 * (high[a] - low[a]));
     }
     const double places = std::ldexp(1.0, bits_) - 2.0;
-    double step = half / places;
+    double step = std::fmax(half / places, grain);
     if (integers) step = std::fmax(1.0, (half + 1.0) / places);
     // Where squares of differences would vanish, one place holds everything and nothing is told apart.
     if (half < 1e-130) step = 1.0;

@@ -181,9 +181,10 @@ class RealTiles final : public Source<double> {
         }
         low.resize(dims_);
         high.resize(dims_);
-        grid_ = CoarseGrid(low, high, task_.exact);
+        const double grain = task_.exact ? 0.0 : sum_grain(top, reader_.size());
+        grid_ = CoarseGrid(low, high, task_.exact, grain);
         if (task_.exact) return;
-        round_ = rounder(sum_grain(top, reader_.size()));
+        round_ = rounder(grain);
         objective_round_ = rounder(sum_grain(bound, reader_.size()));
     }
 

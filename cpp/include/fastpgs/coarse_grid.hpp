@@ -17,8 +17,10 @@ namespace fastpgs {
 class CoarseGrid {
   public:
     CoarseGrid() = default;
-    // Over points within [low, high]; integers, where there are few, get a place each.
-    CoarseGrid(const std::vector<double>& low, const std::vector<double>& high, bool integers);
+    // Over points within [low, high]; integers, where there are few, get a place each. Steps are `grain` or
+    // longer: means of points rounded to that many units lie beyond [low, high] by at most half of it, and
+    // have places too.
+    CoarseGrid(const std::vector<double>& low, const std::vector<double>& high, bool integers, double grain);
 
     std::size_t dims() const { return middle_.size(); }
     std::size_t words() const { return (dims() + 1) / 2; }
