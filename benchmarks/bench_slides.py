@@ -80,7 +80,7 @@ def run(file: Path, tile: int, workers: int, judged: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place, open_slide(file) as slide:
         slide.read = timed(slide.read, reading)  # type: ignore[method-assign]
         folder = SlideFolder(Path(place) / "tiles")
-        plan, tissue = prepare(slide, model, SlideOptions(tile), folder, profile)
+        plan, tissue = prepare(slide, model, SlideOptions(tile), folder, profile, workers)
         mark()
         reading.clear()
         tiles = list(plan.tiles(tissue))

@@ -15,7 +15,7 @@ from .nuclei import NucleusRules, Seeds, find_nuclei
 from .reference import Reference
 from .split import split_bodies
 from .stain import Stain, stain_features
-from .table import Cells, measure
+from .table import Cells, locate, measure
 
 __all__ = ["find_cells", "find_in_window", "fit_reference"]
 
@@ -106,14 +106,14 @@ def find_cells(
 def find_in_window(
     image: npt.ArrayLike, reference: Reference, *, neck: float = 0.9, mask: Bool | None = None
 ) -> tuple[Cells, Bool]:
-    """`find_cells` by a reference, and all pixels that grew from nuclei, (H, W) bool.
+    """`find_cells` by a reference, measured by `locate`, and all pixels that grew from nuclei, (H, W) bool.
 
     Where those touch the window's border, a cell may depend on what lies beyond, though it does not reach so far.
     """
     _check(2, neck, None)
     found = _search_window(image, neck, mask, reference)
     grown = found.labels > 0 if found.region is None else found.region.mask
-    return measure(found.stain.rgb, found.labels, found.nuclei, None), grown
+    return locate(found.stain.rgb, found.labels, found.nuclei), grown
 
 
 def fit_reference(
@@ -144,8 +144,6 @@ def fit_reference(
     ValueError
         If the image, the mask or an option is not as described.
     """
-    from scipy.ndimage import find_objects
-
     _check(k, neck, None)
     found = _search(image, int(k), neck, mask, seed, num_threads)
     n = int(found.labels.max(initial=0))
@@ -156,7 +154,8 @@ def fit_reference(
     inner = np.array([np.median(depth[labels == i]) for i in range(1, n + 1) if area[i - 1]])
     order = np.argsort(inner, kind="stable")
     total = np.cumsum(area[area > 0][order])
-    sides = [max(s.stop - s.start for s in box) for box in find_objects(found.labels) if box is not None]
+    place = locate(found.stain.rgb, found.labels, found.nuclei).table
+    sides = [place[f"bbox-{i + 2}"] - place[f"bbox-{i}"] for i in (0, 1)]
     return Reference(
         white=found.stain.white,
         pivots=found.seeds.pivots,
@@ -166,7 +165,7 @@ def fit_reference(
         body=found.body,
         depth=float(inner[order[np.searchsorted(total, total[-1] / 2.0)]]),
         many=found.many,
-        cell=float(max(sides)),
+        cell=float(np.max(sides)),
     )
 
 

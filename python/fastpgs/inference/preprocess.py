@@ -201,10 +201,20 @@ def cut(
     rgb = to_rgb8(image)
     if level is None:
         level = background(rgb)
-    # A filter looks beyond the crop's edge, where training has a margin too.
-    margin = 0 if spec.denoise == "none" else 1
+    margin = margin_of(spec)
     crops = cut_raw(rgb, cells, spec, level, margin)
     masks = cut_masks(cells, spec, margin) if spec.masked else None
+    return develop(crops, masks, level, spec)
+
+
+def margin_of(spec: InputSpec) -> int:
+    """Pixels around a raw crop. A filter looks beyond the crop's edge, where training has a margin too."""
+    return 0 if spec.denoise == "none" else 1
+
+
+def develop(crops: UInt8, masks: UInt8 | None, level: NDArray[np.float64], spec: InputSpec) -> UInt8:
+    """What `cut` returns, of raw crops of one field with the margin of `margin_of`, and their masks."""
+    margin = margin_of(spec)
     done = finish(crops, masks, np.broadcast_to(level, (len(crops), 3)), spec)
     return np.ascontiguousarray(done[:, margin : margin + spec.size, margin : margin + spec.size])
 

@@ -16,6 +16,7 @@ from fastpgs.inference.preprocess import background
 from .reader import Slide, SlideError, Window
 from .scaled import ScaledSlide, slide_pixel_size
 from .tissue import Tissue, find_tissue
+from .together import in_order
 
 __all__ = ["Plan", "Tile", "make_plan", "sample_of"]
 
@@ -106,6 +107,7 @@ def make_plan(
     wanted_pixel_size: float | None = None,
     pixel_size: float | None = None,
     options: dict[str, Any] | None = None,
+    workers: int = 1,
 ) -> tuple[Plan, Tissue, npt.NDArray[np.uint8]]:
     """Look over a slide and fit what its tiles are searched by.
 
@@ -120,6 +122,8 @@ def make_plan(
         Micrometres a pixel of level 0, where the file is wrong or silent.
     options : dict, optional
         Of `fastpgs.find_cells`.
+    workers : int
+        Threads.
 
     Returns
     -------
@@ -136,10 +140,10 @@ def make_plan(
     own, source = slide_pixel_size(slide, pixel_size)
     factor = 1.0 if own is None or wanted_pixel_size is None else wanted_pixel_size / own
     scaled = ScaledSlide(slide, factor)
-    tissue = find_tissue(scaled)
-    sample = sample_of(scaled, tissue)
+    tissue = find_tissue(scaled, workers)
+    sample = sample_of(scaled, tissue, workers)
     given = {name: value for name, value in (options or {}).items() if name != "pixel_size"}
-    reference = fit_reference(sample, **given) if tissue.mask.any() else None
+    reference = fit_reference(sample, num_threads=workers, **given) if tissue.mask.any() else None
     if reference is not None and 2 * reference.margin > max(scaled.shape) and 2 * reference.margin > 4096:
         raise SlideError(f"nuclei of {2 * reference.radius:.0f} pixels: expected far smaller ones")
     plan = Plan(
@@ -155,7 +159,7 @@ def make_plan(
     return plan, tissue, sample
 
 
-def sample_of(slide: ScaledSlide, tissue: Tissue) -> npt.NDArray[np.uint8]:
+def sample_of(slide: ScaledSlide, tissue: Tissue, workers: int = 1) -> npt.NDArray[np.uint8]:
     """Windows about the most purple blocks, spread over the slide, as one picture."""
     purple = np.where(tissue.mask, tissue.purple, -np.inf)
     found = purple[tissue.mask]
@@ -176,7 +180,12 @@ def sample_of(slide: ScaledSlide, tissue: Tissue) -> npt.NDArray[np.uint8]:
         if len(windows) == SAMPLES:
             break
     side = math.isqrt(len(windows))  # windows that fill no square are left out
-    pictures = [slide.read((y, x, y + height, x + width)) for y, x in sorted(windows[: side * side])]
+
+    def show(corner: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        y, x = corner
+        return slide.read((y, x, y + height, x + width))
+
+    pictures = in_order(show, sorted(windows[: side * side]), workers)
     if side == 1:
         return pictures[0]
     sheet = np.empty((side, height + GUTTER, side, width + GUTTER, 3), np.uint8)

@@ -38,7 +38,7 @@ def judge_slide(
         path = str(item.path)
         row.size_bytes, row.mtime_ns = file_stamp(path)
         with open_slide(path) as slide, _folder(slides, item.name) as folder:
-            plan, tissue = prepare(slide, model, slides, folder, profile)
+            plan, tissue = prepare(slide, model, slides, folder, profile, options.workers)
             todo = [tile for tile in plan.tiles(tissue) if not folder.holds(tile)]
             judge_tiles(slide, plan, todo, model, folder, options.workers, profile)
             with profile.time("stitch"):
@@ -54,13 +54,19 @@ def judge_slide(
                     labels=slides.labels,
                     outlines=slides.outlines,
                     thumbnail=options.thumbnail,
+                    workers=options.workers,
                 )
     except Exception as error:  # one bad slide must not end a night's work
         return row.fail(explain("slide", error), retry=isinstance(error, (MemoryError, OSError)))
 
 
 def prepare(
-    slide: Slide, model: Any, slides: SlideOptions, folder: SlideFolder, profile: Profile
+    slide: Slide,
+    model: Any,
+    slides: SlideOptions,
+    folder: SlideFolder,
+    profile: Profile,
+    workers: int = 1,
 ) -> tuple[Plan, Tissue]:
     """The plan of a slide, as saved or made anew."""
     spec = model.config.input
@@ -85,6 +91,7 @@ def prepare(
             wanted_pixel_size=spec.pixel_size,
             pixel_size=slides.pixel_size,
             options=spec.cells,
+            workers=workers,
         )
         folder.save_plan(identity, plan, tissue)
     return plan, tissue

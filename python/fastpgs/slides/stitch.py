@@ -39,6 +39,7 @@ def stitch(
     labels: bool = False,
     outlines: bool = False,
     thumbnail: Any = None,
+    workers: int = 1,
 ) -> FieldResult:
     """Fill the row of a slide whose tiles are all done.
 
@@ -57,6 +58,8 @@ def stitch(
         Trace polygons. They, alone of all, take memory by the cells of the whole slide.
     thumbnail : callable, optional
         Makes a small encoded picture.
+    workers : int
+        Threads that read.
     """
     index = folder.index(list(plan.tiles(tissue)))
     row.height, row.width = plan.native_shape
@@ -64,7 +67,7 @@ def stitch(
     row.cells = _rows(index, plan, folder, outlines)
     row.cells.call = [str(call) for call in model.call(index.p_blast)] if len(index) else []
     p_field = float(model.pool(index.p_blast))
-    sample = sample_of(slide, tissue)
+    sample = sample_of(slide, tissue, workers)
     novelty = _novelty(slide, plan, folder, index, model, sample)
     row.reason = model.doubt(sample, p_field, len(index), novelty) or None
     row.call = "uncertain" if row.reason else str(model.call(p_field, level="field"))

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from fastpgs.cells import Cells, Reference, shapes, stain
 from fastpgs.cells.find import find_in_window
-from fastpgs.inference.preprocess import cut
+from fastpgs.cells.table import locate
+from fastpgs.inference.preprocess import cut_masks, cut_raw, develop, margin_of
 
 from .plan import Plan, Tile
 from .reader import Window
@@ -58,6 +59,8 @@ class TileCells:
     p_blast : (n,) float32 ndarray
     searched : int
         Pixels that were searched for cells.
+    shown : (n, S, S) uint8 ndarray or None
+        Masks of crops that are not developed yet, where the model wants them masked.
     """
 
     box: npt.NDArray[np.int32]
@@ -69,6 +72,7 @@ class TileCells:
     crops: npt.NDArray[np.uint8]
     p_blast: npt.NDArray[np.float32]
     searched: int = 0
+    shown: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.box)
@@ -115,9 +119,8 @@ def find_in_tile(slide: ScaledSlide, plan: Plan, tile: Tile, spec: Any, *, skip:
         Search only about what looks like a nucleus from afar. False searches everything; the cells are the same.
     """
     reference = plan.reference
-    crop = (spec.size, spec.size) if spec.channels == 1 else (spec.size, spec.size, spec.channels)
     if reference is None:
-        return TileCells.join([], crop)
+        return _developed([], plan, spec)
     whole = _grown(tile.window, reference.margin, slide.shape)
     pixels: Pixels | None = None
     near: npt.NDArray[np.int32] | None = None
@@ -130,7 +133,7 @@ def find_in_tile(slide: ScaledSlide, plan: Plan, tile: Tile, spec: Any, *, skip:
             view = _averaged(pixels)
         near, boxes = _islands(view, reference, tile, whole, slide.shape)
         if not boxes:
-            return TileCells.join([], crop)
+            return _developed([], plan, spec)
         if sum(_size(box.windows[0]) for box in boxes) < SPARSE * _size(whole):
             windows = boxes
 
@@ -151,7 +154,7 @@ def find_in_tile(slide: ScaledSlide, plan: Plan, tile: Tile, spec: Any, *, skip:
             if window == island.windows[-1] or not _leaves(grown, window, slide.shape):
                 break
         found.append(_owned(cells, picture, window, searched, plan, tile, spec, near, island.number, whole))
-    return TileCells.join(found, crop)
+    return _developed(found, plan, spec)
 
 
 def _leaves(grown: Bool, window: Window, shape: tuple[int, int]) -> bool:
@@ -180,26 +183,37 @@ def _owned(
     """The cells of a window that the tile owns and, where the window is about an island, that the island does."""
     table = cells.table
     row, col = table["centroid-0"] + window[0], table["centroid-1"] + window[1]
-    mine = np.array([tile.owns(*at) for at in zip(row, col, strict=True)], bool)
+    mine = np.array([tile.owns(*at) for at in zip(row.tolist(), col.tolist(), strict=True)], bool)
     if island and near is not None:
         for i in np.flatnonzero(mine).tolist():
             at_row, at_col = _first_of_nucleus(cells, i, window, whole)
             mine[i] = near[at_row, at_col] == island
     own = Cells(cells.labels, cells.nuclei, {name: values[mine] for name, values in table.items()})
     boxes = np.stack([own.table[f"bbox-{i}"] for i in range(4)], axis=1).astype(np.int32)
-    cutouts = [(slice(a, c), slice(b, d)) for a, b, c, d in boxes]
-    offset = np.array([window[0], window[1]] * 2, np.int32)
+    cutouts = [(slice(a, c), slice(b, d)) for a, b, c, d in boxes.tolist()]
+    margin = margin_of(spec)
     return TileCells(
-        box=boxes + offset,
-        area=np.asarray(own.table["area"], np.int64),
-        nucleus_area=np.asarray(own.table["nucleus_area"], np.int64),
+        box=boxes + np.array([window[0], window[1]] * 2, np.int32),
+        area=own.table["area"],
+        nucleus_area=own.table["nucleus_area"],
         centroid=np.stack([row[mine], col[mine]], axis=1),
         masks=[cells.labels[at] == i for at, i in zip(cutouts, own.table["label"], strict=True)],
         nuclei=[cells.nuclei[at] == i for at, i in zip(cutouts, own.table["label"], strict=True)],
-        crops=cut(picture, own, spec, np.asarray(plan.level)),
+        crops=cut_raw(picture, own, spec, np.asarray(plan.level), margin),
         p_blast=np.zeros(len(boxes), np.float32),
         searched=searched,
+        shown=cut_masks(own, spec, margin) if spec.masked else None,
     )
+
+
+def _developed(found: list[TileCells], plan: Plan, spec: Any) -> TileCells:
+    """The cells of all windows as those of one tile, their crops as the network wants them."""
+    side = spec.size + 2 * margin_of(spec)
+    joined = TileCells.join(found, (side, side, 3))
+    shown = [part.shown for part in found if part.shown is not None]
+    masks = np.concatenate([np.zeros((0, side, side), np.uint8), *shown]) if spec.masked else None
+    joined.crops = develop(joined.crops, masks, np.asarray(plan.level), spec)
+    return joined
 
 
 def _first_of_nucleus(cells: Cells, i: int, window: Window, whole: Window) -> tuple[int, int]:
@@ -232,18 +246,12 @@ def _islands(
         return np.zeros(lenient.shape, np.int32), []
     # Nuclei that may touch are one island.
     away, at = shapes.nearest(~lenient)
-    islands, n = shapes.label(away <= max(1.0, reference.radius / COARSE))
+    islands, _ = shapes.label(away <= max(1.0, reference.radius / COARSE))
     near = islands.ravel()[at.ravel()].reshape(islands.shape)
-    from scipy.ndimage import find_objects
-
+    place = locate(view, islands, islands).table
+    boxes = np.stack([place[f"bbox-{i}"] for i in range(4)], axis=1) * COARSE + [whole[0], whole[1]] * 2
     windows = []
-    for i, (rows, cols) in enumerate(find_objects(islands, n), start=1):
-        box = (
-            whole[0] + COARSE * rows.start,
-            whole[1] + COARSE * cols.start,
-            whole[0] + COARSE * rows.stop,
-            whole[1] + COARSE * cols.stop,
-        )
+    for i, box in enumerate(boxes.tolist(), start=1):
         reach = _grown(box, int(reference.cell), shape)
         top, left, bottom, right = tile.window
         if reach[0] < bottom and top < reach[2] and reach[1] < right and left < reach[3]:

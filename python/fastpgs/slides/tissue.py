@@ -7,6 +7,7 @@ colour: glass is bright throughout.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from fastpgs.segmentation import segment
 
 from .scaled import ScaledSlide
+from .together import in_order
 
 __all__ = ["OVERVIEW", "Tissue", "find_tissue"]
 
@@ -26,7 +28,7 @@ OVERVIEW = 8
 BLOCK = 8
 """Pixels of the overview a block."""
 
-STRIPE = 1 << 22  # pixels of the overview that are read at a time
+STRIPE = 1 << 18  # pixels of the overview that are read at a time
 FLAT = 25.0  # levels between the darkest and the brightest of a block of glass, at most
 BRIGHT = 0.75  # of the brightest blocks' level: darker is no glass
 BLACK = 12.0  # levels: what was not scanned
@@ -58,32 +60,59 @@ class Tissue:
         return bool(self.mask[rows, left // self.side : -(-right // self.side)].any())
 
 
-def find_tissue(slide: ScaledSlide) -> Tissue:
-    """Look at a slide from far away; stripe by stripe, so that no size of slide fills the memory."""
+class _Looks(NamedTuple):
+    """What blocks of the overview look like, (R, C[, 3])."""
+
+    mean: npt.NDArray[np.uint8]
+    darkest: npt.NDArray[np.uint8]
+    brightest: npt.NDArray[np.float64]
+    purple: Float
+
+
+def find_tissue(slide: ScaledSlide, workers: int = 1) -> Tissue:
+    """Look at a slide from far away; stripe by stripe, so that no size of slide fills the memory.
+
+    Parameters
+    ----------
+    slide : ScaledSlide
+    workers : int
+        Stripes that are looked at at a time.
+    """
     side = OVERVIEW * BLOCK
     rows, cols = slide.shape
-    step = side * max(1, STRIPE // (side * max(1, cols // OVERVIEW)) * OVERVIEW // BLOCK)
-    mean, low, high, purple = [], [], [], []
-    for top in range(0, rows, step):
-        view = slide.read((top, 0, min(top + step, rows), cols), OVERVIEW)
-        blocks = _blocks(view)
-        light = blocks.mean(axis=-1)
-        mean.append(np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8))
-        low.append(blocks.min(axis=(1, 3)))
-        high.append(light.max(axis=(1, 3)))
-        red, green, blue = (blocks[..., i].astype(np.int16) for i in range(3))
-        purple.append((blue - green + 2 * np.minimum(red - green, 0)).max(axis=(1, 3)).astype(np.float32))
-    darkest, brightest = np.concatenate(low), np.concatenate(high)
-    mask = _something(darkest, brightest)
-    return Tissue(side, mask, np.concatenate(mean), np.concatenate(purple))
+    step = side * max(1, STRIPE // (BLOCK * max(1, cols // OVERVIEW)))
+
+    def look(top: int) -> _Looks:
+        return _look(slide.read((top, 0, min(top + step, rows), cols), OVERVIEW))
+
+    stripes = _Looks(*map(np.concatenate, zip(*in_order(look, range(0, rows, step), workers), strict=True)))
+    mask = _something(stripes.darkest, stripes.brightest)
+    return Tissue(side, mask, stripes.mean, stripes.purple)
 
 
-def _blocks(view: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """(R, B, C, B, 3) blocks of a picture; the last ones repeat its border."""
-    rows, cols = view.shape[:2]
-    more = (-rows % BLOCK, -cols % BLOCK)
+def _look(view: npt.NDArray[np.uint8]) -> _Looks:
+    """Blocks of a stripe; the last ones repeat its border."""
+    more = (-view.shape[0] % BLOCK, -view.shape[1] % BLOCK)
     view = np.pad(view, ((0, more[0]), (0, more[1]), (0, 0)), mode="edge")
-    return view.reshape(view.shape[0] // BLOCK, BLOCK, view.shape[1] // BLOCK, BLOCK, 3)
+    red, green, blue = (np.ascontiguousarray(view[..., i]).astype(np.int16) for i in range(3))
+    purple = blue - green + 2 * np.minimum(red - green, 0)
+    return _Looks(
+        mean=np.rint(_folded(np.add, view.astype(np.uint16)) / BLOCK**2).astype(np.uint8),
+        darkest=_folded(np.minimum, view),
+        brightest=_folded(np.maximum, red + green + blue) / 3.0,
+        purple=_folded(np.maximum, purple).astype(np.float32),
+    )
+
+
+def _folded(fold: np.ufunc, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """One value a block: whole rows at a time, three times as fast as along two short axes."""
+    out = pixels[::BLOCK]
+    for i in range(1, BLOCK):
+        out = fold(out, pixels[i::BLOCK])
+    rows, out = out, out[:, ::BLOCK]
+    for i in range(1, BLOCK):
+        out = fold(out, rows[:, i::BLOCK])
+    return out
 
 
 def _something(darkest: npt.NDArray[np.uint8], brightest: npt.NDArray[np.floating]) -> Bool:
