@@ -31,6 +31,7 @@ outlines::Rules rules_of(const py::dict& given) {
     rules.contrast = number("contrast");
     rules.skin = number("skin");
     rules.rim = number("rim");
+    rules.vague = number("vague");
     rules.opening = number("opening");
     rules.vacuole = number("vacuole");
     rules.outline = number("outline");

@@ -15,10 +15,13 @@ namespace {
 using shapes::Bits;
 using shapes::Box;
 
-constexpr std::int64_t LEAST = 9;  // pixels: fewer tell nothing
-constexpr double SCANT = 0.1;      // cytoplasm of less than this share of the nucleus tells nothing
-constexpr double NOISE = 1.0;      // variance of a level, squared levels: that of its rounding and more
-constexpr double GRAIN = 32.0;     // steps of a colour axis for one level of a feature
+constexpr std::int64_t LEAST = 9;   // pixels: fewer tell nothing
+constexpr double SCANT = 0.1;       // cytoplasm of less than this share of the nucleus tells nothing
+constexpr double NOISE = 1.0;       // variance of a level, squared levels: that of its rounding and more
+constexpr double GRAIN = 32.0;      // steps of a colour axis for one level of a feature
+constexpr double BLUR = 1.0;        // pixels beside an outline that are of neither side
+constexpr double LEAST_SKIN = 1.5;  // pixels on either side that tell how clear an outline is, at least
+constexpr double PI = 3.141592653589793;
 
 // How many pixels have each value.
 class Histogram {
@@ -113,31 +116,43 @@ Bits grown(const Bits& bits) {
     return out;
 }
 
-// The rough nucleus without granules or deep cytoplasm, where the cell clearly has two depths: two means
-// (Ridler & Calvard 1978, doi:10.1109/TSMC.1978.4310039) of the cell without its blurred edge.
-Bits deeper_part(const Plane& depth, const Bits& inside, const Bits& rough, const Rules& rules) {
-    const Histogram depths = depth.histogram(inside);
-    const std::int64_t number = depths.size();
+// Two means of some numbers (Ridler & Calvard 1978, doi:10.1109/TSMC.1978.4310039), and what tells them
+// apart.
+struct TwoMeans {
+    double threshold = 0, high = 0, low = 0;
+};
+
+// False where there are too few numbers, or only one.
+bool two_means(const Histogram& numbers, TwoMeans& found) {
+    const std::int64_t number = numbers.size();
     std::int64_t total = 0;
-    depths.from_highest([&](int value, std::int64_t n) { total += value * n; });
-    if (number < LEAST) return rough;
-    double threshold = static_cast<double>(total) / static_cast<double>(number), high = 0, low = 0;
+    numbers.from_highest([&](int value, std::int64_t n) { total += value * n; });
+    if (number < LEAST) return false;
+    found.threshold = static_cast<double>(total) / static_cast<double>(number);
     for (int round = 0; round < 20; ++round) {
         std::int64_t above = 0, sum = 0;
-        depths.from_highest([&](int value, std::int64_t n) {
-            if (!(value > threshold)) return;
+        numbers.from_highest([&](int value, std::int64_t n) {
+            if (!(value > found.threshold)) return;
             above += n;
             sum += value * n;
         });
-        if (above == number || above == 0) return rough;
-        high = static_cast<double>(sum) / static_cast<double>(above);
-        low = static_cast<double>(total - sum) / static_cast<double>(number - above);
-        const double middle = (high + low) / 2.0;
-        if (std::abs(middle - threshold) < 0.5) break;
-        threshold = middle;
+        if (above == number || above == 0) return false;
+        found.high = static_cast<double>(sum) / static_cast<double>(above);
+        found.low = static_cast<double>(total - sum) / static_cast<double>(number - above);
+        const double middle = (found.high + found.low) / 2.0;
+        if (std::abs(middle - found.threshold) < 0.5) break;
+        found.threshold = middle;
     }
-    if (high - low < rules.contrast * high) return rough;
-    Bits deep = depth.above(threshold);
+    return true;
+}
+
+// The rough nucleus without granules or deep cytoplasm, where the cell without its blurred edge clearly has
+// two depths.
+Bits deeper_part(const Plane& depth, const Bits& inside, const Bits& rough, const Rules& rules) {
+    TwoMeans depths;
+    if (!two_means(depth.histogram(inside), depths)) return rough;
+    if (depths.high - depths.low < rules.contrast * depths.high) return rough;
+    Bits deep = depth.above(depths.threshold);
     deep = shapes::open_disc(deep &= rough, std::max(1.0, rules.smooth * rules.radius));
     return deep.any() ? deep : rough;
 }
@@ -172,12 +187,22 @@ bool grow_again(const Plane& plane, const Bits& cell, double around, const Rules
     return true;
 }
 
-// The axis of colour that tells this nucleus from its own cytoplasm, as values of the cell's pixels that rise
-// towards the nucleus: Fisher's discriminant (doi:10.1111/j.1469-1809.1936.tb02137.x), its spread made
+// The axis of colour that tells a nucleus from its own cytoplasm.
+struct Axis {
+    std::vector<std::int16_t> values;  // of the cell's pixels; they rise towards the nucleus
+    int lowest = 0, highest = 0;
+    double spread = 0;  // standard deviation within nucleus and cytoplasm
+
+    Plane plane(const Bits& cell) const {
+        return {values.data(), cell.rows, cell.cols, cell.cols, lowest, highest};
+    }
+};
+
+// Fisher's discriminant (doi:10.1111/j.1469-1809.1936.tb02137.x) of nucleus and cytoplasm, its spread made
 // rounder by as much as it is wide, because two regions of one cell are a small sample. False where there is
 // hardly any cytoplasm.
 bool colour_axis(const Window& window, const Bits& cell, const Bits& inside, const Bits& nucleus,
-                 std::vector<std::int16_t>& values) {
+                 Axis& found) {
     colour::Moments own, rest;
     const auto add = [&](const Bits& of, colour::Moments& to) {
         shapes::each_run(of, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
@@ -196,23 +221,59 @@ bool colour_axis(const Window& window, const Bits& cell, const Bits& inside, con
         for (std::size_t j = 0; j < 3; ++j)
             spread[i][j] = (spread[i][j] + other[i][j]) / static_cast<double>(own.number + rest.number);
     const double width = (spread[0][0] + spread[1][1] + spread[2][2]) / 3.0 + NOISE;
-    for (std::size_t i = 0; i < 3; ++i) spread[i][i] += width;
+    colour::Matrix rounder = spread;
+    for (std::size_t i = 0; i < 3; ++i) rounder[i][i] += width;
     const colour::Vector here = own.mean(), there = rest.mean();
     colour::Vector axis =
-        colour::times(colour::inverse(spread), {here[0] - there[0], here[1] - there[1], here[2] - there[2]});
+        colour::times(colour::inverse(rounder), {here[0] - there[0], here[1] - there[1], here[2] - there[2]});
     const double length = std::abs(axis[0]) + std::abs(axis[1]) + std::abs(axis[2]);
     if (!(length > 0.0)) return false;
     for (double& part : axis) part *= GRAIN / length;
-    values.assign(static_cast<std::size_t>(cell.rows * cell.cols), 0);
+    found.spread = std::sqrt(std::max(colour::dot(axis, colour::times(spread, axis)), 0.0));
+    found.values.assign(static_cast<std::size_t>(cell.rows * cell.cols), 0);
     shapes::each_run(cell, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
         for (; begin < end; ++begin) {
             const std::uint8_t* colour = window.colour(r, begin);
             const double at = axis[0] * colour[0] + axis[1] * colour[1] + axis[2] * colour[2];
-            values[static_cast<std::size_t>(r * cell.cols + begin)] =
+            found.values[static_cast<std::size_t>(r * cell.cols + begin)] =
                 static_cast<std::int16_t>(std::lrint(at));
         }
     });
+    const auto [lowest, highest] = std::minmax_element(found.values.begin(), found.values.end());
+    found.lowest = *lowest;
+    found.highest = *highest;
     return true;
+}
+
+// Whether what lies along a nucleus's outline, on either side of its blur, differs by less than `rules.vague`
+// spreads of nucleus and cytoplasm. Where hardly any cytoplasm lies along it nothing can be said.
+bool vague(const Axis& axis, const Bits& cell, const Bits& inside, const Bits& nucleus, const Rules& rules) {
+    const double radius = std::sqrt(static_cast<double>(nucleus.count()) / PI);
+    const double width = std::max(LEAST_SKIN, rules.skin * radius) + BLUR;
+    Bits inner = nucleus, outer = shapes::erode_disc(nucleus.outside(), width).outside();
+    inner.subtract(shapes::erode_disc(nucleus, width));
+    (outer &= inside).subtract(grown(nucleus));
+    const Plane plane = axis.plane(cell);
+    const Histogram beyond = plane.histogram(outer);
+    return beyond.size() >= LEAST && plane.median(inner) - beyond.median() < rules.vague * axis.spread;
+}
+
+// Granules or cytoplasm nearly as deep as a nucleus may have been taken for its members, and then its pivot
+// lies between the two. So a nucleus that is vaguely told grows anew from the half of it that lies farther
+// along the axis, and stays so if it keeps the greater part of its pixels: a dark rim does not.
+void try_half(const Window& window, const Bits& cell, const Bits& inside, double around, const Rules& rules,
+              Axis& axis, Bits& nucleus) {
+    TwoMeans means;
+    const Plane plane = axis.plane(cell);
+    if (!two_means(plane.histogram(nucleus), means)) return;
+    Bits half = plane.above(means.threshold);
+    half = shapes::open_disc(half &= nucleus, std::max(1.0, rules.smooth * rules.radius));
+    for (int round = 0; round < 2; ++round)
+        if (!colour_axis(window, cell, inside, half, axis) ||
+            !grow_again(axis.plane(cell), cell, around, rules, half))
+            return;
+    Bits kept = half;
+    if (2 * (kept &= nucleus).count() >= nucleus.count()) nucleus = half;
 }
 
 // The nucleus of one cell, grown within thresholds of its own, first of depth, then of the colour that tells
@@ -221,14 +282,13 @@ Bits nucleus_of(const Window& window, const Bits& cell, const Bits& rough, doubl
                 const Rules& rules) {
     const Bits inside = shapes::erode_disc(cell, rules.skin * rules.radius);
     Bits nucleus = deeper_part(window.depth, inside, rough, rules);
-    std::vector<std::int16_t> values;
+    Axis axis;
     if (grow_again(window.depth, cell, around, rules, nucleus) &&
         grow_again(window.depth, cell, around, rules, nucleus) &&
-        colour_axis(window, cell, inside, nucleus, values)) {
-        const auto [lowest, highest] = std::minmax_element(values.begin(), values.end());
-        const Plane axis{values.data(), cell.rows, cell.cols, cell.cols, *lowest, *highest};
-        grow_again(axis, cell, around, rules, nucleus);
-    }
+        colour_axis(window, cell, inside, nucleus, axis) &&
+        grow_again(axis.plane(cell), cell, around, rules, nucleus) &&
+        vague(axis, cell, inside, nucleus, rules))
+        try_half(window, cell, inside, around, rules, axis, nucleus);
     return nucleus;
 }
 

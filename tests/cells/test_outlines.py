@@ -83,6 +83,26 @@ def test_granules_as_deep_as_the_nucleus_are_told_by_colour() -> None:
     assert np.count_nonzero(found & granules) > 0.8 * np.count_nonzero(granules)
 
 
+@pytest.mark.parametrize(("radius", "grown_anew"), [(24.0, True), (16.0, False)])
+def test_a_nucleus_that_is_vaguely_told_grows_anew_from_its_deeper_half(
+    radius: float, grown_anew: bool
+) -> None:
+    """Granules nearly as deep as the nucleus, all of them taken for it; more than half must prove to be nucleus."""
+    body, rough, nucleus = disc(48, 48, 40), disc(44, 48, 33), disc(40, 44, radius)
+    features = paint((body, (180, 122, 150)), (rough, (222, 128, 145)), (nucleus, (235, 145, 130)))
+    uneven = np.random.default_rng(3).normal(0.0, 8.0, (SIDE, SIDE, 1))
+    features = np.clip(features + uneven, 0, 255).astype(np.uint8)
+    _, once = draw(body, rough, features, vague=0.0)
+    assert dice(once, rough) > 0.98 > 0.75 > dice(once, nucleus)
+    _, found = draw(body, rough, features, vague=4.0)
+    if grown_anew:
+        assert dice(found, nucleus) > 0.98
+    else:
+        np.testing.assert_array_equal(found, once)
+    _, found = draw(body, rough, features)  # by the rules: the outline is told clearly enough
+    np.testing.assert_array_equal(found, once)
+
+
 @pytest.mark.parametrize("colour", [NUCLEUS, CYTOPLASM])
 def test_a_cell_of_one_colour_keeps_its_nucleus(colour: tuple[int, int, int]) -> None:
     """No cytoplasm to compare with, or none that differs: no axis of colour, no accident."""

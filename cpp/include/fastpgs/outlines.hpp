@@ -10,6 +10,7 @@ namespace fastpgs::outlines {
 struct Rules {
     double radius;                                            // typical radius of a nucleus, pixels
     double edge, closing, smooth, lobe, contrast, skin, rim;  // of a nucleus
+    double vague;                                             // spreads: an outline less clear is doubted
     double opening, vacuole;                                  // of a cell: pixels, and pixels of area
     double outline;                                           // share of its inscribed radius to smooth by
     double solid;                                             // solidity from which on an outline is compact

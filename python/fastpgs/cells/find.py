@@ -283,7 +283,7 @@ def _draw(
         "faintest": FAINTEST,
         "reaches": list(REACHES),
     }
-    own = ("edge", "closing", "smooth", "lobe", "contrast", "skin", "rim")
+    own = ("edge", "closing", "smooth", "lobe", "contrast", "skin", "vague", "rim")
     given |= {name: getattr(rules, name) for name in own}
     given |= {name: getattr(cytoplasm, name) for name in ("tongue_core", "tongue_length", "tongue_neck")}
     if typical_depth is not None:

@@ -51,6 +51,7 @@ class NucleusRules(NamedTuple):
     lobe: float = 0.1  # a lobe holds at least this share of the largest lobe
     contrast: float = 0.25  # two depths this far apart (share of the deeper one) are nucleus and cytoplasm
     skin: float = 0.15  # the blurred edge of a cell, left out where its depths are compared
+    vague: float = 2.75  # spreads by which what lies along an outline differs, lest it is doubted
     rim: float = 0.04  # holes of a single nucleus: share of its area
 
 
