@@ -38,15 +38,18 @@ outlines::Rules rules_of(const py::dict& given) {
     rules.solid = number("solid");
     rules.tongue = {number("tongue_core"), number("tongue_length"), number("tongue_neck")};
     rules.faintest = number("faintest");
-    if (given.contains("typical_depth")) rules.typical_depth = number("typical_depth");
+    rules.pale = number("pale");
+    rules.blurred = number("blurred");
+    if (given.contains("typical_depth"))
+        rules.typical = outlines::Typical{number("typical_depth"), number("typical_edge")};
     rules.reaches = given["reaches"].cast<std::vector<double>>();
     return rules;
 }
 
-std::tuple<LabelArray, LabelArray> draw_cells(const LabelArray& bodies, std::int32_t n,
-                                              const MaskArray& nuclei, const DoubleArray& reach,
-                                              const ShortArray& depth, const ByteArray& features,
-                                              const py::dict& given) {
+std::tuple<LabelArray, LabelArray, double> draw_cells(const LabelArray& bodies, std::int32_t n,
+                                                      const MaskArray& nuclei, const DoubleArray& reach,
+                                                      const ShortArray& depth, const ByteArray& features,
+                                                      const py::dict& given) {
     const shapes::Mask rough = mask_of(nuclei);
     same_shape(bodies, rough.rows, rough.cols, "bodies");
     same_shape(reach, rough.rows, rough.cols, "reach");
@@ -64,8 +67,8 @@ std::tuple<LabelArray, LabelArray> draw_cells(const LabelArray& bodies, std::int
     const Released released;
     std::fill_n(cell, rough.size(), 0);
     std::fill_n(nucleus, rough.size(), 0);
-    outlines::draw(field, n, rules, cell, nucleus);
-    return {cells, inner};
+    const outlines::Typical typical = outlines::draw(field, n, rules, cell, nucleus);
+    return {cells, inner, typical.edge};
 }
 
 LabelArray body_markers(const DoubleArray& distance, const MaskArray& region, double neck) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
+#include <utility>
 
 #include "fastpgs/interrupt.hpp"
 #include "moments.hpp"
@@ -329,8 +329,47 @@ Bits smooth_outline(const Bits& cell, const Bits& may, const Bits& rough, double
 struct Drawn {
     Box box;
     Bits cell, nucleus;
-    double inner;
+    double inner;  // median depth of the nucleus
+    double edge;   // how steeply depth rises at the outline; a nan where hardly any of it lies free
 };
+
+// The median steepness of depth, levels a pixel, along the outline of a cell where that is `free` beyond.
+double steepness(const Field& field, const Box& box, const Bits& cell, const Bits& free) {
+    Bits beyond = free, rim = cell;
+    rim &= grown(beyond.subtract(cell));
+    const auto at = [&](std::ptrdiff_t r, std::ptrdiff_t c) {
+        return std::int32_t{field.depth[std::clamp<std::ptrdiff_t>(r, 0, field.rows - 1) * field.cols +
+                                        std::clamp<std::ptrdiff_t>(c, 0, field.cols - 1)]};
+    };
+    std::vector<std::int32_t> squares;
+    shapes::each_run(rim, [&](std::ptrdiff_t row, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        const std::ptrdiff_t r = box.top + row;
+        for (std::ptrdiff_t c = box.left + begin; c < box.left + end; ++c) {
+            const std::int32_t down = at(r + 1, c) - at(r - 1, c), right = at(r, c + 1) - at(r, c - 1);
+            squares.push_back(down * down + right * right);
+        }
+    });
+    if (static_cast<std::int64_t>(squares.size()) < LEAST) return std::numeric_limits<double>::quiet_NaN();
+    const auto middle = squares.begin() + static_cast<std::ptrdiff_t>(squares.size() / 2);
+    std::nth_element(squares.begin(), middle, squares.end());
+    return std::sqrt(static_cast<double>(*middle)) / 2.0;
+}
+
+// The median of a measure of cells, each weighing as much as its nucleus is large; 0 where there is none.
+double typical(const std::vector<Drawn>& drawn, double Drawn::* measure) {
+    std::vector<std::pair<double, std::int64_t>> known;
+    std::int64_t sum = 0, seen = 0;
+    for (const Drawn& own : drawn) {
+        if (std::isnan(own.*measure)) continue;
+        known.emplace_back(own.*measure, own.nucleus.count());
+        sum += known.back().second;
+    }
+    std::stable_sort(known.begin(), known.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (const auto& [value, area] : known)
+        if (2 * (seen += area) >= sum) return value;
+    return 0.0;
+}
 
 std::vector<Box> boxes_of(const Field& field, std::int32_t n) {
     std::vector<Box> boxes(static_cast<std::size_t>(n) + 1, Box{field.rows, field.cols, 0, 0});
@@ -379,6 +418,7 @@ bool outline(const Field& field, std::int32_t own, const Rules& rules, int lowes
     drawn.nucleus = nucleus_of(window, cell, rough, std::isnan(around) ? 0.0 : around, rules);
     if (drawn.nucleus.count() < LEAST) return false;
     drawn.inner = window.depth.median(drawn.nucleus);
+    drawn.edge = steepness(field, box, cell, may);
     return true;
 }
 
@@ -390,8 +430,8 @@ void write(const Bits& bits, const Box& box, std::ptrdiff_t cols, std::int32_t n
 
 }  // namespace
 
-std::int32_t draw(const Field& field, std::int32_t n, const Rules& rules, std::int32_t* labels,
-                  std::int32_t* nuclei) {
+Typical draw(const Field& field, std::int32_t n, const Rules& rules, std::int32_t* labels,
+             std::int32_t* nuclei) {
     const std::vector<Box> boxes = boxes_of(field, n);
     std::int16_t lowest = field.depth[0], highest = lowest;
     for (std::ptrdiff_t i = 0; i < field.rows * field.cols; ++i) {
@@ -402,33 +442,23 @@ std::int32_t draw(const Field& field, std::int32_t n, const Rules& rules, std::i
     for (std::int32_t own = 1; own <= n; ++own) {
         if (boxes[static_cast<std::size_t>(own)].bottom == 0) continue;
         poll();
-        Drawn next{boxes[static_cast<std::size_t>(own)], {}, {}, 0};
+        Drawn next{boxes[static_cast<std::size_t>(own)], {}, {}, 0, 0};
         if (outline(field, own, rules, lowest, highest, next)) drawn.push_back(std::move(next));
     }
-    if (drawn.empty()) return 0;
-    // Smudged cells and clots are far paler than nuclei: the area-weighted median depth is a nucleus's.
-    std::vector<std::size_t> order(drawn.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return drawn[a].inner < drawn[b].inner; });
-    std::vector<std::int64_t> total(drawn.size());
-    std::int64_t sum = 0;
-    for (std::size_t i = 0; i < order.size(); ++i) {
-        const Drawn& own = drawn[order[i]];
-        total[i] = sum += own.nucleus.count();
-    }
-    std::size_t middle = 0;
-    while (static_cast<double>(total[middle]) < static_cast<double>(sum) / 2.0) ++middle;
-    const double typical = rules.typical_depth < 0 ? drawn[order[middle]].inner : rules.typical_depth;
-    const double least = rules.faintest * typical;
+    const Typical own_typical =
+        rules.typical ? *rules.typical : Typical{typical(drawn, &Drawn::inner), typical(drawn, &Drawn::edge)};
     std::int32_t number = 0;
     for (const Drawn& own : drawn) {
-        if (!(own.inner >= least)) continue;
+        // Clots are far paler than nuclei. Burst cells are paler too, if less, and fade into what lies
+        // around.
+        if (!(own.inner >= rules.faintest * own_typical.depth)) continue;
+        if (own.inner < rules.pale * own_typical.depth && own.edge < rules.blurred * own_typical.edge)
+            continue;
         ++number;
         write(own.cell, own.box, field.cols, number, labels);
         write(own.nucleus, own.box, field.cols, number, nuclei);
     }
-    return number;
+    return own_typical;
 }
 
 }  // namespace fastpgs::outlines

@@ -24,6 +24,8 @@ RULES: dict[str, Any] = {
     "vacuole": 80.0,
     "solid": 0.82,
     "faintest": 0.5,
+    "pale": 0.85,
+    "blurred": 0.6,
     "reaches": [1.2, 0.5, 0.0],
 }
 
@@ -44,11 +46,15 @@ def draw(
         "vacuole": 80.0,
         "solid": 0.82,
         "faintest": 0.5,
+        "pale": 0.85,
+        "blurred": 0.6,
+    "pale": 0.85,
+    "blurred": 0.6,
         "edge": 0.535,
     }
     rules |= {"reaches": [1.2, 0.5, 0.0], "smooth": NucleusRules().smooth} | changed
     depth = features[..., 0].astype(np.int16) + features[..., 1] - 64
-    labels, nuclei = _core.draw_cells(
+    labels, nuclei, _ = _core.draw_cells(
         body.astype(np.int32), 1, rough, np.zeros(body.shape), depth, features, rules
     )
     return labels > 0, nuclei > 0
@@ -147,11 +153,15 @@ def test_smoothing_takes_nothing_from_a_neighbour_or_the_nucleus() -> None:
         "vacuole": 80.0,
         "solid": 0.82,
         "faintest": 0.5,
+        "pale": 0.85,
+        "blurred": 0.6,
+    "pale": 0.85,
+    "blurred": 0.6,
         "edge": 0.535,
     }
     rules |= {"reaches": [1.2, 0.5, 0.0], "smooth": NucleusRules().smooth}
     depth = features[..., 0].astype(np.int16) + features[..., 1] - 64
-    labels, _ = _core.draw_cells(bodies, 2, nuclei, np.zeros(bodies.shape), depth, features, RULES)
+    labels, _, _ = _core.draw_cells(bodies, 2, nuclei, np.zeros(bodies.shape), depth, features, RULES)
     assert labels.max() == 2
     assert not ((labels == 1) & right).any()
     assert not ((labels == 2) & left).any()

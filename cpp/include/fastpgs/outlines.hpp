@@ -2,10 +2,18 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "fastpgs/shapes.hpp"
 
 namespace fastpgs::outlines {
+
+// Medians over the cells of a field, each weighing as much as its nucleus is large; 0 where there is none.
+struct Typical {
+    double depth;  // of the nucleus
+    double edge;   // steepness of depth along the outline, levels a pixel
+};
 
 struct Rules {
     double radius;                                            // typical radius of a nucleus, pixels
@@ -15,8 +23,9 @@ struct Rules {
     double outline;                                           // share of its inscribed radius to smooth by
     double solid;                                             // solidity from which on an outline is compact
     shapes::TongueRules tongue;                               // of a cell that is not outlined already
-    double faintest;                                          // of the typical depth of a nucleus
-    double typical_depth = -1;                                // negative: that of the field's own nuclei
+    double faintest;                                          // of the typical depth: no cell
+    double pale, blurred;                                     // of depth and edge: no cell if below both
+    std::optional<Typical> typical;                           // not that of the field itself
     std::vector<double> reaches;
 };
 
@@ -29,9 +38,9 @@ struct Field {
     const std::uint8_t* features;  // three a pixel
 };
 
-// Outline and nucleus of bodies 1..n into `labels` and `nuclei` (zero before), numbered anew; returns how
-// many.
-std::int32_t draw(const Field& field, std::int32_t n, const Rules& rules, std::int32_t* labels,
-                  std::int32_t* nuclei);
+// Outline and nucleus of bodies 1..n into `labels` and `nuclei` (zero before), numbered anew; returns what is
+// typical of them.
+Typical draw(const Field& field, std::int32_t n, const Rules& rules, std::int32_t* labels,
+             std::int32_t* nuclei);
 
 }  // namespace fastpgs::outlines

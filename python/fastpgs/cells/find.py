@@ -27,7 +27,9 @@ SOLID = 0.82
 REACHES = (1.2, 0.8, 0.5, 0.3, 0.15, 0.0)
 MANY = 8  # nuclei or lobes from which on their typical size is that of a nucleus
 LARGEST = 1.1  # typical areas that lobes of one nucleus may have together
-FAINTEST = 0.5  # of the typical depth of a nucleus: paler ones are smudges
+FAINTEST = 0.5  # of the typical depth of a nucleus: paler ones are clots
+PALE = 0.85  # of it: paler ones are burst cells,
+BLURRED = 0.6  # if at their outline depth rises by less than this share of what is typical, too
 ALONE = 0.06  # of a single cell on black its nucleus takes more, even its largest lobe,
 ALONE_LARGE = 0.15  # and of one that fills more than half of the picture, as fields of view do
 SMALLEST = 0.15  # of the typical nuclear area: less is no cell
@@ -164,6 +166,7 @@ def fit_reference(
         part=found.seeds.part,
         body=found.body,
         depth=float(inner[order[np.searchsorted(total, total[-1] / 2.0)]]),
+        edge=found.edge,
         many=found.many,
         cell=float(np.max(sides)),
     )
@@ -188,6 +191,7 @@ class _Found:
     seeds: Seeds | None = None
     region: Region | None = None
     body: float = 0.0  # typical nuclear area of a cell
+    edge: float = 0.0  # typical steepness of depth along the outline of a cell, levels a pixel
     many: bool = False  # enough nuclei to tell how large one is
 
 
@@ -256,22 +260,21 @@ def _split_and_draw(
         smallest=SMALLEST,
         typical=None if reference is None else reference.body,
     )
-    typical = None if reference is None else reference.depth
-    drawn = _draw(found.stain, seeds, grown, bodies, n, typical)
-    found.labels, found.nuclei = drawn
+    found.labels, found.nuclei, found.edge = _draw(found.stain, seeds, grown, bodies, n, reference)
 
 
 def _draw(
-    stain: Stain, seeds: Seeds, region: Region, bodies: Labels, n: int, typical_depth: float | None
-) -> tuple[Labels, Labels]:
-    """Outline and nucleus of every body.
+    stain: Stain, seeds: Seeds, region: Region, bodies: Labels, n: int, reference: Reference | None
+) -> tuple[Labels, Labels, float]:
+    """Outline and nucleus of every body, and how steep an outline typically is.
 
     A cell's outline lies as far from its nucleus as it stays nearly convex, without what sticks out of it by a
     narrow contact, smoothed; holes up to a vacuole's size are its own. Its nucleus is grown once more, within a
     threshold of its own: the nucleus's pivot is the median depth of its members, its rival the median of the
     cell's cytoplasm (of what lies around where a cell has hardly any), and the threshold lies between the two, two
-    rounds; a third goes along the axis of colour that tells this nucleus from this cytoplasm. Cells
-    far paler than the typical nucleus are smudges and left out. A cell cut out on black is outlined already.
+    rounds; a third goes along the axis of colour that tells this nucleus from this cytoplasm. A nucleus that is
+    vaguely told even so grows anew from its deeper half. Cells far paler than the typical nucleus are left out, and
+    so are burst ones, which are paler and fade into what lies around. A cell cut out on black is outlined already.
     """
     cytoplasm, rules = CytoplasmRules(), NucleusRules()
     given: dict[str, Any] = {
@@ -281,11 +284,13 @@ def _draw(
         "outline": cytoplasm.outline,
         "solid": 0.0 if stain.surround else SOLID,
         "faintest": FAINTEST,
+        "pale": PALE,
+        "blurred": 0.0 if stain.surround else BLURRED,
         "reaches": list(REACHES),
     }
     own = ("edge", "closing", "smooth", "lobe", "contrast", "skin", "vague", "rim")
     given |= {name: getattr(rules, name) for name in own}
     given |= {name: getattr(cytoplasm, name) for name in ("tongue_core", "tongue_length", "tongue_neck")}
-    if typical_depth is not None:
-        given["typical_depth"] = typical_depth
+    if reference is not None:
+        given |= {"typical_depth": reference.depth, "typical_edge": reference.edge}
     return _core.draw_cells(bodies, n, seeds.nuclei, region.reach, stain.depth, stain.features, given)

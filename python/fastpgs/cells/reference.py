@@ -67,6 +67,8 @@ class Reference:
         Typical area of a rough nucleus, and of the nucleus of a whole cell; pixels.
     depth : float
         Typical depth of the stain of a nucleus.
+    edge : float
+        Typical steepness of that depth along a cell's outline, levels a pixel.
     many : bool
         Whether the sample had so many nuclei that ``radius`` is that of whole ones.
     cell : float
@@ -80,6 +82,7 @@ class Reference:
     part: float
     body: float
     depth: float
+    edge: float
     many: bool
     cell: float
 
