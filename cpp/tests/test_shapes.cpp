@@ -227,12 +227,31 @@ void pipeline(const Case& given, std::mt19937& random) {
     const auto at = stain::spread(score.data(), all.data(), static_cast<std::ptrdiff_t>(size), 3);
     CHECK(at.empty() || at.size() == 3);
     for (std::size_t i = 0; i < size; ++i) rough[i] = body[i] > 0 && random() % 3;
-    outlines::Rules rules{
-        2.0, 0.55,           0.5, 0.5, 0.1, 0.25, 0.15, 0.04, 1.0, 3.0, 0.1, 0.82, {0.65, 0.35, 0.9}, 0.5,
-        -1,  {1.2, 0.5, 0.0}};
+    outlines::Rules rules{2.0,
+                          0.55,
+                          0.5,
+                          0.5,
+                          0.1,
+                          0.25,
+                          0.15,
+                          0.04,
+                          2.75,
+                          1.0,
+                          3.0,
+                          0.1,
+                          0.82,
+                          {0.65, 0.35, 0.9},
+                          0.5,
+                          0.85,
+                          0.6,
+                          {},
+                          {1.2, 0.5, 0.0}};
     const outlines::Field field{given.rows,   given.cols,   body.data(),    rough.data(),
                                 reach.data(), depth.data(), features.data()};
-    const std::int32_t n = outlines::draw(field, 3, rules, labels.data(), nuclei.data());
+    const outlines::Typical usual = outlines::draw(field, 3, rules, labels.data(), nuclei.data());
+    CHECK(std::isfinite(usual.depth));
+    CHECK(usual.edge >= 0);
+    const std::int32_t n = *std::max_element(labels.begin(), labels.end());
     CHECK(n >= 0 && n <= 3);
     for (std::size_t i = 0; i < size; ++i) {
         CHECK(labels[i] >= 0 && labels[i] <= n);

@@ -198,6 +198,46 @@ def test_what_reaches_too_far_does_not_stand_alone() -> None:
     assert not _alone(blob & ~nucleus, nucleus, away, CytoplasmRules(), 8.0, 1.0).any()
 
 
+def smudged(depth: int, blur: float) -> tuple[npt.NDArray[np.int32], ...]:
+    """Three whole cells and one of other depth and sharpness: its picture's bodies, nuclei, depth and features."""
+    from scipy.ndimage import gaussian_filter
+
+    centres = [(24, 24), (24, 72), (72, 24), (72, 72)]
+    bodies = np.zeros((SIDE, SIDE), np.int32)
+    for number, (row, col) in enumerate(centres, start=1):
+        bodies[disc(row, col, 16)] = number
+    whole = np.where((bodies > 0) & (bodies < 4), 200.0, 0.0)
+    burst = gaussian_filter(np.where(bodies == 4, float(depth), 0.0), blur)
+    planes = np.maximum(whole, burst).astype(np.int16)
+    features = np.stack([planes, np.full_like(planes, 64), np.full_like(planes, 64)], axis=-1)
+    return bodies, bodies > 0, planes, features.astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("depth", "blur", "cells"),
+    [
+        (200, 0.6, 4),
+        (150, 0.6, 4),  # pale, but as sharp as the others
+        (200, 3.0, 4),  # blurred, but as deep
+        (150, 3.0, 3),  # burst
+        (90, 0.6, 3),  # a clot
+    ],
+)
+def test_burst_cells_are_both_pale_and_blurred(depth: int, blur: float, cells: int) -> None:
+    bodies, nuclei, planes, features = smudged(depth, blur)
+    reach = np.zeros(bodies.shape)
+    labels, _, edge = _core.draw_cells(bodies, 4, nuclei, reach, planes, features, RULES)
+    assert labels.max() == cells
+    assert edge == pytest.approx(100.0, abs=1.0)  # levels a pixel, across a step of 200
+    # Alone a cell is what it is compared with, unless one knows better of the whole picture.
+    one = np.where(bodies == 4, 1, 0).astype(np.int32)
+    labels, _, _ = _core.draw_cells(one, 1, nuclei & (one > 0), reach, planes, features, RULES)
+    assert labels.max() == 1
+    known = RULES | {"typical_depth": 200.0, "typical_edge": edge}
+    labels, _, _ = _core.draw_cells(one, 1, nuclei & (one > 0), reach, planes, features, known)
+    assert labels.max() == cells - 3
+
+
 def test_features_must_fit() -> None:
     body = disc(48, 48, 30)
     bodies, reach, depth = body.astype(np.int32), np.zeros(body.shape), np.zeros(body.shape, np.int16)
