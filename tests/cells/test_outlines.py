@@ -48,8 +48,6 @@ def draw(
         "faintest": 0.5,
         "pale": 0.85,
         "blurred": 0.6,
-    "pale": 0.85,
-    "blurred": 0.6,
         "edge": 0.535,
     }
     rules |= {"reaches": [1.2, 0.5, 0.0], "smooth": NucleusRules().smooth} | changed
@@ -155,8 +153,6 @@ def test_smoothing_takes_nothing_from_a_neighbour_or_the_nucleus() -> None:
         "faintest": 0.5,
         "pale": 0.85,
         "blurred": 0.6,
-    "pale": 0.85,
-    "blurred": 0.6,
         "edge": 0.535,
     }
     rules |= {"reaches": [1.2, 0.5, 0.0], "smooth": NucleusRules().smooth}
