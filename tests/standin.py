@@ -71,7 +71,12 @@ class StandIn:
     def zoom(self, pixel_size: float | None) -> float:
         return 1.0 if pixel_size is None else pixel_size / self.pixel_size
 
-    def crops(self, image: npt.NDArray[Any], cells: Any, zoom: float = 1.0) -> npt.NDArray[np.uint8]:
+    def look(self, image: npt.NDArray[Any]) -> Any:
+        return None
+
+    def crops(
+        self, image: npt.NDArray[Any], cells: Any, zoom: float = 1.0, look: Any = None
+    ) -> npt.NDArray[np.uint8]:
         from fastpgs.cells import crop_cells
 
         rgb = np.broadcast_to(image[..., None] if image.ndim == 2 else image, (*image.shape[:2], 3))
@@ -96,13 +101,13 @@ class StandIn:
         p = np.asarray(p_cells, np.float64)
         return float(p.mean()) + shift if p.size else float("nan")
 
-    def shift(self, image: Any, areas: Any, crops: npt.NDArray[np.uint8]) -> float:
+    def shift(self, look: Any, areas: Any, crops: npt.NDArray[np.uint8]) -> float:
         return 0.0
 
-    def novelty(self, image: Any, areas: Any, crops: Any, embeddings: npt.NDArray[Any]) -> float:
+    def novelty(self, look: Any, areas: Any, crops: Any, embeddings: npt.NDArray[Any]) -> float:
         return float(embeddings.mean()) if len(embeddings) else float("nan")
 
-    def doubt(self, image: Any, p_blast: float, n_cells: int, novelty: float) -> str:
+    def doubt(self, look: Any, p_blast: float, n_cells: int, novelty: float) -> str:
         return "" if n_cells else "no white cells were found"
 
 

@@ -31,6 +31,7 @@ void bind_stain(py::module_& module);
 void bind_cells(py::module_& module);
 void bind_build(py::module_& module);
 void bind_conv3(py::module_& module);
+void bind_light(py::module_& module);
 
 }  // namespace fastpgs::bindings
 
@@ -43,4 +44,5 @@ PYBIND11_MODULE(_core, module) {
     fastpgs::bindings::bind_cells(module);
     fastpgs::bindings::bind_build(module);
     fastpgs::bindings::bind_conv3(module);
+    fastpgs::bindings::bind_light(module);
 }

@@ -177,12 +177,14 @@ def test_an_image_end_to_end(tiny):
     judged = model.judge(field.image)
     np.testing.assert_array_equal(field.image, before)
     assert len(judged.cells) == len(judged.scores.p) > 0
+    look = model.look(field.image)
     crops = model.crops(field.image, judged.cells)
-    shift = model.shift(field.image, judged.cells.table["area"], crops)
+    np.testing.assert_array_equal(model.crops(field.image, judged.cells, look=look), crops)
+    shift = model.shift(look, judged.cells.table["area"], crops)
     assert shift == pytest.approx(-0.25)
     assert judged.p_blast == pytest.approx(model.pool(judged.scores.p, shift))
     assert judged.p_blast < model.pool(judged.scores.p)
-    assert model.shift(field.image, np.zeros(0), crops[:0]) == 0.0
+    assert model.shift(look, np.zeros(0), crops[:0]) == 0.0
     assert judged.call in ("blast", "normal", "uncertain")
     assert (judged.call == "uncertain") == bool(judged.reason)
 

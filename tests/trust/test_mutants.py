@@ -22,8 +22,8 @@ class Levels(StandIn):
     def find_cells(self, image: Any, num_threads: int | None = None) -> Any:
         return super().find_cells(_rgb8(image))
 
-    def crops(self, image: Any, cells: Any, zoom: float = 1.0) -> Any:
-        return super().crops(_rgb8(image), cells, zoom)
+    def crops(self, image: Any, cells: Any, zoom: float = 1.0, look: Any = None) -> Any:
+        return super().crops(_rgb8(image), cells, zoom, look)
 
 
 def _rgb8(image: Any) -> Any:

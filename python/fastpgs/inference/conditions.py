@@ -8,13 +8,15 @@ that range by moves its score, in logits, by as much as changed views of held-ou
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastpgs import _core
 from fastpgs.inference.calibration import sigmoid
-from fastpgs.inference.preprocess import LUMA, InputSpec, UInt8, gains
+from fastpgs.inference.preprocess import InputSpec, UInt8, gains
 
 Floats = NDArray[np.float64]
 
@@ -34,16 +36,14 @@ def blockiness(image: UInt8) -> float:
     ----------
     image : uint8, shape (H, W, 3)
     """
-    luma = image.astype(np.float32) @ LUMA.astype(np.float32)
     found = []
-    for rows in (luma, luma.T):
-        if rows.shape[1] < 4 * BLOCK:
+    for side, steps in zip(image.shape[1::-1], _core.picture_steps(np.ascontiguousarray(image)), strict=True):
+        if side < 4 * BLOCK:
             continue
-        step = np.diff(rows, axis=1)
-        steps = np.abs(step[:, 1:-1] - (step[:, :-2] + step[:, 2:]) / 2).mean(axis=0, dtype=np.float64)
-        phase = np.sort([steps[k::BLOCK].mean() for k in range(BLOCK)])
-        found.append(np.log((phase[-1] + GREY_LEVELS) / (phase[-2] + GREY_LEVELS)))
-    return float(np.mean(found)) if found else 0.0
+        line = np.arange(len(steps)) % BLOCK
+        phase = np.sort(np.bincount(line, steps) / np.bincount(line))
+        found.append(math.log((phase[-1] + GREY_LEVELS) / (phase[-2] + GREY_LEVELS)))
+    return sum(found) / len(found) if found else 0.0
 
 
 def sharpness(crops: UInt8) -> float:
@@ -55,14 +55,9 @@ def sharpness(crops: UInt8) -> float:
     ----------
     crops : uint8, shape (n, S, S, 3) or (n, S, S) or (n, S, S, 1)
     """
-    luma = crops.astype(np.float32)
-    luma = luma @ LUMA.astype(np.float32) if luma.shape[3:] == (3,) else luma.reshape(luma.shape[:3])
-    inner = luma[:, 1:-1, 1:-1]
-    second = np.abs(
-        4 * inner - luma[:, :-2, 1:-1] - luma[:, 2:, 1:-1] - luma[:, 1:-1, :-2] - luma[:, 1:-1, 2:]
-    )
-    first = [np.abs(np.diff(luma, axis=axis)).mean(dtype=np.float64) for axis in (1, 2)]
-    return float(np.log((second.mean(dtype=np.float64) + GREY_LEVELS) / (sum(first) + GREY_LEVELS)))
+    shaped = crops if crops.shape[3:] == (3,) else crops.reshape(crops.shape[:3])
+    second, down, across = _core.crop_differences(np.ascontiguousarray(shaped))
+    return math.log((second + GREY_LEVELS) / (down + across + GREY_LEVELS))
 
 
 def measure(crops: UInt8, areas: Floats, level: Floats, blocks: float, spec: InputSpec) -> Floats:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastpgs.inference import engines, preprocess
 from fastpgs.inference.calibration import logit
-from fastpgs.inference.conditions import blockiness, measure
+from fastpgs.inference.conditions import measure
 from fastpgs.inference.cuda import GraphRunner
 from fastpgs.inference.files import (
     NOVELTY,
@@ -31,6 +31,7 @@ from fastpgs.inference.files import (
     find_model,
     read_config,
 )
+from fastpgs.inference.look import Look, look_at
 from fastpgs.inference.novelty import Novelty, describe_field
 from fastpgs.inference.pooling import pool
 from fastpgs.inference.precision import choose_device, choose_dtype
@@ -44,7 +45,6 @@ Float32 = NDArray[np.float32]
 ENGINES = ("auto", "native", "torchscript", "eager", "onnx", "pt2")
 CHUNK_PIXELS = 1 << 15  # of crops that go through the network at once: their maps stay in a core's caches
 METADATA_KEY = "fastpgs"  # under which exported files carry their configuration
-DARK, FLAT = 20.0, 3.0  # luminance below which a picture is black, spread below which it is empty
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,18 @@ class BlastClassifier:
         """
         return preprocess.zoom_of(pixel_size, self.pixel_size)
 
-    def crops(self, image: NDArray[Any], cells: Cells, zoom: float = 1.0) -> NDArray[np.uint8]:
+    def look(self, image: NDArray[Any]) -> Look:
+        """What the model needs to know of a picture as a whole.
+
+        Parameters
+        ----------
+        image : ndarray, shape (H, W) or (H, W, C)
+        """
+        return look_at(preprocess.to_rgb8(image), blocks=self.config.conditions is not None)
+
+    def crops(
+        self, image: NDArray[Any], cells: Cells, zoom: float = 1.0, look: Look | None = None
+    ) -> NDArray[np.uint8]:
         """Crops of the cells as the network wants them: uint8 (n, S, S, 3), or (n, S, S) for grey models.
 
         Parameters
@@ -163,9 +174,13 @@ class BlastClassifier:
             Of that image.
         zoom : float
             As `zoom` returns it, for images whose pixels are not of the training's size.
+        look : Look, optional
+            Of that image, where it has been taken.
         """
         spec = self.config.input
-        return preprocess.cut(image, cells, replace(spec, scale=spec.scale * zoom))
+        if zoom != 1.0:
+            spec = replace(spec, scale=spec.scale * zoom)
+        return preprocess.cut(image, cells, spec, None if look is None else look.level)
 
     def scores(
         self, crops: NDArray[np.uint8], num_threads: int | None = None, *, masks: bool = True
@@ -258,31 +273,31 @@ class BlastClassifier:
         score = pool(p_cells, self.config.pooling, self.config.focus)
         return float(self.config.field_calibration(score, shift)) if np.isfinite(score) else float("nan")
 
-    def shift(self, image: NDArray[Any], areas: NDArray[Any], crops: NDArray[np.uint8]) -> float:
+    def shift(self, look: Look, areas: NDArray[Any], crops: NDArray[np.uint8]) -> float:
         """Logits by which a field's score is put right: 0 where it was taken as the training's fields were.
 
         Parameters
         ----------
-        image : ndarray, shape (H, W) or (H, W, C)
+        look : Look
+            Of the field.
         areas : ndarray, shape (n,)
             Of its cells, pixels of the training's size.
         crops : uint8, shape (n, S, S, C) or (n, S, S)
         """
         if self.config.conditions is None or len(crops) == 0:
             return 0.0
-        rgb = preprocess.to_rgb8(image)
-        level = preprocess.background(rgb)
-        measures = measure(crops, np.asarray(areas), level, blockiness(rgb), self.config.input)
+        measures = measure(crops, np.asarray(areas), look.level, look.blocks, self.config.input)
         return float(self.config.conditions.shift(measures)[0])
 
     def novelty(
-        self, image: NDArray[Any], areas: NDArray[Any], crops: NDArray[np.uint8], embeddings: NDArray[Any]
+        self, look: Look, areas: NDArray[Any], crops: NDArray[np.uint8], embeddings: NDArray[Any]
     ) -> float:
         """How unlike the training images a field is: about 1 for those; nan without cells or statistics.
 
         Parameters
         ----------
-        image : ndarray, shape (H, W) or (H, W, C)
+        look : Look
+            Of the field.
         areas : ndarray, shape (n,)
             Of its cells, pixels of the training's size.
         crops : uint8, shape (n, S, S, C) or (n, S, S)
@@ -290,18 +305,14 @@ class BlastClassifier:
         """
         if self._novelty is None or len(crops) == 0:
             return float("nan")
-        level = preprocess.background(preprocess.to_rgb8(image))
-        seen = preprocess.seen_levels(level[None], self.config.input)[0]
+        seen = preprocess.seen_levels(look.level[None], self.config.input)[0]
         vector = describe_field(np.asarray(embeddings, np.float64), crops, seen, np.asarray(areas))
         return float(self._novelty.score(vector)[0])
 
-    def doubt(self, image: NDArray[Any], p_blast: float, n_cells: int, novelty: float) -> str:
+    def doubt(self, look: Look, p_blast: float, n_cells: int, novelty: float) -> str:
         """Why a field cannot be judged, in words; empty where it can."""
-        luma = preprocess.to_rgb8(image) @ preprocess.LUMA
-        if luma.max() < DARK:
-            return "the picture is black"
-        if luma.std() < FLAT:
-            return "the picture is empty"
+        if look.blank:
+            return look.blank
         if n_cells == 0:
             return "no white cells were found"
         limit = self.config.novelty_threshold
@@ -333,12 +344,13 @@ class BlastClassifier:
         """
         zoom = self.zoom(pixel_size)
         cells = self.find_cells(image, num_threads)
-        crops = self.crops(image, cells, zoom)
+        look = self.look(image)
+        crops = self.crops(image, cells, zoom, look)
         scores = self.scores(crops)
         areas = cells.table["area"] * zoom**2
-        p_blast = self.pool(scores.p, self.shift(image, areas, crops))
-        novelty = self.novelty(image, areas, crops, scores.embeddings)
-        reason = self.doubt(image, p_blast, len(cells), novelty)
+        p_blast = self.pool(scores.p, self.shift(look, areas, crops))
+        novelty = self.novelty(look, areas, crops, scores.embeddings)
+        reason = self.doubt(look, p_blast, len(cells), novelty)
         call = "uncertain" if reason else str(self.call(p_blast, level="field"))
         return Judgement(cells, scores, p_blast, call, reason, novelty)
 

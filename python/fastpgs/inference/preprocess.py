@@ -5,12 +5,13 @@ image -> 8-bit RGB -> cells -> crops at one scale -> noise removal, white balanc
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastpgs import _core
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +27,6 @@ SAME_SIZE = 0.05  # pixel sizes that differ by less than this share need no resa
 COARSEST = 2.0  # pixels this many times coarser than the training's show no chromatin
 STRONGEST = 1.6  # a light that asks for a larger gain than this, or for less than its inverse, is not mended
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
-THOUSANDTHS = np.array([299, 587, 114], np.int32)  # of it: no rounding decides which pixels are the brightest
 
 
 @dataclass(frozen=True)
@@ -144,11 +144,7 @@ def to_rgb8(image: NDArray[Any]) -> UInt8:
 
 def background(image: UInt8) -> NDArray[np.float64]:
     """Colour of the empty glass: the median of the brightest tenth of the pixels, each channel."""
-    pixels = image.reshape(-1, 3)
-    luma = pixels.astype(np.int32) @ THOUSANDTHS
-    first = math.ceil(0.9 * (len(luma) - 1))
-    bright = pixels[luma >= np.partition(luma, first)[first]]
-    return np.asarray(np.median(bright, axis=0), dtype=np.float64)
+    return _core.picture_light(np.ascontiguousarray(image))[0]
 
 
 def find(image: NDArray[Any], spec: InputSpec, num_threads: int | None = None) -> Cells:

@@ -65,7 +65,11 @@ class Model(Protocol):
 
     def zoom(self, pixel_size: float | None) -> float: ...
 
-    def crops(self, image: npt.NDArray[Any], cells: Any, zoom: float = 1.0) -> npt.NDArray[np.uint8]: ...
+    def look(self, image: npt.NDArray[Any]) -> Any: ...
+
+    def crops(
+        self, image: npt.NDArray[Any], cells: Any, zoom: float = 1.0, look: Any = None
+    ) -> npt.NDArray[np.uint8]: ...
 
     def scores(
         self, crops: npt.NDArray[np.uint8], num_threads: int | None = None, *, masks: bool = True
@@ -75,36 +79,35 @@ class Model(Protocol):
 
     def pool(self, p_cells: npt.ArrayLike, shift: float = 0.0) -> float: ...
 
-    def shift(
-        self, image: npt.NDArray[Any], areas: npt.NDArray[Any], crops: npt.NDArray[np.uint8]
-    ) -> float: ...
+    def shift(self, look: Any, areas: npt.NDArray[Any], crops: npt.NDArray[np.uint8]) -> float: ...
 
     def novelty(
         self,
-        image: npt.NDArray[Any],
+        look: Any,
         areas: npt.NDArray[Any],
         crops: npt.NDArray[np.uint8],
         embeddings: npt.NDArray[Any],
     ) -> float: ...
 
-    def doubt(self, image: npt.NDArray[Any], p_blast: float, n_cells: int, novelty: float) -> str: ...
+    def doubt(self, look: Any, p_blast: float, n_cells: int, novelty: float) -> str: ...
 
 
 @dataclass
 class Found:
-    """A picture and its cells, on their way through the model."""
+    """A picture and its cells, on their way through the model.
+
+    Once its cells are cut out the picture itself is kept only in `row`, and only if somebody wants it there.
+    """
 
     block: int
     row: FieldResult
     image: npt.NDArray[Any] | None = None
+    n_pixels: int = 0
+    look: Any = None
     crops: npt.NDArray[np.uint8] | None = None
     waiting: int = 0
     scores: list[Scores] = field(default_factory=list)
     error: str | None = None
-
-    @property
-    def n_pixels(self) -> int:
-        return 0 if self.image is None else self.image.shape[0] * self.image.shape[1]
 
 
 def stream(
@@ -208,7 +211,8 @@ def _prepare(
     with profile.time("cells"):
         try:
             cells = model.find_cells(image, threads)
-            pending.crops = model.crops(image, cells, options.zoom)
+            pending.look = model.look(image)
+            pending.crops = model.crops(image, cells, options.zoom, pending.look)
             row.cells = CellRows.from_table(cells.table)
             if options.outlines:
                 row.cells.outline = trace(cells.labels, row.cells.cell, row.cells.bbox)
@@ -219,7 +223,10 @@ def _prepare(
             row.fail(explain("finding cells", error), retry=isinstance(error, MemoryError))
             pending.image = pending.crops = None
             return pending
+    pending.image, pending.n_pixels = None, image.shape[0] * image.shape[1]
     pending.waiting = len(pending.crops)
+    if options.pixels:
+        row.pixels = image
     if options.labels:
         row.labels, row.nuclei = cells.labels, cells.nuclei
     return pending
@@ -360,8 +367,8 @@ def _split(scores: Scores, sizes: list[int]) -> Iterator[_Scores]:
 
 
 def _judge(pending: Found, model: Model, options: StreamOptions, profile: Profile) -> FieldResult:
-    row, image = pending.row, pending.image
-    if row.cells is None or image is None or pending.crops is None:
+    row, look = pending.row, pending.look
+    if row.cells is None or pending.crops is None:
         return row
     if pending.error is not None:
         return row.fail(pending.error, retry=True)
@@ -373,14 +380,12 @@ def _judge(pending: Found, model: Model, options: StreamOptions, profile: Profil
             row.cells.p_blast = p.astype(np.float32)
             row.cells.call = [str(call) for call in model.call(p)] if len(p) else []
             areas = row.cells.area * options.zoom**2
-            p_field = model.pool(p, model.shift(image, areas, pending.crops))
-            novelty = model.novelty(image, areas, pending.crops, features)
-            row.reason = model.doubt(image, p_field, len(p), novelty) or None
+            p_field = model.pool(p, model.shift(look, areas, pending.crops))
+            novelty = model.novelty(look, areas, pending.crops, features)
+            row.reason = model.doubt(look, p_field, len(p), novelty) or None
             row.call = "uncertain" if row.reason else str(model.call(p_field, level="field"))
             row.p_blast = float(p_field) if np.isfinite(p_field) else None
             row.novelty = float(novelty) if np.isfinite(novelty) else None
         except Exception as error:
             return row.fail(explain("judging", error))
-    if options.pixels:
-        row.pixels = image
     return row

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastpgs.cells import Cells
+from fastpgs.inference.look import Look
 from fastpgs.inference.outlines import Rings, trace
 from fastpgs.inference.preprocess import cut
 from fastpgs.inference.results import CellRows, FieldResult
@@ -67,9 +67,9 @@ def stitch(
     row.cells = _rows(index, plan, folder, outlines)
     row.cells.call = [str(call) for call in model.call(index.p_blast)] if len(index) else []
     p_field = float(model.pool(index.p_blast))
-    sample = sample_of(slide, tissue, workers)
-    novelty = _novelty(slide, plan, folder, index, model, sample)
-    row.reason = model.doubt(sample, p_field, len(index), novelty) or None
+    look = model.look(sample_of(slide, tissue, workers))
+    novelty = _novelty(slide, plan, folder, index, model, look)
+    row.reason = model.doubt(look, p_field, len(index), novelty) or None
     row.call = "uncertain" if row.reason else str(model.call(p_field, level="field"))
     row.p_blast = p_field if np.isfinite(p_field) else None
     row.novelty = novelty if np.isfinite(novelty) else None
@@ -126,7 +126,7 @@ def _novelty(
     folder: SlideFolder,
     index: Index,
     model: Any,
-    sample: npt.NDArray[np.uint8],
+    look: Look,
 ) -> float:
     """How unlike the training fields the slide is, by cells evenly over it."""
     spec = model.config.input
@@ -153,4 +153,4 @@ def _novelty(
         crops.append(cut(picture, Cells(labels, labels, table), spec, np.asarray(plan.level)))
     pictures = np.concatenate(crops)
     embeddings = model.scores(pictures, masks=False).embeddings
-    return float(model.novelty(sample, index.area[chosen], pictures, embeddings))
+    return float(model.novelty(look, index.area[chosen], pictures, embeddings))
