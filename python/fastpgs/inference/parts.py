@@ -16,6 +16,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -191,6 +192,15 @@ class RunFolder:
     def read(self, kind: str, block: int, columns: list[str] | None = None) -> pa.Table:
         """A saved part: ``kind`` is "images" or "cells"."""
         return pq.read_table(self._file(kind, block), columns=columns, partitioning=None)
+
+    def outlines(self, block: int) -> list[list[list[float]]]:
+        """Of each cell of a saved block its rings, each as x, y, x, y ..."""
+        cells = self.read("cells", block, ["outline"]).column(0).combine_chunks()
+        rings = cells.values
+        values = rings.values.to_numpy().tolist()
+        inner, outer = rings.offsets.to_numpy().tolist(), cells.offsets.to_numpy().tolist()
+        drawn = [values[a:b] for a, b in pairwise(inner)]
+        return [drawn[a:b] for a, b in pairwise(outer)]
 
     def _file(self, kind: str, block: int) -> Path:
         return self.parts / f"{kind}-{block:06d}.parquet"

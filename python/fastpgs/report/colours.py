@@ -6,19 +6,21 @@ apart (https://jfly.uni-koeln.de/color/). Calls are told by words and line style
 
 from __future__ import annotations
 
-import numpy as np
-
 __all__ = ["CALL_COLOURS", "css", "p_colour"]
 
-_ANCHORS = np.array([(0, 114, 178), (240, 228, 66), (213, 94, 0)], np.float64)
+_ANCHORS = ((0, 114, 178), (240, 228, 66), (213, 94, 0))
 
 CALL_COLOURS = {"blast": (213, 94, 0), "uncertain": (240, 228, 66), "normal": (0, 114, 178)}
 
 
 def p_colour(p: float) -> tuple[int, int, int]:
     """8-bit RGB for a probability in [0, 1]."""
-    red, green, blue = (np.interp(p, (0.0, 0.5, 1.0), _ANCHORS[:, i]) for i in range(3))
-    return round(float(red)), round(float(green)), round(float(blue))
+    lower = 0 if p < 0.5 else 1
+    part = min(max(2 * p - lower, 0.0), 1.0)
+    red, green, blue = (
+        round(a + part * (b - a)) for a, b in zip(_ANCHORS[lower], _ANCHORS[lower + 1], strict=True)
+    )
+    return red, green, blue
 
 
 def css(colour: tuple[int, int, int]) -> str:

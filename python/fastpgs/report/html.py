@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,8 +44,7 @@ MAX_SLIDES = 24
 Parts = Sequence[tuple["RunFolder", int]]
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """One outlined cell of a card."""
 
     number: int
@@ -188,15 +188,15 @@ def _cards(rows: list[dict[str, Any]], parts: Parts) -> list[Card]:
         if not any(image["image"] in wanted for image in listing):
             continue
         thumbnails = folder.read("images", block, ["thumbnail"]).column(0)
-        columns = ["image", "cell", "p_blast", "call", "outline"]
-        cells = folder.read("cells", block, columns)
+        cells = folder.read("cells", block, ["cell", "p_blast", "call"])
+        columns = [*(column.to_pylist() for column in cells.columns), folder.outlines(block)]
         at = 0
         for i, image in enumerate(listing):
             n = image["cells"] or 0
             row = wanted.get(image["image"])
             data = thumbnails[i].as_py()
             if row is not None and data is not None:
-                card = _card(row, image, data, cells.slice(at, n).to_pylist())
+                card = _card(row, image, data, [column[at : at + n] for column in columns])
                 if spent + card.bytes <= MAX_PICTURE_BYTES:
                     spent += card.bytes
                     found[row["index"]] = card
@@ -204,17 +204,12 @@ def _cards(rows: list[dict[str, Any]], parts: Parts) -> list[Card]:
     return [found[i] for i in sorted(found)]
 
 
-def _card(row: dict[str, Any], image: dict[str, Any], data: bytes, cells: list[dict[str, Any]]) -> Card:
+def _card(row: dict[str, Any], image: dict[str, Any], data: bytes, cells: list[list[Any]]) -> Card:
+    """A card from its row, its image's size, its JPEG, and the columns cell, p_blast, call and outline of its cells."""
     scale = min(1.0, THUMBNAIL_SIDE / max(image["width"], image["height"]))
     shown = [
-        Cell(
-            cell["cell"],
-            svg_path(cell["outline"], scale),
-            css(p_colour(cell["p_blast"])),
-            round(cell["p_blast"], 3),
-            cell["call"],
-        )
-        for cell in cells[:MAX_OUTLINES]
+        Cell(number, svg_path(outline, scale), css(p_colour(p)), round(p, 3), call)
+        for number, p, call, outline in islice(zip(*cells, strict=True), MAX_OUTLINES)
     ]
     return Card(
         row=row,
@@ -222,7 +217,7 @@ def _card(row: dict[str, Any], image: dict[str, Any], data: bytes, cells: list[d
         width=math.ceil(image["width"] * scale),
         height=math.ceil(image["height"] * scale),
         cells=shown,
-        hidden=len(cells) - len(shown),
+        hidden=len(cells[0]) - len(shown),
     )
 
 

@@ -48,7 +48,7 @@ def thumbnail(image: npt.NDArray[Any], side: int = THUMBNAIL_SIDE) -> bytes:
     small = Image.fromarray(to_8bit_rgb(image[::step, ::step]))
     small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     buffer = BytesIO()
-    small.save(buffer, format="JPEG", quality=74, optimize=True)
+    small.save(buffer, format="JPEG", quality=74)
     return buffer.getvalue()
 
 
