@@ -44,9 +44,9 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(autouse=True)
 def _own_helpers() -> object:
-    decoder._close_all()
+    decoder.close_helpers()
     yield
-    decoder._close_all()
+    decoder.close_helpers()
 
 
 def png(rng: np.random.Generator, height: int = 40, width: int = 30) -> bytes:
@@ -106,7 +106,7 @@ def test_an_idle_helper_that_has_gone_is_replaced(
     (idle,) = decoder._idle
     os.kill(idle.pid, signal.SIGKILL)
     assert np.array_equal(decoder.decode_apart(data, "a").pixels, decode(data, "a").pixels)
-    decoder._close_all()
+    decoder.close_helpers()
     monkeypatch.setattr(decoder, "_START", CRASHING.replace('"idle" in sys.argv[1:]', "True"))
     decoder.decode_apart(data, "a")
     (idle,) = decoder._idle
@@ -135,7 +135,7 @@ def test_a_fork_has_helpers_of_its_own(rng: np.random.Generator) -> None:
     child = os.fork()
     if child == 0:
         ok = not decoder._idle and decoder.decode_apart(data, "a").pixels.shape == (40, 30, 3)
-        decoder._close_all()
+        decoder.close_helpers()
         os._exit(0 if ok else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert decoder._idle == [idle]

@@ -26,7 +26,7 @@ import numpy as np
 
 from fastpgs.io.images import DEFAULT_MAX_PIXELS, ImageReadError, Picture, decode
 
-__all__ = ["Decoder", "decode_apart"]
+__all__ = ["Decoder", "close_helpers", "decode_apart"]
 
 IDLE_SECONDS = 30.0
 """Seconds without work after which a helper process ends by itself."""
@@ -184,7 +184,8 @@ def _return(decoder: Decoder) -> None:
 
 
 @atexit.register
-def _close_all() -> None:
+def close_helpers() -> None:
+    """End the helper processes that wait for work."""
     while _idle:
         _idle.pop().close()
 
