@@ -52,14 +52,17 @@ def runners(name: str, channels: int, side: int, threads: int, only: str) -> dic
     found: dict[str, Run] = {"eager fp32": made()}
     with engines.scripting():
         found["TorchScript fp32, frozen"] = torch.jit.freeze(torch.jit.script(made()))
-    fast = made()
-    native.fold(fast)
-    if native.nativise(fast):
+    state = {key: value.numpy() for key, value in made().state_dict().items()}
+    options = {"norm": "batch"} if name == "unet_plr" else {}
+    fast = native.build(name, state, in_channels=channels, activation=None, options=options)
+    if fast is not None:
         size = max(1, CHUNK_PIXELS // side**2)  # as `BlastClassifier.scores` deals crops to threads
-        found["fastpgs native fp32"] = lambda x: spread(fast, list(x.split(size)), threads)
+        found["fastpgs native fp32"] = lambda x: spread(
+            fast, np.array_split(x.permute(0, 2, 3, 1).numpy(), range(size, len(x), size)), threads
+        )
     if cpu_bf16_units() or only == "all":
         half = made()
-        native.to_dtype(half, torch.bfloat16)
+        engines.to_dtype(half, torch.bfloat16)
         with engines.scripting():
             script = torch.jit.freeze(torch.jit.script(half.to(memory_format=torch.channels_last)))
         found["TorchScript bf16, frozen"] = lambda x: script(x.bfloat16())

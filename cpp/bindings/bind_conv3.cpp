@@ -100,6 +100,19 @@ Floats run_pool(const Floats& x) {
     return y;
 }
 
+Floats run_dense(const Floats& x, const Floats& weight, const Floats& bias) {
+    if (x.ndim() != 2 || weight.ndim() != 2 || bias.ndim() != 1 || x.shape(1) != weight.shape(0) ||
+        bias.shape(0) != weight.shape(1))
+        throw std::invalid_argument("expected x (n, c_in), weight (c_in, c_out) and bias (c_out), got " +
+                                    shape_of(x) + ", " + shape_of(weight) + " and " + shape_of(bias));
+    Floats y({x.shape(0), weight.shape(1)});
+    const float *from = x.data(), *matrix = weight.data(), *offset = bias.data();
+    float* to = y.mutable_data();
+    const Released released;
+    dense(from, size_of(x, 0), size_of(x, 1), matrix, offset, size_of(weight, 1), to);
+    return y;
+}
+
 }  // namespace
 
 void bind_conv3(py::module_& module) {
@@ -114,6 +127,7 @@ void bind_conv3(py::module_& module) {
         .def(py::init(&make_up), py::arg("weight"), py::arg("bias"))
         .def("run", &run_up, py::arg("x"));
     module.def("pool2", &run_pool, py::arg("x"));
+    module.def("dense", &run_dense, py::arg("x"), py::arg("weight"), py::arg("bias"));
 }
 
 }  // namespace fastpgs::bindings

@@ -116,4 +116,13 @@ void pool2(const float* x, std::size_t n, std::size_t height, std::size_t width,
                           y + i * size);
 }
 
+void dense(const float* x, std::size_t n, std::size_t c_in, const float* weight, const float* bias,
+           std::size_t c_out, float* y) {
+    for (std::size_t i = 0; i < n; ++i, x += c_in, y += c_out) {
+        std::copy(bias, bias + c_out, y);
+        for (std::size_t in = 0; in < c_in; ++in)
+            for (std::size_t out = 0; out < c_out; ++out) y[out] += x[in] * weight[in * c_out + out];
+    }
+}
+
 }  // namespace fastpgs

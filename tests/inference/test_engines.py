@@ -127,28 +127,102 @@ def network(name, norm="none", activation=None):
 )
 def test_native_network_equals_torch(name, norm, activation, size):
     x = torch.from_numpy(maps(3, 3, size, size))
-    one, other = network(name, norm, activation), network(name, norm, activation)
-    native.fold(other)
-    assert native.nativise(other)
+    made = network(name, norm, activation)
+    run = built(name, made, {"norm": norm} if norm != "none" else {})
     with torch.inference_mode():
-        expected, found = one(x), other(x)
+        expected = made(x)
+    found = run(channels_last(x))
     assert expected.keys() == found.keys()
     for key in expected:
         np.testing.assert_allclose(found[key], expected[key], atol=5e-4, rtol=1e-3)
+    without = run(channels_last(x), masks=False)
+    assert without.keys() == {"logit", "embedding"}
+    for key, value in without.items():
+        np.testing.assert_array_equal(value, found[key])
+        np.testing.assert_array_equal(run(channels_last(x[-1:]), masks=False)[key], value[-1:])
 
 
-def test_what_the_core_cannot_run_stays_as_it_is():
-    grouped = network("unet_plr", "group")
-    before = [type(module) for module in grouped.modules()]
-    assert not native.nativise(grouped)
-    assert [type(module) for module in grouped.modules()] == before
+def built(name, made, options):
+    state = {key: value.numpy() for key, value in made.state_dict().items()}
+    return native.build(name, state, in_channels=3, activation=None, options=options)
+
+
+@needs_core
+@pytest.mark.parametrize("size", [0, 12, 20])
+def test_native_network_refuses_what_torch_does(size):
+    run = built("unet_plr", network("unet_plr"), {})
+    for x in (maps(1, 16, size, 3), maps(1, size, 16, 3), maps(1, 16, 16, 1)):
+        with pytest.raises(ValueError, match=r"height and width must be|expected input of shape"):
+            run(x)
+
+
+@needs_core
+def test_what_the_core_cannot_run_is_left_to_torch():
+    plain, grouped = network("unet_plr"), network("unet_plr", "group")
+    assert built("unet_plr", plain, {}) is not None
+    assert built("unet_plr", grouped, {"norm": "group"}) is None
+    for name, options in [
+        ("cnn", {}),
+        ("unet_plr", {"norm": "batch"}),
+        ("unet_plr", {"width": 16}),
+        ("unet_plr", {"width": "32"}),
+        ("unet_plr", {"unheard": 1}),
+        ("unet", {}),  # slopes are left
+        ("unet_plr_table2", {}),
+    ]:
+        assert built(name, plain, options) is None
+
+
+@needs_core
+def test_dense():
+    x, weight, bias = maps(5, 7), maps(7, 3, seed=1), maps(3, seed=2)
+    np.testing.assert_allclose(_core.dense(x, weight, bias), x @ weight + bias, atol=1e-5)
+    assert _core.dense(x[:0], weight, bias).shape == (0, 3)
+    for wrong in [(x, weight.T, bias), (x, weight, bias[:2]), (x[0], weight, bias)]:
+        with pytest.raises(ValueError, match=r"expected x \(n, c_in\)"):
+            _core.dense(*wrong)
+
+
+@needs_core
+def test_classifying_on_a_cpu_imports_no_torch():
+    code = """
+import sys, numpy as np
+from fastpgs.inference.model import load_model
+from fastpgs.inference.pipeline import classify
+model = load_model("unet-plr", "cpu", dtype="fp32")
+field = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+print(model.engine, len(classify([field], model).images), "torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["native", "1", "False"]
+
+
+@pytest.mark.parametrize(("flags", "possible"), [("fma avx2", False), ("avx512_bf16", True), (None, True)])
+def test_torch_is_asked_for_bf16_only_where_it_may_be(monkeypatch, tmp_path, flags, possible):
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(f"flags\t\t: {flags}\n")
+    monkeypatch.setattr(precision, "CPU_INFO", tmp_path / "cpuinfo")
+    assert precision.may_have_bf16() == possible
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
+    monkeypatch.setattr(precision, "_torch_is_there", lambda: False)
+    assert precision.cpu_bf16_units() == ("AMX" if possible else "")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_torch_is_asked_for_a_gpu_only_where_its_driver_is(monkeypatch, tmp_path, there):
+    monkeypatch.setattr(precision, "GPU_DRIVERS", ("nowhere.so",))
+    monkeypatch.setattr(precision, "AMD_GPU", tmp_path if there else tmp_path / "none")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert precision.choose_device("auto") == "cuda"  # torch is imported here: it is asked
+    monkeypatch.setattr(precision, "_torch_is_there", lambda: False)
+    assert precision.choose_device("auto") == ("cuda" if there else "cpu")
 
 
 @pytest.mark.parametrize("name", ["unet_plr", "unet_plr_table2"])
 def test_bf16_keeps_the_head_exact(name):
     x = torch.from_numpy(maps(2, 3, 32, 32))
     one, other = network(name), network(name)
-    assert native.to_dtype(other, torch.bfloat16)
+    assert engines.to_dtype(other, torch.bfloat16)
     assert other.head.fc1.weight.dtype == torch.float32
     with torch.inference_mode():
         expected, found = one(x), engines.ModuleEngine(other, "eager", torch.bfloat16)(x)

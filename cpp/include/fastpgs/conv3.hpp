@@ -66,6 +66,11 @@ class Up2 {
 void pool2(const float* x, std::size_t n, std::size_t height, std::size_t width, std::size_t channels,
            float* y);
 
+// A fully connected layer: x (n, c_in) times weight (c_in, c_out), plus bias (c_out), to y (n, c_out). The
+// same bits for a row whatever it is batched with.
+void dense(const float* x, std::size_t n, std::size_t c_in, const float* weight, const float* bias,
+           std::size_t c_out, float* y);
+
 // What one instruction set brings; null where this processor has none that pays (x86-64 with AVX2 and FMA).
 struct Conv3Kernels {
     const char* name;

@@ -1,4 +1,4 @@
-"""The ways to run a trained network behind one call: crops in, named outputs out."""
+"""The ways to run a trained network that need torch, behind one call: crops in, named outputs out."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from fastpgs.inference import native
 from fastpgs.inference.files import ModelConfig, ModelError
-from fastpgs.inference.precision import TORCH
+from fastpgs.inference.preprocess import InputSpec, to_tensor
+from fastpgs.nets.unet import ConvPLR, UNet, UNetTable2
+
+TORCH = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 # TorchScript is deprecated upstream (torch >= 2.9) and is what this package's users run; it is kept as
 # default format, and the other engines stand ready.
@@ -41,7 +45,7 @@ class Engine(Protocol):
 
 
 class ModuleEngine:
-    """A network in torch: eager, in part or whole by the core, or a TorchScript program.
+    """A network in torch: eager, or a TorchScript program.
 
     Parameters
     ----------
@@ -94,6 +98,39 @@ class OnnxEngine:
         return {k: torch.from_numpy(v) for k, v in zip(self.outputs, values, strict=True)}
 
 
+def run(
+    engine: Engine, crops: NDArray[np.uint8], spec: InputSpec, device: str, masks: bool
+) -> dict[str, NDArray[Any]]:
+    """The outputs of an engine for some crops, as arrays."""
+    with torch.inference_mode():
+        out = engine(to_tensor(crops, spec, device))
+        return {k: v.float().cpu().numpy() for k, v in out.items() if masks or k != "mask"}
+
+
+def fold(network: nn.Module) -> None:
+    """Work the batch normalisation of every `ConvPLR` into its convolution, in place."""
+    for layer in network.modules():
+        if isinstance(layer, ConvPLR) and isinstance(layer.norm, nn.BatchNorm2d):
+            layer.conv = fuse_conv_bn_eval(layer.conv, layer.norm)
+            layer.norm = nn.Identity()
+
+
+def to_dtype(network: nn.Module, dtype: torch.dtype) -> bool:
+    """Compute the maps of a network of this package with `dtype`, in place; False, and no change, for others.
+
+    The class head stays float32: it costs nothing and decides.
+    """
+    if not isinstance(network, UNet | UNetTable2):
+        return False
+    fold(network)
+    for name, layer in network.named_modules():
+        if not name.startswith("head") and isinstance(
+            layer, nn.Conv2d | nn.ConvTranspose2d | nn.PReLU | nn.GroupNorm
+        ):
+            layer.to(dtype)
+    return True
+
+
 def build(config: ModelConfig, weights: bytes) -> nn.Module:
     """The network that the configuration names, filled with the weights, on the CPU."""
     from safetensors.torch import load
@@ -118,18 +155,9 @@ def build(config: ModelConfig, weights: bytes) -> nn.Module:
 def eager_engine(config: ModelConfig, weights: bytes, device: str, dtype: str = "fp32") -> ModuleEngine:
     """The network as it was trained; with other numbers than fp32, batch normalisation is folded first."""
     network = build(config, weights)
-    cast = dtype != "fp32" and native.to_dtype(network, TORCH[dtype])
+    cast = dtype != "fp32" and to_dtype(network, TORCH[dtype])
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return ModuleEngine(network, "eager", TORCH[dtype], autocast=dtype != "fp32" and not cast)
-
-
-def native_engine(config: ModelConfig, weights: bytes) -> ModuleEngine | None:
-    """The network with its convolutions in the core; None where the core cannot run them."""
-    network = build(config, weights)
-    native.fold(network)
-    if not native.nativise(network):
-        return None
-    return ModuleEngine(network.to(memory_format=torch.channels_last), "native")  # type: ignore[call-overload]
 
 
 def compiled_engine(config: ModelConfig, weights: bytes, device: str, dtype: str) -> ModuleEngine:

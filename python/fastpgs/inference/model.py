@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
-from fastpgs.inference import engines, preprocess
+from fastpgs.inference import native, preprocess
 from fastpgs.inference.calibration import logit
 from fastpgs.inference.conditions import measure
-from fastpgs.inference.cuda import GraphRunner
 from fastpgs.inference.files import (
     NOVELTY,
     SCRIPT,
@@ -39,6 +37,10 @@ from fastpgs.inference.threads import spread
 
 if TYPE_CHECKING:
     from fastpgs.cells import Cells
+    from fastpgs.inference import engines
+    from fastpgs.inference.cuda import GraphRunner
+
+    Engine = engines.Engine | native.NativeEngine
 
 Float32 = NDArray[np.float32]
 
@@ -111,7 +113,7 @@ class BlastClassifier:
     def __init__(
         self,
         config: ModelConfig,
-        run: engines.Engine,
+        run: Engine,
         device: str,
         novelty: Novelty | None,
         batch_size: int = 64,
@@ -125,7 +127,11 @@ class BlastClassifier:
         self._run = run
         self._novelty = novelty
         self._graphs: GraphRunner | None = None
-        if device.startswith("cuda") and isinstance(run, engines.ModuleEngine) and run.name == "eager":
+        if device.startswith("cuda") and run.name == "eager":
+            from fastpgs.inference.cuda import GraphRunner
+            from fastpgs.inference.engines import ModuleEngine
+
+            assert isinstance(run, ModuleEngine)
             self._graphs = GraphRunner(run, config.input, device)
 
     def __repr__(self) -> str:
@@ -206,7 +212,8 @@ class BlastClassifier:
         if self.device.startswith("cpu"):
             size = max(1, min(self.batch_size, CHUNK_PIXELS // max(1, side * side)))
             parts = [crops[start : start + size] for start in range(0, len(crops), size)]
-            out = spread(lambda part: self._score(part, masks), parts, num_threads)
+            with_torch = self.engine != "native"
+            out = spread(lambda part: self._score(part, masks), parts, num_threads, with_torch=with_torch)
         elif self._graphs is not None:
             out = self._graphs(crops, self.batch_size, masks) if len(crops) else []
         else:
@@ -224,10 +231,11 @@ class BlastClassifier:
 
     def _score(self, crops: NDArray[np.uint8], masks: bool) -> dict[str, NDArray[Any]]:
         """The network's outputs for some crops."""
-        with torch.inference_mode():
-            x = preprocess.to_tensor(crops, self.config.input, self.device)
-            out = self._run(x)
-            return {k: v.float().cpu().numpy() for k, v in out.items() if masks or k != "mask"}
+        if isinstance(self._run, native.NativeEngine):
+            return self._run(preprocess.to_array(crops, self.config.input), masks=masks)
+        from fastpgs.inference import engines
+
+        return engines.run(self._run, crops, self.config.input, self.device, masks)
 
     def predict_proba(self, crops: NDArray[np.uint8]) -> Float32:
         """Calibrated probability of blast of each crop, float32 (n,)."""
@@ -410,10 +418,12 @@ def load_model(
     program = engine == "torchscript" and numbers == "fp32" and SCRIPT in config.files and (own or trust)
     if WEIGHTS in config.files and not program:
         weights = checked_bytes(path, WEIGHTS, config)
-        run: engines.Engine = _from_weights(config, weights, where, engine, numbers)
+        run = _from_weights(config, weights, where, engine, numbers)
     elif engine in ("native", "eager"):
         raise ModelError(f"model {config.name!r} has no {WEIGHTS}, which engine {engine!r} needs")
     elif own or trust:
+        from fastpgs.inference import engines
+
         run = engines.script_engine(checked_bytes(path, SCRIPT, config), where, numbers)
     else:
         raise ModelError(_trust_message(f"{SCRIPT} of model {config.name!r}", "TorchScript"))
@@ -423,22 +433,40 @@ def load_model(
     return _ready(config, run, where, novelty, numbers)
 
 
-def _from_weights(
-    config: ModelConfig, weights: bytes, device: str, engine: str, dtype: str
-) -> engines.Engine:
+def _from_weights(config: ModelConfig, weights: bytes, device: str, engine: str, dtype: str) -> Engine:
     on_cpu = device.startswith("cpu")
-    if engine == "native" or (engine == "auto" and on_cpu and dtype == "fp32"):
-        run = engines.native_engine(config, weights) if on_cpu and dtype == "fp32" else None
+    if engine in ("native", "auto") and on_cpu and dtype == "fp32":
+        run = _native(config, weights)
         if run is not None:
             return run
-        if engine == "native":
-            raise ModelError(
-                "engine 'native' needs fp32 on an x86-64 CPU with AVX2 and a network of 3x3 convolutions with PLR;"
-                f" got {dtype} on {device}, network {config.network!r}"
-            )
+    from fastpgs.inference import engines
+
+    if engine == "native":
+        engines.build(config, weights)  # which can tell if the weights do not fit
+        raise ModelError(
+            "engine 'native' needs fp32 on an x86-64 CPU with AVX2 and a network of 3x3 convolutions with PLR;"
+            f" got {dtype} on {device}, network {config.network!r}"
+        )
     if engine == "torchscript" or (engine == "auto" and on_cpu):
         return engines.compiled_engine(config, weights, device, dtype)
     return engines.eager_engine(config, weights, device, dtype)
+
+
+def _native(config: ModelConfig, weights: bytes) -> native.NativeEngine | None:
+    """The network in the core; None where the core cannot run it, or where something is wrong with the weights."""
+    from safetensors.numpy import load
+
+    try:
+        state = load(weights)
+    except Exception:  # torch reads more kinds of numbers, and says what is wrong with the rest
+        return None
+    return native.build(
+        config.network,
+        state,
+        in_channels=config.in_channels,
+        activation=config.activation,
+        options=config.options,
+    )
 
 
 def _load_file(path: Path, device: str, engine: str, dtype: str, trust: bool) -> BlastClassifier:
@@ -450,6 +478,8 @@ def _load_file(path: Path, device: str, engine: str, dtype: str, trust: bool) ->
         raise ModelError(f"{path.name} holds a model for engine {kind!r}, not {engine!r}")
     if kind != "torchscript" and dtype not in ("auto", "fp32"):
         raise ModelError(f"{path.name} computes with the numbers it holds, fp32; got dtype {dtype!r}")
+    from fastpgs.inference import engines
+
     numbers = choose_dtype(dtype, device) if kind == "torchscript" else "fp32"
     if kind == "onnx":
         onnx = engines.OnnxEngine(path.read_bytes())
@@ -481,8 +511,8 @@ def _embedded(path: Path) -> str | None:
 
 
 def _from_metadata(
-    text: str | None, run: engines.Engine, device: str
-) -> tuple[ModelConfig, engines.Engine, str, Novelty | None]:
+    text: str | None, run: Engine, device: str
+) -> tuple[ModelConfig, Engine, str, Novelty | None]:
     if not text:
         raise ModelError("the file was not made by 'fastpgs export': it carries no configuration")
     try:
@@ -509,7 +539,7 @@ def _read_novelty(data: bytes, config: ModelConfig) -> Novelty:
 
 
 def _ready(
-    config: ModelConfig, run: engines.Engine, device: str, novelty: Novelty | None, dtype: str = "fp32"
+    config: ModelConfig, run: Engine, device: str, novelty: Novelty | None, dtype: str = "fp32"
 ) -> BlastClassifier:
     """Try the network on a blank crop: a model that cannot run fails here, not amid a night's work.
 

@@ -3,14 +3,21 @@
 The rule: the first CUDA device if there is one, else the CPU. bfloat16 where the device multiplies it in
 hardware: CUDA devices that say so, CPUs with AMX or AVX512-BF16. float32 elsewhere: a CPU without such units
 converts to and fro, and is slower for it. ONNX and torch.export files run with the numbers they hold.
+
+torch knows all that, and takes seconds to import. Where there is no driver of a GPU, and no unit for bfloat16 in
+what Linux says of the processor, it need not be asked.
 """
 
 from __future__ import annotations
 
-import torch
+import ctypes
+import sys
+from pathlib import Path
 
 DTYPES = ("auto", "fp32", "bf16", "fp16")
-TORCH = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+GPU_DRIVERS = ("nvcuda.dll", "amdhip64.dll") if sys.platform == "win32" else ("libcuda.so.1",)
+AMD_GPU = Path("/dev/kfd")
+CPU_INFO = Path("/proc/cpuinfo")
 
 
 def choose_device(device: str) -> str:
@@ -26,6 +33,10 @@ def choose_device(device: str) -> str:
     ValueError
         The device cannot be used here.
     """
+    if device == "cpu" or (device == "auto" and not _torch_is_there() and not gpu_driver()):
+        return "cpu"
+    import torch
+
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -55,14 +66,44 @@ def choose_dtype(dtype: str, device: str) -> str:
 def fast_bf16(device: str) -> bool:
     """Whether a device multiplies bfloat16 in hardware."""
     if device.startswith("cuda"):
+        import torch
+
         return torch.cuda.get_device_capability(device) >= (8, 0)
     return device.startswith("cpu") and bool(cpu_bf16_units())
 
 
 def cpu_bf16_units() -> str:
     """What this CPU multiplies bfloat16 with: "AMX", "AVX512-BF16" or ""."""
+    if not _torch_is_there() and not may_have_bf16():
+        return ""
+    import torch
+
     for name, probe in (("AMX", "_is_amx_tile_supported"), ("AVX512-BF16", "_is_avx512_bf16_supported")):
         supported = getattr(torch.cpu, probe, None)  # private, so it may go
         if supported is not None and supported():
             return name
     return ""
+
+
+def gpu_driver() -> bool:
+    """Whether this machine has the driver without which torch sees no GPU."""
+    for name in GPU_DRIVERS:
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            continue
+        return True
+    return AMD_GPU.exists()
+
+
+def may_have_bf16() -> bool:
+    """False where Linux says that this processor has no such unit; True where that cannot be told."""
+    try:
+        flags = CPU_INFO.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return True
+    return "amx_tile" in flags or "avx512_bf16" in flags
+
+
+def _torch_is_there() -> bool:
+    return "torch" in sys.modules

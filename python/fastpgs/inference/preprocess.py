@@ -326,6 +326,15 @@ def check_crops(crops: NDArray[Any], spec: InputSpec) -> UInt8:
     return np.ascontiguousarray(array)
 
 
+def to_array(crops: UInt8, spec: InputSpec) -> NDArray[np.float32]:
+    """Crops (n, S, S, C) as `to_tensor` gives them, the same numbers, but as an array (n, S, S, C)."""
+    x = crops.astype(np.float32)
+    x /= np.float32(255)
+    x -= np.array(spec.mean, np.float32)
+    x /= np.array(spec.std, np.float32)
+    return x
+
+
 def to_tensor(crops: NDArray[Any], spec: InputSpec, device: str = "cpu") -> Tensor:
     """Crops as a normalised float tensor (n, C, S, S); bytes travel to the device, not floats.
 

@@ -16,7 +16,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _lock = threading.Lock()
-_pool: ThreadPoolExecutor | None = None
+_pools: dict[bool, ThreadPoolExecutor] = {}  # for work with torch and without
 
 
 def available_cpus() -> int:
@@ -26,7 +26,9 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def spread(work: Callable[[T], R], parts: Sequence[T], num_threads: int | None = None) -> list[R]:
+def spread(
+    work: Callable[[T], R], parts: Sequence[T], num_threads: int | None = None, *, with_torch: bool = True
+) -> list[R]:
     """``[work(part) for part in parts]`` on threads in which torch has no threads of its own.
 
     Parameters
@@ -36,10 +38,12 @@ def spread(work: Callable[[T], R], parts: Sequence[T], num_threads: int | None =
     parts : sequence
     num_threads : int, optional
         How many threads may work at a time; default: one a processor. Results do not depend on it.
+    with_torch : bool
+        Whether the work needs torch, which is imported for it then.
     """
     if not parts:
         return []
-    pool = _started()
+    pool = _started(with_torch)
     results: list[R | None] = [None] * len(parts)
     waiting = iter(range(len(parts)))  # next() of it is atomic
 
@@ -53,35 +57,40 @@ def spread(work: Callable[[T], R], parts: Sequence[T], num_threads: int | None =
     return results  # type: ignore[return-value]
 
 
-def _started() -> ThreadPoolExecutor:
-    """The pool, with all its threads running and set."""
+def _started(with_torch: bool) -> ThreadPoolExecutor:
+    """The pool for such work; with torch all its threads run and are set."""
+    with _lock:
+        if with_torch not in _pools:
+            n = available_cpus()
+            _pools[with_torch] = pool = ThreadPoolExecutor(n, thread_name_prefix="fastpgs-net")
+            if with_torch:
+                _set_torch(pool, n)
+        return _pools[with_torch]
+
+
+def _set_torch(pool: ThreadPoolExecutor, n: int) -> None:
     import torch
 
-    global _pool
-    with _lock:
-        if _pool is None:
-            n = available_cpus()
-            there = threading.Barrier(n + 1)
-            _pool = ThreadPoolExecutor(n, thread_name_prefix="fastpgs-net")
-            before = torch.get_num_threads()
+    there = threading.Barrier(n + 1)
+    before = torch.get_num_threads()
 
-            def start() -> None:
-                torch.get_num_threads()
-                torch.set_num_threads(1)
-                there.wait()
+    def start() -> None:
+        torch.get_num_threads()
+        torch.set_num_threads(1)
+        there.wait()
 
-            for _ in range(n):
-                _pool.submit(start)
-            there.wait()
-            # The setting holds for its thread, but also for threads that are yet to come: give those theirs back.
-            torch.set_num_threads(before)
-    return _pool
+    for _ in range(n):
+        pool.submit(start)
+    there.wait()
+    # The setting holds for its thread, but also for threads that are yet to come: give those theirs back.
+    torch.set_num_threads(before)
 
 
 def _forget() -> None:
     """Threads do not survive a fork."""
-    global _pool, _lock
-    _pool, _lock = None, threading.Lock()
+    global _lock
+    _pools.clear()
+    _lock = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
