@@ -113,7 +113,10 @@ def test_reals_that_a_grid_hardly_tells_apart(case: str, options: dict[str, Any]
     assert_agree(*fit_both(_few_places(case), features="raw", k=4, seed=1, max_iter=8, **options))
 
 
-@pytest.mark.parametrize("options", [{}, {"features": "rgb"}, {"spatial_weight": 0.3}, {"threshold": 300.0}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"features": "rgb"}, {"features": "rgb", "k": 6}, {"spatial_weight": 0.3}, {"threshold": 300.0}],
+)
 def test_threads_on_an_image_that_is_worth_them(options: dict[str, Any]) -> None:
     image = np.tile(smear(), (6, 7, 1))  # enough pixels for several threads, few enough colours for a palette
     noise = np.random.default_rng(1).integers(0, 256, (540, 700, 3), dtype=np.uint8)  # too many colours
@@ -130,7 +133,7 @@ def test_threads_on_an_image_that_is_worth_them(options: dict[str, Any]) -> None
 
 def test_every_simd_path_agrees(tmp_path: Path) -> None:
     """In processes of their own, since the path is chosen once a process."""
-    image = smear()
+    image = np.tile(smear(), (3, 3, 1))  # large enough for colours to be counted
     np.save(tmp_path / "image.npy", image)
     options = [
         {},

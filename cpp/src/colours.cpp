@@ -23,7 +23,7 @@ class Colours final : public PointSource<T> {
   public:
     Colours(const Task& task, Palette palette) : PointSource<T>(task), palette_(std::move(palette)) {
         points_.n = palette_.size();
-        points_.weight = palette_.counts();
+        points_.weight.assign(palette_.counts(), palette_.counts() + palette_.size());
         points_.pixels =
             static_cast<std::size_t>(std::accumulate(points_.weight.begin(), points_.weight.end(), 0.0));
         points_.exact = task.exact;
@@ -46,9 +46,11 @@ class Colours final : public PointSource<T> {
             values[i] = this->beyond(i) ? 0 : static_cast<std::uint8_t>(assignment_.labels[i] + 1);
         // Beyond the threshold colours of one group may differ.
         if (assignment_.owners.empty() || task_.params.threshold)
-            palette_.write_labels(values, task_.threads, task_.labels);
-        else
-            palette_.write_labels(assignment_.owners, values, task_.threads, task_.labels);
+            return palette_.write_labels(values, task_.threads);
+        std::vector<std::uint8_t> whole = assignment_.owners;
+        for (std::uint8_t& owner : whole)
+            if (owner != kStraddles) ++owner;
+        palette_.write_labels(whole, values, task_.threads);
     }
 
   protected:
@@ -72,7 +74,7 @@ std::unique_ptr<Source<T>> make_colours(const Task& task) {
     const bool by_colour = image.type == PixelType::u8 && (image.channels == 1 || image.channels == 3) &&
                            task.space.kind != Features::xy && !task.space.positions;
     if (!by_colour) return nullptr;
-    std::optional<Palette> palette = Palette::count(image, task.mask, task.threads);
+    std::optional<Palette> palette = Palette::count(image, task.mask, task.threads, task.labels);
     return palette ? std::make_unique<Colours<T>>(task, std::move(*palette)) : nullptr;
 }
 template std::unique_ptr<Source<std::int32_t>> make_colours(const Task&);

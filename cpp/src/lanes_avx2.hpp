@@ -18,6 +18,7 @@ static inline Lanes load(const std::int32_t* p) {
 static inline void store(std::int32_t* p, Lanes a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a); }
 static inline Lanes all(std::int32_t a) { return _mm256_set1_epi32(a); }
 static inline Lanes add(Lanes a, Lanes b) { return _mm256_add_epi32(a, b); }
+static inline Lanes shift_left(Lanes a, int by) { return _mm256_slli_epi32(a, by); }
 static inline Lanes subtract(Lanes a, Lanes b) { return _mm256_sub_epi32(a, b); }
 static inline Lanes least(Lanes a, Lanes b) { return _mm256_min_epi32(a, b); }
 static inline Lanes greater(Lanes a, Lanes b) { return _mm256_cmpgt_epi32(a, b); }

@@ -63,6 +63,11 @@ static inline std::int32_t smaller(std::int32_t x, std::int32_t y) { return x < 
 static inline std::int32_t larger(std::int32_t x, std::int32_t y) { return x > y ? x : y; }
 static inline Lanes add(Lanes a, Lanes b) { return each(a, b, plus); }
 static inline Lanes subtract(Lanes a, Lanes b) { return each(a, b, minus); }
+static inline Lanes shift_left(Lanes a, int by) {
+    return each(a, a, [by](std::int32_t x, std::int32_t) {
+        return static_cast<std::int32_t>(static_cast<std::uint32_t>(x) << by);
+    });
+}
 static inline Lanes least(Lanes a, Lanes b) { return each(a, b, smaller); }
 // Masks: every bit of a lane is set, or none.
 static inline Lanes greater(Lanes a, Lanes b) {

@@ -189,7 +189,7 @@ namespace FASTPGS_PATH {
 
 extern const RealKernels real_table;
 const RealKernels real_table = {
-    &extents, &sums, &places, &limit, &objective, &within, {&away, &two_nearest, &members, &central}};
+    &extents, &sums, &places, &limit, &objective, &within, {&away, &two_nearest, &central}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

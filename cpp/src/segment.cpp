@@ -20,6 +20,10 @@ namespace fastpgs {
 namespace {
 
 constexpr std::size_t kRun = 4096;
+// Counting colours takes as long as a few iterations over tiles. It is worth it where many pivots take many
+// more, and in lab by what need not be converted; but colours of a small image are hardly fewer than pixels.
+constexpr int kManyPivots = 5;
+constexpr std::size_t kCounted = std::size_t{1} << 16, kCountedLab = std::size_t{1} << 17;
 constexpr std::size_t kFewPixels = std::size_t{3} << 16;
 
 // Squared distances of 8-bit colours and of lab fit 31 bits.
@@ -142,7 +146,12 @@ class Segmentation {
 };
 
 Result segment_narrow(const Task& task) {
-    std::unique_ptr<Source<std::int32_t>> source = make_tiles(task);
+    const std::size_t n = task.image.pixels();
+    const bool counted = (task.params.k >= kManyPivots && n >= kCounted) ||
+                         (task.space.kind == Features::lab && n >= kCountedLab);
+    std::unique_ptr<Source<std::int32_t>> source;
+    if (counted) source = make_colour_groups(task);
+    if (!source) source = make_tiles(task);
     if (!source) source = make_colours<std::int32_t>(task);
     if (!source) source = make_pixels<std::int32_t>(task);
     return Segmentation<std::int32_t>(task, *source).run(task.labels);

@@ -36,27 +36,6 @@ static void two_nearest(const TwoNearestArgs& args) {
     }
 }
 
-static void members(const MembersArgs& args) {
-    const std::size_t whole = args.n / kReals * kReals;
-    const Reals cluster = all(args.cluster), round = all(args.round);
-    Reals count = all(0.0);
-    for (std::size_t i = 0; i < whole; i += kReals)
-        count = add(count, both(equal(load(args.owners + i), cluster), all(1.0)));
-    args.sums[0] = sum_of(count);
-    for (std::size_t a = 0; a < args.dims; ++a) {
-        Reals sum = all(0.0);
-        for (std::size_t i = 0; i < whole; i += kReals)
-            sum = add(sum, both(equal(load(args.owners + i), cluster), rounded(load(args.z[a] + i), round)));
-        args.sums[1 + a] = sum_of(sum);
-    }
-    for (std::size_t i = whole; i < args.n; ++i) {
-        if (args.owners[i] != args.cluster) continue;
-        args.sums[0] += 1.0;
-        for (std::size_t a = 0; a < args.dims; ++a)
-            args.sums[1 + a] += (args.z[a][i] + args.round) - args.round;
-    }
-}
-
 // Keys of lanes and of one point: the same operations.
 template <bool Scaled, std::size_t Dims>
 static inline Reals key_of(const CentralArgs& args, std::size_t i) {

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "fastpgs/features.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/real_kernels.hpp"
 #include "fastpgs/weighted_pick.hpp"
@@ -50,15 +51,25 @@ void Swaps<D>::find_owners(const State& state) {
     kernels_.two_nearest({rows.data(), size(), rows.size(), nearest_.data(), second_.data(), owner_.data()});
 }
 
-// Clusters that hold the same points as before keep their medoids.
+// Sums move with the points that change hands; clusters that hold the same points as before keep their
+// medoids.
 template <class D>
 void Swaps<D>::move_to_medoids(State& state) {
+    const std::size_t width = z_.dims() + 1;
     for (std::size_t i = 0; i < size(); ++i) {
         if (owner_[i] == state.members[i]) continue;
-        state.central[static_cast<std::size_t>(owner_[i])] = 0;
-        state.central[static_cast<std::size_t>(state.members[i])] = 0;
+        const auto from = static_cast<std::size_t>(state.members[i]);
+        const auto to = static_cast<std::size_t>(owner_[i]);
+        state.members[i] = owner_[i];
+        state.central[from] = state.central[to] = 0;
+        state.sums[from * width] -= 1.0;
+        state.sums[to * width] += 1.0;
+        for (std::size_t a = 0; a + 1 < width; ++a) {
+            const double x = (z_[a][i] + round_) - round_;
+            state.sums[from * width + 1 + a] -= x;
+            state.sums[to * width + 1 + a] += x;
+        }
     }
-    state.members = owner_;
     for (std::size_t j = 0; j < state.pivots.size(); ++j)
         if (state.central[j] == 0) move_to_medoid(state, j);
 }
@@ -66,15 +77,14 @@ void Swaps<D>::move_to_medoids(State& state) {
 template <class D>
 void Swaps<D>::move_to_medoid(State& state, std::size_t j) const {
     const std::size_t dims = z_.dims();
-    const auto cluster = static_cast<double>(j);
-    std::vector<double> sums(dims + 1), shift(dims);
-    kernels_.members({z_.data(), size(), dims, owner_.data(), cluster, round_, sums.data()});
+    const double* sums = state.sums.data() + j * (dims + 1);
     if (sums[0] == 0.0) return;
     // Σ d² to all members, less what is the same for each: of integers exact, of reals by the mean.
     constexpr bool kIntegral = std::is_integral_v<D>;
+    double shift[kMaxDims];
     for (std::size_t a = 0; a < dims; ++a) shift[a] = kIntegral ? 2.0 * sums[1 + a] : sums[1 + a] / sums[0];
     const std::size_t medoid = kernels_.central(
-        {z_.data(), size(), dims, owner_.data(), cluster, kIntegral ? sums[0] : 0.0, shift.data()});
+        {z_.data(), size(), dims, owner_.data(), static_cast<double>(j), kIntegral ? sums[0] : 0.0, shift});
     const std::size_t point = medoid < size() ? medoid : 0;  // where keys overflow
     state.central[j] = 1;
     state.pivots[j] = pixels_[point];
@@ -124,7 +134,12 @@ std::vector<std::int64_t> Swaps<D>::search(std::vector<std::int64_t> pivots,
     now.pivots = std::move(pivots);
     now.at = std::move(coordinates);
     now.rows.resize(k);
+    // All points are the first cluster's, until owners are known.
     now.members.resize(size());
+    now.sums.assign(k * (z_.dims() + 1), 0.0);
+    now.sums[0] = static_cast<double>(size());
+    for (std::size_t a = 0; a < z_.dims(); ++a)
+        for (std::size_t i = 0; i < size(); ++i) now.sums[1 + a] += (z_[a][i] + round_) - round_;
     now.central.resize(k);
     settle(now);
     for (std::size_t swap = 0; swap < std::min(kSwaps * k, kMostSwaps) && now.objective > 0; ++swap) {

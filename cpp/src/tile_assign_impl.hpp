@@ -1,5 +1,6 @@
 // Nearest pivots of the pixels of straddling tiles, and labels within a limit.
 // Included by tile_kernels_impl.hpp.
+#pragma once
 
 namespace fastpgs {
 namespace FASTPGS_PATH {

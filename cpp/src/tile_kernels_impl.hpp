@@ -140,7 +140,9 @@ struct CandidateLanes {
 // A tile's sums leave the pivot that owned it and join the one that owns it now.
 static void change_owner(const TileCandidatesArgs& args, std::size_t t, std::uint32_t before,
                          std::uint32_t now) {
-    const std::int32_t* sums = args.boxes.sums + 4 * t;
+    std::int64_t sums[4];
+    for (std::size_t a = 0; a < 4; ++a)
+        sums[a] = args.boxes.sums != nullptr ? args.boxes.sums[4 * t + a] : args.boxes.wide_sums[4 * t + a];
     if (before != 0 && (before & (before - 1)) == 0) {
         std::int64_t* from = args.owned + 4 * lowest_bit(before);
         for (std::size_t a = 0; a < 4; ++a) from[a] -= sums[a];
@@ -223,6 +225,7 @@ static void candidates(TileCandidatesArgs& args) {
 }  // namespace fastpgs
 
 #include "coarse_kernels_impl.hpp"
+#include "colour_kernels_impl.hpp"
 #include "tile_assign_impl.hpp"
 #include "tile_medoids_impl.hpp"
 
@@ -237,7 +240,8 @@ const TileKernels tile_table = {
     &near,
     &pick,
     &limit,
-    {&coarse_boxes, &coarse_candidates, &coarse_assign, &coarse_near, &coarse_within}};
+    {&coarse_boxes, &coarse_candidates, &coarse_assign, &coarse_near, &coarse_within},
+    {&colour_keys, &group_summary, &group_assign, &group_near}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

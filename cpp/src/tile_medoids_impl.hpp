@@ -1,5 +1,8 @@
 // The members of a cluster nearest to its mean.
 // Included by tile_kernels_impl.hpp.
+#pragma once
+
+#include "tile_assign_impl.hpp"
 
 namespace fastpgs {
 namespace FASTPGS_PATH {
@@ -17,7 +20,8 @@ struct Target {
     Lanes a, b;
     int shift;
 
-    explicit Target(const TileNearArgs& args)
+    template <class Args>
+    explicit Target(const Args& args)
         : a(all(pair_of(args.mean[0], args.mean[1]))),
           b(all(pair_of(args.mean[2], 1 << args.shift))),
           shift(args.shift) {}

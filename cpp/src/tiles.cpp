@@ -21,6 +21,7 @@
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/source.hpp"
 #include "fastpgs/tile_kernels.hpp"
+#include "pairs.hpp"
 
 namespace fastpgs {
 namespace {
@@ -30,16 +31,6 @@ constexpr std::size_t kLargeTile = 64;                     // where 32 bytes for
 constexpr std::size_t kManyPixels = std::size_t{1} << 21;  // of a large image
 constexpr std::size_t kWorth = std::size_t{1} << 17;       // pixels that are worth a thread
 constexpr std::size_t kRun = 2048;                         // pixels read at once
-
-using Pixel = std::array<std::int32_t, 3>;
-
-std::int64_t dot(const Pixel& x, const std::int64_t* y) { return x[0] * y[0] + x[1] * y[1] + x[2] * y[2]; }
-
-std::int64_t distance2(const Pixel& x, const std::int32_t* p) {
-    std::int64_t total = 0;
-    for (std::size_t a = 0; a < 3; ++a) total += std::int64_t{x[a] - p[a]} * (x[a] - p[a]);
-    return total;
-}
 
 class Tiles final : public Source<std::int32_t> {
   public:
@@ -85,15 +76,8 @@ class Tiles final : public Source<std::int32_t> {
     Assigned assign(const std::vector<std::int32_t>& pivots, bool) override {
         assign_to(pivots, true);
         Assigned out;
-        std::int64_t inertia = squares_;
-        for (std::size_t j = 0; j < k_; ++j) {
-            const std::int64_t* sums = sums_.data() + 4 * j;
-            const Pixel p = {pivots[3 * j], pivots[3 * j + 1], pivots[3 * j + 2]};
-            const std::int64_t wide[3] = {p[0], p[1], p[2]};
-            inertia += sums[0] * dot(p, wide) - 2 * dot(p, sums + 1);
-            out.empty.push_back(sums[0] == 0);
-        }
-        out.inertia = static_cast<double>(inertia);
+        out.inertia = static_cast<double>(squares_ + offset_objective(sums_.data(), pivots.data(), k_));
+        for (std::size_t j = 0; j < k_; ++j) out.empty.push_back(sums_[4 * j] == 0);
         return out;
     }
 
@@ -151,19 +135,14 @@ class Tiles final : public Source<std::int32_t> {
     }
 
     Pixel pixel(std::size_t i) const {
-        if (pixels_.rgb != nullptr) {
-            const std::uint8_t* p = pixels_.rgb + 3 * i;
-            return {p[0], p[1], p[2]};
-        }
-        const auto low = [](std::int32_t word) { return static_cast<std::int16_t>(word & 0xFFFF); };
-        return {low(pixels_.a[i]), pixels_.a[i] >> 16, low(pixels_.b[i])};
+        return pixels_.rgb != nullptr ? pixel_of(pixels_.rgb + 3 * i) : pixel_of(pixels_.a[i], pixels_.b[i]);
     }
 
     void summarise_tiles() {
         boxes_.reset(4, tiles_ + kTileMargin);
         for (std::size_t a = 0; a < 4; ++a) std::fill_n(boxes_[a] + tiles_, kTileMargin, 0);
         tile_sums_.reset(1, 4 * tiles_);
-        box_ = {boxes_[0], boxes_[1], boxes_[2], boxes_[3], tile_sums_[0]};
+        box_ = {boxes_[0], boxes_[1], boxes_[2], boxes_[3], tile_sums_[0], nullptr};
         const std::size_t tasks = tasks_for(tiles_);
         std::vector<std::int64_t> squares(tasks, 0);
         parallel_for(tasks, task_.threads, [&](std::size_t t) {
@@ -173,11 +152,7 @@ class Tiles final : public Source<std::int32_t> {
         });
         squares_ = -static_cast<std::int64_t>(tiles_ * pixels_.tile);  // the kernel counts the 1 beside x2
         for (const std::int64_t square : squares) squares_ += square;
-        for (std::size_t i = tiles_ * pixels_.tile; i < n_; ++i) {
-            const Pixel x = pixel(i);
-            const std::int64_t wide[3] = {x[0], x[1], x[2]};
-            squares_ += dot(x, wide);
-        }
+        for (std::size_t i = tiles_ * pixels_.tile; i < n_; ++i) squares_ += square(pixel(i));
     }
 
     // Sums of members and, if wanted, labels of straddling tiles; nothing to do where that is done.
@@ -248,14 +223,8 @@ class Tiles final : public Source<std::int32_t> {
         near.masks = masks_.data();
         near.pivots = assigned_.data();
         near.k = k_;
-        near.cluster = static_cast<std::int32_t>(j);
-        near.shift = pixels_.rgb != nullptr ? 6 : 0;  // RGB has room for fractions of a level
-        for (std::size_t a = 0; a < 3; ++a)
-            near.mean[a] = static_cast<std::int32_t>(std::floor(
-                std::ldexp(static_cast<double>(sums[1 + a]) / static_cast<double>(sums[0]), near.shift) +
-                0.5));
+        take_aim(near, sums, assigned_.data(), j, pixels_.rgb != nullptr);
         set_ideal(sums, near);
-        near.least = bound(j, near);
         near.near = near_.data();
         near.near_least = near_least_.data();
         kernels_.near(near);
@@ -263,9 +232,7 @@ class Tiles final : public Source<std::int32_t> {
         kernels_.pick(pick);
         for (std::size_t i = tiles_ * pixels_.tile; i < n_; ++i) {
             if (task_.labels[i] != near.cluster) continue;
-            const Pixel x = pixel(i);
-            const std::int64_t wide[3] = {x[0], x[1], x[2]};
-            const std::int64_t key = sums[0] * dot(x, wide) - 2 * dot(x, sums + 1);
+            const std::int64_t key = medoid_key(pixel(i), sums);
             if (pick.pixel >= 0 && key >= pick.key) continue;
             pick.key = key;
             pick.pixel = static_cast<std::int64_t>(i);
@@ -289,17 +256,6 @@ class Tiles final : public Source<std::int32_t> {
         }
         near.ideal_a = ideal[0] | ideal[1] << 16;
         near.ideal_b = ideal[2] | 1 << 16;
-    }
-
-    // Squared distance to the mean of a member that is known: the pivot, unless a like one precedes it.
-    std::int32_t bound(std::size_t j, const TileNearArgs& near) const {
-        const std::int32_t* p = assigned_.data() + 3 * j;
-        for (std::size_t l = 0; l < j; ++l)
-            if (std::equal(p, p + 3, assigned_.data() + 3 * l))
-                return std::numeric_limits<std::int32_t>::max() / 2;
-        const std::int32_t by = 1 << near.shift;
-        const Pixel scaled = {p[0] * by, p[1] * by, p[2] * by};
-        return static_cast<std::int32_t>(distance2(scaled, near.mean));
     }
 
     // Labels of own tiles; those of the others have been written.

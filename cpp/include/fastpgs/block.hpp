@@ -1,10 +1,12 @@
 // Memory for large arrays.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 namespace fastpgs {
 
@@ -42,6 +44,35 @@ class Block {
         void operator()(T* values) const noexcept { free_block(values, bytes); }
     };
     std::unique_ptr<T, Free> values_;
+};
+
+// Values one after the other, whose number shows only as they come.
+template <class T>
+class Pile {
+  public:
+    // n more, undefined until they are written.
+    T* extend(std::size_t n) {
+        if (size_ + n > room_) reserve(std::max(2 * room_, size_ + n));
+        size_ += n;
+        return values_.data() + size_ - n;
+    }
+    void reserve(std::size_t room) {
+        Block<T> more(room);
+        if (size_ > 0) std::copy_n(values_.data(), size_, more.data());
+        values_ = std::move(more);
+        room_ = room;
+    }
+    // Forgets all but the first n.
+    void cut(std::size_t n) { size_ = n; }
+
+    std::size_t size() const { return size_; }
+    T* data() { return values_.data(); }
+    const T* data() const { return values_.data(); }
+    T operator[](std::size_t i) const { return values_[i]; }
+
+  private:
+    Block<T> values_;
+    std::size_t size_ = 0, room_ = 0;
 };
 
 }  // namespace fastpgs

@@ -1,40 +1,39 @@
 // The distinct colours of an 8-bit image, with their counts.
 //
 // Features and labels of such an image depend on nothing but a pixel's colour, so pivots can be chosen among
-// colours. An RGB colour has a key: its cell on a 32 x 32 x 32 grid (the upper 5 bits of each channel), then
-// its place in the cell (the lower 3 bits of each):
-//
-//      cell  RRRRR GGGGG BBBBB | place  rrr ggg bbb
-//
-// A directory of cells leads to a block of 512 counters for each cell that occurs, so that the counters of a
-// smear, whose colours lie close together, stay in cache. Cells are also the groups of neighbouring colours.
+// colours. RGB colours lie in groups of neighbours, cubes of 4 x 4 x 4 (an eighth of a cell of
+// colour_counts.hpp), or a cell of few colours. A group is filled up to a multiple of kGroupStep with its
+// last colour, counted 0, so that kernels see whole vectors of one group.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "fastpgs/block.hpp"
+#include "fastpgs/colour_counts.hpp"
 #include "fastpgs/views.hpp"
 
 namespace fastpgs {
 
 class Palette {
   public:
-    static constexpr std::uint32_t kNoBlock = 0xFFFFFFFFU;
-    static constexpr std::size_t kCells = 32768;
-    static constexpr std::size_t kPlaces = 512;
-
     // Counts the colours of an 8-bit image of 1 or 3 channels. Nothing where they are so many for its size
-    // that looking at pixels is cheaper. Memory: 2 bytes a place of a cell that occurs, a thread.
-    static std::optional<Palette> count(const ImageView& image, const MaskView& mask, int threads);
+    // that looking at pixels is cheaper. Of RGB, `labels`, one of a pixel, hold where each is counted until
+    // write_labels; they must outlive the palette. Memory: a byte a place of a cell that occurs, a thread.
+    static std::optional<Palette> count(const ImageView& image, const MaskView& mask, int threads,
+                                        std::int32_t* labels);
 
     std::size_t size() const { return counts_.size(); }
-    const std::vector<double>& counts() const { return counts_; }
+    const std::uint32_t* counts() const { return counts_.data(); }
     // Colours as an image of shape (1, size, channels).
     ImageView colours() const { return {colours_.data(), PixelType::u8, 1, size(), channels_}; }
-    // First colour of each group, and size().
+    // First colour of each group, and size(); empty for grey.
     const std::vector<std::uint32_t>& starts() const { return starts_; }
+    std::size_t groups() const { return spans_.size(); }
 
     // First pixel in raster order whose colour is one of `tied`; the colour, and the pixel.
     struct Place {
@@ -43,33 +42,51 @@ class Palette {
     };
     Place first_of(const std::vector<std::size_t>& tied) const;
 
-    // Labels of pixels from those of colours, 0 where the mask is.
-    void write_labels(const std::vector<std::uint8_t>& colour_labels, int threads,
-                      std::int32_t* labels) const;
+    // Labels of pixels from those of colours, 0 where the mask is. At most once, and first_of no more after.
+    void write_labels(const std::vector<std::uint8_t>& colour_labels, int threads);
 
     // The same where whole groups have one label: group_labels[g], or 255 where colour_labels say it.
     void write_labels(const std::vector<std::uint8_t>& group_labels,
-                      const std::vector<std::uint8_t>& colour_labels, int threads,
-                      std::int32_t* labels) const;
+                      const std::vector<std::uint8_t>& colour_labels, int threads);
 
   private:
-    Palette(const ImageView& image, const MaskView& mask)
-        : image_(image), mask_(mask), channels_(image.channels) {}
+    // Which places of each eighth of a cell occur: [starts[e], starts[e + 1]) of `places`.
+    struct CellPlaces {
+        std::array<std::uint8_t, ColourCounts::kPlaces + 8> places;
+        std::array<std::size_t, 9> starts{};
+    };
+    // Keys of a group's colours: an eighth of a cell, or all of it.
+    struct Span {
+        std::uint32_t key, length;
+    };
 
+    Palette(const ImageView& image, const MaskView& mask, std::int32_t* labels)
+        : image_(image), mask_(mask), channels_(image.channels), labels_(labels) {}
+
+    void count_levels();
+    bool count_colours(int threads);
+    void add_cell(std::size_t cell, const std::uint32_t* counts);
+    void add_cell(std::size_t cell, const std::uint8_t* counts);
     template <class Count>
-    void add_cell(std::size_t cell, std::size_t first, const Count* counts);
-
-    template <std::size_t Channels>
-    Place search(const std::vector<std::size_t>& tied, std::size_t from) const;
+    void add_groups(std::size_t cell, const CellPlaces& found, const Count* counts);
+    template <class Count>
+    void add_group(std::size_t cell, const CellPlaces& found, std::size_t cube, std::size_t cubes,
+                   const Count* counts);
+    void merge_cells();
+    std::pair<std::size_t, std::size_t> run_of(std::size_t part) const;
+    std::int64_t first_of(std::size_t colour, std::size_t before) const;
+    void fill_table(const ColourCounts& part, const std::vector<std::uint8_t>& group_labels,
+                    const std::vector<std::uint8_t>& colour_labels, std::uint8_t* table) const;
 
     ImageView image_;
     MaskView mask_;
     std::size_t channels_;
-    std::vector<std::uint8_t> colours_;
-    std::vector<double> counts_;
+    std::int32_t* labels_;
+    Pile<std::uint8_t> colours_;
+    Pile<std::uint32_t> counts_;
     std::vector<std::uint32_t> starts_;
-    std::vector<std::uint32_t> cells_;      // RGB: cell of each group
-    std::vector<std::size_t> first_pixel_;  // RGB: a pixel before which no colour of the group occurs
+    std::vector<Span> spans_;          // of groups
+    std::vector<ColourCounts> parts_;  // of runs of pixels
 };
 
 }  // namespace fastpgs

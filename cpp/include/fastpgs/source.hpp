@@ -1,7 +1,8 @@
 // Where pivots are chosen: what a segmentation needs to know of the pixels of one image.
 //
-//      tiles     8-bit colours and lab as runs of neighbouring pixels (tiles.hpp)
-//      colours   distinct 8-bit colours with their counts (palette.hpp): large lab images, linear maps
+//      tiles     8-bit colours and lab as runs of neighbouring pixels (tiles.cpp)
+//      groups    distinct 8-bit colours in groups of neighbours (colour_groups.cpp): lab, many pivots
+//      colours   distinct 8-bit colours and grey levels as points (colours.cpp): linear maps
 //      real      other colours, linear maps, positions: runs of neighbouring pixels (real_tiles.cpp)
 //      pixels    anything else: every pixel as a point
 #pragma once
@@ -58,6 +59,9 @@ std::unique_ptr<Source<T>> make_pixels(const Task& task);
 // Null where the image has too many colours for its size, or is not of bytes.
 template <class T>
 std::unique_ptr<Source<T>> make_colours(const Task& task);
+
+// Null where the image is not of 8-bit colours, or has too many for its size, or there are too many pivots.
+std::unique_ptr<Source<std::int32_t>> make_colour_groups(const Task& task);
 
 // Null where tiles do not serve.
 std::unique_ptr<Source<std::int32_t>> make_tiles(const Task& task);

@@ -26,17 +26,6 @@ struct TwoNearestArgs {
     double* owners;   // out: ties to the lower
 };
 
-// The members of one cluster: how many, and the sums of their coordinates, rounded as in AssignArgs.
-struct MembersArgs {
-    const double* const* z;
-    std::size_t n;
-    std::size_t dims;
-    const double* owners;
-    double cluster;
-    double round;
-    double* sums;  // out: (dims + 1)
-};
-
 // The first member of the least key, which is x . (scale x - shift), coordinates added from first to last;
 // or the squared distance to shift, where scale is 0.
 struct CentralArgs {
@@ -52,7 +41,6 @@ struct CentralArgs {
 struct SwapKernels {
     void (*away)(const AwayArgs&);
     void (*two_nearest)(const TwoNearestArgs&);
-    void (*members)(const MembersArgs&);
     std::size_t (*central)(const CentralArgs&);  // n where no member has a finite key
 };
 

@@ -34,6 +34,7 @@ class Swaps {
         std::vector<std::vector<double>> at;  // their coordinates
         std::vector<Row> rows;                // null where a pivot has moved; shared by states
         std::vector<double> members;          // the clusters whose medoids the pivots are, n
+        std::vector<double> sums;             // of those, (k, dims + 1): points, then coordinate sums
         std::vector<std::uint8_t> central;    // k flags: the pivot is the medoid of its cluster there
         D objective = 0;
     };

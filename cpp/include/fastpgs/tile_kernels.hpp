@@ -12,6 +12,8 @@
 #include <cstdint>
 
 #include "fastpgs/coarse_kernels.hpp"
+#include "fastpgs/colour_kernels.hpp"
+#include "fastpgs/tile_boxes.hpp"
 
 namespace fastpgs {
 
@@ -23,15 +25,8 @@ struct TilePixels {
     std::size_t tile = 16;  // pixels a tile, a multiple of 16, at most 64
 };
 
-// Bounding boxes of tiles as pairs, and sums of their features. Readable up to a multiple of 8 tiles.
-struct TileBoxes {
-    std::int32_t *low_a, *low_b, *high_a, *high_b;
-    std::int32_t* sums;  // (tiles, 4): pixels, then feature sums
-};
-
 inline constexpr std::size_t kOwnedPivots = 16;  // where there are more pivots, tiles have no candidates
 inline constexpr std::size_t kTilePivots = 64;   // at most
-inline constexpr std::size_t kTileMargin = 8;    // boxes that may be read beyond the last
 
 // A mask of a tile tells which pivots may be nearest to a pixel of it: bit j for pivot j. One bit: the tile
 // is that pivot's own. With more than kOwnedPivots all bits are set: any may be.
@@ -108,6 +103,7 @@ struct TileKernels {
     void (*pick)(TilePickArgs&);
     void (*limit)(const TileLimitArgs&);
     CoarseKernels coarse;
+    ColourKernels colours;
 };
 
 const TileKernels& tile_kernels();

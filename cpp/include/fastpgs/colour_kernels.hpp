@@ -1,0 +1,62 @@
+// The inner loops over distinct colours (palette.hpp), compiled once for each instruction set and chosen with
+// the other kernels.
+//
+// Colours lie in groups of neighbours, [starts[g], starts[g + 1]); the length of each is a multiple of
+// kGroupStep, so that lanes never see two. A colour's features are pairs, as a pixel's in a tile are.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "fastpgs/tile_boxes.hpp"
+
+namespace fastpgs {
+
+inline constexpr std::size_t kGroupStep = 8;
+
+// Bytes of RGB (n, 3), or two words of pairs, and the pixels of each colour.
+struct GroupedColours {
+    const std::uint8_t* rgb = nullptr;
+    const std::int32_t* a = nullptr;
+    const std::int32_t* b = nullptr;
+    const std::uint32_t* counts = nullptr;
+    const std::uint32_t* starts = nullptr;  // (groups + 1)
+};
+
+struct GroupAssignArgs {
+    GroupedColours colours;
+    const std::int64_t* group_sums;
+    const std::uint32_t* masks;   // a group: which pivots may be nearest
+    const std::uint32_t* groups;  // those to look at
+    std::size_t n;
+    const std::int32_t* pivots;  // (k, 3)
+    std::size_t k;
+    std::int32_t* owners;  // out, a colour of these groups: nearest pivot, ties to the lower
+    std::int64_t* sums;    // in, out: (k, 4): members, then feature sums
+};
+
+// Groups that may hold the member of cluster j nearest to its mean, by distances to the rounded mean.
+struct GroupNearArgs {
+    GroupedColours colours;
+    TileBoxes boxes;
+    std::size_t n;
+    const std::uint32_t* masks;
+    const std::int32_t* owners;  // of colours in groups of several candidates
+    std::int32_t cluster;
+    std::int32_t mean[3];      // times 2^shift, rounded
+    int shift;                 // features are multiplied by 2^shift
+    std::int32_t least;        // in, out: squared distance of the nearest member, or a bound of it
+    std::uint32_t* near;       // out
+    std::int32_t* near_least;  // out: the least squared distance in each
+    std::size_t n_near;        // out: groups whose least distance may be the nearest's
+};
+
+struct ColourKernels {
+    // Cells and places of n pixels, as palette.hpp defines them.
+    void (*keys)(const std::uint8_t* rgb, std::size_t n, std::int32_t* out);
+    void (*summary)(const GroupedColours&, std::size_t n, const TileBoxes&);
+    void (*assign)(const GroupAssignArgs&);
+    void (*near)(GroupNearArgs&);
+};
+
+}  // namespace fastpgs

@@ -1,0 +1,78 @@
+#include "fastpgs/colour_counts.hpp"
+
+#include <algorithm>
+
+#include "fastpgs/tile_kernels.hpp"
+
+namespace fastpgs {
+namespace {
+
+// Neighbours are alike, and a counter that is counted up twice in a row waits for itself: pixels are taken
+// in turn from eight stretches of a run.
+constexpr std::size_t kTurns = 8;
+constexpr std::size_t kStretch = 256;
+constexpr std::size_t kRun = kTurns * kStretch;
+constexpr std::size_t kExpected = 2048;  // blocks
+
+}  // namespace
+
+ColourCounts::ColourCounts(std::size_t most_blocks)
+    : most_blocks_(most_blocks), directory_(kCells, 0), cells_(1, 0), first_pixels_(1, 0) {
+    counters_.reserve(std::min(most_blocks, kExpected) * kPlaces);
+    std::fill_n(counters_.extend(kPlaces), kPlaces, std::uint8_t{0});
+}
+
+std::size_t ColourCounts::open(std::size_t cell, std::size_t pixel) {
+    const std::size_t block = cells_.size();
+    std::fill_n(counters_.extend(kPlaces), kPlaces, std::uint8_t{0});
+    cells_.push_back(static_cast<std::uint16_t>(cell));
+    first_pixels_.push_back(pixel);
+    directory_[cell] = static_cast<std::uint16_t>(block);
+    return block;
+}
+
+// From keys to where they are counted.
+template <bool Masked>
+bool ColourCounts::find_places(const MaskView& mask, std::size_t begin, std::size_t n, std::int32_t* places) {
+    const std::uint16_t* directory = directory_.data();
+    for (std::size_t i = 0; i < n; ++i) {
+        if (Masked && !mask[begin + i]) {
+            places[i] = 0;
+            continue;
+        }
+        const auto key = static_cast<std::uint32_t>(places[i]);
+        std::uint32_t block = directory[key / kPlaces];
+        if (block == 0) {
+            if (blocks() == most_blocks_) return false;
+            block = static_cast<std::uint32_t>(open(key / kPlaces, begin + i));
+        }
+        places[i] = static_cast<std::int32_t>(block * kPlaces | key % kPlaces);
+    }
+    return true;
+}
+
+bool ColourCounts::count(const std::uint8_t* data, const MaskView& mask, std::size_t begin, std::size_t end,
+                         std::int32_t* places) {
+    const ColourKernels& kernels = tile_kernels().colours;
+    for (; begin < end; begin += kRun) {
+        const std::size_t n = std::min(kRun, end - begin);
+        std::int32_t* run = places + begin;
+        kernels.keys(data + 3 * begin, n, run);
+        const bool fits =
+            mask ? find_places<true>(mask, begin, n, run) : find_places<false>(mask, begin, n, run);
+        if (!fits) return false;
+        std::uint8_t* counters = counters_.data();
+        const auto add = [&](std::int32_t place) {
+            if (++counters[place] == 0) overflows_.push_back(static_cast<std::uint32_t>(place));
+        };
+        if (n == kRun) {
+            for (std::size_t i = 0; i < kStretch; ++i)
+                for (std::size_t turn = 0; turn < kTurns; ++turn) add(run[turn * kStretch + i]);
+        } else {
+            for (std::size_t i = 0; i < n; ++i) add(run[i]);
+        }
+    }
+    return true;
+}
+
+}  // namespace fastpgs

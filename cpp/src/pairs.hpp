@@ -1,0 +1,71 @@
+// What sources of 8-bit colours and lab, whose features are pairs of 16 bits, have in common.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+namespace fastpgs {
+
+using Pixel = std::array<std::int32_t, 3>;
+
+inline Pixel pixel_of(const std::uint8_t* rgb) { return {rgb[0], rgb[1], rgb[2]}; }
+
+inline Pixel pixel_of(std::int32_t a, std::int32_t b) {
+    const auto low = [](std::int32_t word) { return static_cast<std::int16_t>(word & 0xFFFF); };
+    return {low(a), a >> 16, low(b)};
+}
+
+inline std::int64_t dot(const Pixel& x, const std::int64_t* y) {
+    return x[0] * y[0] + x[1] * y[1] + x[2] * y[2];
+}
+
+inline std::int64_t square(const Pixel& x) {
+    const std::int64_t wide[3] = {x[0], x[1], x[2]};
+    return dot(x, wide);
+}
+
+inline std::int64_t distance2(const Pixel& x, const std::int32_t* p) {
+    std::int64_t total = 0;
+    for (std::size_t a = 0; a < 3; ++a) total += std::int64_t{x[a] - p[a]} * (x[a] - p[a]);
+    return total;
+}
+
+// n |x|^2 - 2 x . S, which orders members as their distance to the mean S / n does; `sums` are n, S.
+inline std::int64_t medoid_key(const Pixel& x, const std::int64_t* sums) {
+    return sums[0] * square(x) - 2 * dot(x, sums + 1);
+}
+
+// Sum over the members (k, 4) of squared distances to their pivots (k, 3), less that of |x|^2.
+inline std::int64_t offset_objective(const std::int64_t* sums, const std::int32_t* pivots, std::size_t k) {
+    std::int64_t total = 0;
+    for (std::size_t j = 0; j < k; ++j, sums += 4, pivots += 3) {
+        const Pixel p = {pivots[0], pivots[1], pivots[2]};
+        total += sums[0] * square(p) - 2 * dot(p, sums + 1);
+    }
+    return total;
+}
+
+// Aims a search for the medoid of cluster j at the rounded mean of its members. A bound of its distance is
+// that of a member that is known: the pivot, unless a like one precedes it.
+template <class NearArgs>
+void take_aim(NearArgs& near, const std::int64_t* sums, const std::int32_t* pivots, std::size_t j, bool rgb) {
+    near.cluster = static_cast<std::int32_t>(j);
+    near.shift = rgb ? 6 : 0;  // RGB has room for fractions of a level
+    for (std::size_t a = 0; a < 3; ++a) {
+        const double mean = static_cast<double>(sums[1 + a]) / static_cast<double>(sums[0]);
+        near.mean[a] = static_cast<std::int32_t>(std::floor(std::ldexp(mean, near.shift) + 0.5));
+    }
+    const std::int32_t* p = pivots + 3 * j;
+    near.least = std::numeric_limits<std::int32_t>::max() / 2;
+    for (std::size_t l = 0; l < j; ++l)
+        if (std::equal(p, p + 3, pivots + 3 * l)) return;
+    const std::int32_t by = 1 << near.shift;
+    const Pixel scaled = {p[0] * by, p[1] * by, p[2] * by};
+    near.least = static_cast<std::int32_t>(distance2(scaled, near.mean));
+}
+
+}  // namespace fastpgs
