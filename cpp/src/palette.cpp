@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kCells = ColourCounts::kCells, kPlaces = ColourCounts::kPlaces;
 constexpr std::size_t kCubes = 8;                             // of a cell
 constexpr std::size_t kCube = kPlaces / kCubes;               // places of a cube
-constexpr std::size_t kFewColours = 32;                       // of a cell that is one group
+constexpr std::size_t kGroupColours = 64;                     // of several cubes, at most
 constexpr std::size_t kExpected = std::size_t{1} << 18;       // colours
 constexpr std::size_t kPolled = std::size_t{1} << 20;         // pixels between two looks at signals
 constexpr std::size_t kPixelsPerTask = std::size_t{1} << 17;  // fewer are not worth a thread
@@ -217,12 +217,14 @@ void Palette::add_cell(std::size_t cell, const std::uint8_t* counts) {
     add_groups(cell, found, counts);
 }
 
-// A group a cube, or one of a cell of few colours.
+// Cubes of few colours share a group with their neighbours.
 template <class Count>
 void Palette::add_groups(std::size_t cell, const CellPlaces& found, const Count* counts) {
-    if (found.starts[kCubes] <= kFewColours) return add_group(cell, found, 0, kCubes, counts);
-    for (std::size_t cube = 0; cube < kCubes; ++cube)
-        if (found.starts[cube] < found.starts[cube + 1]) add_group(cell, found, cube, 1, counts);
+    for (std::size_t cube = 0, next = 0; cube < kCubes; cube = next) {
+        next = cube + 1;
+        while (next < kCubes && found.starts[next + 1] - found.starts[cube] <= kGroupColours) ++next;
+        if (found.starts[cube] < found.starts[next]) add_group(cell, found, cube, next - cube, counts);
+    }
 }
 
 // The colours of some cubes.

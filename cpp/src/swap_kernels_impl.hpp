@@ -7,19 +7,31 @@ namespace FASTPGS_PATH {
 // Owners are numbers of clusters as doubles, so that they lie in lanes beside what they belong to.
 
 static void two_nearest(const TwoNearestArgs& args) {
-    const std::size_t whole = args.n / kReals * kReals;
-    for (std::size_t i = 0; i < whole; i += kReals) {
-        Reals nearest = load(args.d2[0] + i), second = all(kInfinite), owner = all(0.0);
-        for (std::size_t j = 1; j < args.k; ++j) {
-            const Reals d2 = load(args.d2[j] + i);
-            const Reals closer = less(d2, nearest);
-            second = least(where(closer, nearest, d2), second);
-            owner = where(closer, all(static_cast<double>(j)), owner);
-            nearest = least(d2, nearest);
+    constexpr std::size_t kAtOnce = 4;  // vectors
+    const std::size_t whole = args.n / (kAtOnce * kReals) * (kAtOnce * kReals);
+    for (std::size_t i = 0; i < whole; i += kAtOnce * kReals) {
+        Reals nearest[kAtOnce], second[kAtOnce], owner[kAtOnce], number = all(0.0);
+        for (std::size_t v = 0; v < kAtOnce; ++v) {
+            nearest[v] = load(args.d2[0] + i + v * kReals);
+            second[v] = all(kInfinite);
+            owner[v] = number;
         }
-        store(args.nearest + i, nearest);
-        store(args.second + i, second);
-        store(args.owners + i, owner);
+        for (std::size_t j = 1; j < args.k; ++j) {
+            const double* row = args.d2[j] + i;
+            number = add(number, all(1.0));
+            for (std::size_t v = 0; v < kAtOnce; ++v) {
+                const Reals d2 = load(row + v * kReals);
+                const Reals closer = less(d2, nearest[v]);
+                second[v] = least(where(closer, nearest[v], d2), second[v]);
+                owner[v] = where(closer, number, owner[v]);
+                nearest[v] = least(d2, nearest[v]);
+            }
+        }
+        for (std::size_t v = 0; v < kAtOnce; ++v) {
+            store(args.nearest + i + v * kReals, nearest[v]);
+            store(args.second + i + v * kReals, second[v]);
+            store(args.owners + i + v * kReals, owner[v]);
+        }
     }
     for (std::size_t i = whole; i < args.n; ++i) {
         double nearest = args.d2[0][i], second = kInfinite;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 #include <utility>
@@ -56,7 +57,15 @@ void Swaps<D>::find_owners(const State& state) {
 template <class D>
 void Swaps<D>::move_to_medoids(State& state) {
     const std::size_t width = z_.dims() + 1;
+    constexpr std::size_t kRun = 16;  // most runs stay as they are
     for (std::size_t i = 0; i < size(); ++i) {
+        if (i % kRun == 0) {
+            const std::size_t bytes = std::min(kRun, size() - i) * sizeof(double);
+            if (std::memcmp(&owner_[i], &state.members[i], bytes) == 0) {
+                i += kRun - 1;
+                continue;
+            }
+        }
         if (owner_[i] == state.members[i]) continue;
         const auto from = static_cast<std::size_t>(state.members[i]);
         const auto to = static_cast<std::size_t>(owner_[i]);
