@@ -38,7 +38,7 @@ from fastpgs.training.perturb import random_view
 
 # Room round each crop, so that rotated and zoomed crops have real neighbourhood in their corners.
 MARGIN = 8
-CONTENT = 3  # changes with what a file of the cache holds, how random views are made, how cells are found
+CONTENT = 4  # changes with what a file of the cache holds, how random views are made, how cells are found
 STORED = 64  # crops are stored at multiples of this side, so that trying other sizes finds no cells anew
 
 Ints = NDArray[np.int64]
