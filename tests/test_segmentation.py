@@ -115,7 +115,14 @@ def test_reals_that_a_grid_hardly_tells_apart(case: str, options: dict[str, Any]
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"features": "rgb"}, {"features": "rgb", "k": 6}, {"spatial_weight": 0.3}, {"threshold": 300.0}],
+    [
+        {},
+        {"features": "rgb"},
+        {"features": "rgb", "k": 6},
+        {"features": "rgb", "metric": "mahalanobis"},
+        {"spatial_weight": 0.3},
+        {"threshold": 300.0},
+    ],
 )
 def test_threads_on_an_image_that_is_worth_them(options: dict[str, Any]) -> None:
     image = np.tile(smear(), (6, 7, 1))  # enough pixels for several threads, few enough colours for a palette
@@ -140,6 +147,7 @@ def test_every_simd_path_agrees(tmp_path: Path) -> None:
         {"features": "rgb", "k": 6},
         {"spatial_weight": 0.5},
         {"metric": "mahalanobis"},
+        {"metric": "mahalanobis", "features": "rgb", "k": 5},
         {"features": "gray"},
     ]
     code = (

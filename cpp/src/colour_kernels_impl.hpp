@@ -31,6 +31,40 @@ static void colour_keys(const std::uint8_t* rgb, std::size_t n, std::int32_t* ou
     }
 }
 
+// --- moments -----------------------------------------------------------------------------------------
+
+static void colour_moments(const std::uint8_t* rgb, std::size_t n, std::int64_t* out) {
+    constexpr std::size_t kSums = 9, kRun = 32768;  // words whose products of levels fit a lane
+    const Lanes low = all(0xFFFF), second = all(1 << 16);
+    std::size_t i = 0;
+    while (i + kLanes <= n) {
+        Lanes sums[kSums];
+        for (Lanes& sum : sums) sum = all(0);
+        for (std::size_t word = 0; word < kRun && i + kLanes <= n; ++word, i += kLanes) {
+            Lanes a, b;
+            load_rgb(rgb + 3 * i, a, b);
+            b = both(b, low);
+            const Lanes r = both(a, low), high_r = shift_left(a, 16), high_b = shift_left(b, 16);
+            const Lanes found[kSums] = {r,
+                                        dot(a, second),
+                                        b,
+                                        dot(r, r),
+                                        dot(a, high_r),
+                                        dot(a, b),
+                                        dot(subtract_pairs(a, r), a),
+                                        dot(a, high_b),
+                                        dot(b, b)};
+            for (std::size_t s = 0; s < kSums; ++s) sums[s] = add(sums[s], found[s]);
+        }
+        for (std::size_t s = 0; s < kSums; ++s) out[s] += wide_sum(sums[s]);
+    }
+    for (; i < n; ++i) {
+        const std::int64_t r = rgb[3 * i], g = rgb[3 * i + 1], b = rgb[3 * i + 2];
+        const std::int64_t found[kSums] = {r, g, b, r * r, r * g, r * b, g * g, g * b, b * b};
+        for (std::size_t s = 0; s < kSums; ++s) out[s] += found[s];
+    }
+}
+
 // --- sums --------------------------------------------------------------------------------------------
 
 // Groups of so few pixels can be summed in 32 bits: counts are halves of pairs, and 32767 times 7000 of lab
@@ -229,6 +263,57 @@ static void group_assign(const GroupAssignArgs& args) {
         group_assign_of<true>(args);
     else
         group_assign_of<false>(args);
+}
+
+// --- scores with a margin ----------------------------------------------------------------------------
+
+template <bool Rgb>
+static void group_scores_of(GroupScoresArgs& args) {
+    struct {
+        Lanes a, b, square;
+    } pivots[kOwnedPivots];
+    for (std::size_t j = 0; j < args.k; ++j) {
+        const std::int32_t* p = args.pivots + 3 * j;
+        pivots[j] = {all(pair_of(-2 * p[0], -2 * p[1])), all(pair_of(-2 * p[2], 0)), all(args.squares[j])};
+    }
+    const Lanes margin = all(args.margin);
+    args.n_found = 0;
+    for (std::size_t s = 0; s < args.n; ++s) {
+        const std::size_t g = args.groups[s];
+        const std::uint32_t mask = args.masks[g];
+        const std::size_t first = lowest_bit(mask);
+        for (std::size_t i = args.colours.starts[g]; i < args.colours.starts[g + 1]; i += kLanes) {
+            Lanes a, b;
+            load_colours<Rgb>(args.colours, i, a, b);
+            const auto score = [&](std::size_t j) {
+                return add(add(dot(a, pivots[j].a), dot(b, pivots[j].b)), pivots[j].square);
+            };
+            Lanes best = score(first), owner = all(static_cast<std::int32_t>(first)), close = all(0);
+            for (std::uint32_t left = mask & (mask - 1); left != 0; left &= left - 1) {
+                const std::size_t j = lowest_bit(left);
+                const Lanes other = score(j), closer = greater(best, other);
+                const Lanes apart = where(closer, subtract(best, other), subtract(other, best));
+                // Of close ones, a third that is closer by more than the margin leaves no doubt.
+                close = either(where(both(closer, greater(apart, margin)), all(0), close),
+                               greater(margin, apart));
+                owner = where(closer, all(static_cast<std::int32_t>(j)), owner);
+                best = least(best, other);
+            }
+            owner = where(close, all(-1), owner);
+            const unsigned changed = ~bits(equal(owner, load(args.owners + i))) & ((1U << kLanes) - 1U);
+            if (changed == 0) continue;
+            const std::size_t more = append(args.found + args.n_found, static_cast<std::int32_t>(i), changed);
+            append_lanes(args.found_owners + args.n_found, owner, changed);
+            args.n_found += more;
+        }
+    }
+}
+
+static void group_scores(GroupScoresArgs& args) {
+    if (args.colours.rgb != nullptr)
+        group_scores_of<true>(args);
+    else
+        group_scores_of<false>(args);
 }
 
 // --- medoids -----------------------------------------------------------------------------------------

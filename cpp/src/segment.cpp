@@ -15,6 +15,7 @@
 #include "fastpgs/points.hpp"
 #include "fastpgs/seeding.hpp"
 #include "fastpgs/source.hpp"
+#include "fastpgs/tile_kernels.hpp"
 
 namespace fastpgs {
 namespace {
@@ -23,7 +24,8 @@ constexpr std::size_t kRun = 4096;
 // Counting colours takes as long as a few iterations over tiles. It is worth it where many pivots take many
 // more, and in lab by what need not be converted; but colours of a small image are hardly fewer than pixels.
 constexpr int kManyPivots = 5;
-constexpr std::size_t kCounted = std::size_t{1} << 16, kCountedLab = std::size_t{1} << 17;
+constexpr std::size_t kCounted = std::size_t{1} << 16, kCountedLab = std::size_t{1} << 17,
+                      kCountedMapped = std::size_t{1} << 15;
 constexpr std::size_t kFewPixels = std::size_t{3} << 16;
 
 // Squared distances of 8-bit colours and of lab fit 31 bits.
@@ -161,7 +163,8 @@ Result segment_wide(const Task& task) {
     // The colours of a small image are about as many as its pixels, and more work each.
     const bool small = task.space.dims > 1 && task.image.pixels() <= kFewPixels;
     std::unique_ptr<Source<double>> source;
-    if (!small) source = make_colours<double>(task);
+    if (task.image.pixels() >= kCountedMapped) source = make_mapped_groups(task);
+    if (!source && !small) source = make_colours<double>(task);
     if (!source) source = make_real_tiles(task);
     if (!source) source = make_pixels<double>(task);
     return Segmentation<double>(task, *source).run(task.labels);
@@ -208,6 +211,21 @@ Moments moments(const ImageView& image, const MaskView& mask, const Params& para
     Moments out;
     out.sums.assign(dims, 0);
     out.products.assign(dims * dims, 0);
+    const bool plain = space.kind == Features::rgb || space.kind == Features::raw;
+    if (image.type == PixelType::u8 && dims == 3 && plain && !mask) {
+        std::int64_t found[9] = {};
+        constexpr std::size_t kPolled = std::size_t{1} << 20;
+        for (std::size_t begin = 0; begin < image.pixels(); begin += kPolled) {
+            poll();
+            tile_kernels().colours.moments(image.as<std::uint8_t>() + 3 * begin,
+                                           std::min(kPolled, image.pixels() - begin), found);
+        }
+        out.n = static_cast<std::int64_t>(image.pixels());
+        const std::size_t of_pair[9] = {3, 4, 5, 4, 6, 7, 5, 7, 8};
+        for (std::size_t a = 0; a < 3; ++a) out.sums[a] = found[a];
+        for (std::size_t s = 0; s < 9; ++s) out.products[s] = found[of_pair[s]];
+        return out;
+    }
     Planes<double> x(dims, kRun);
     std::vector<double> products(dims);
     for (std::size_t begin = 0; begin < image.pixels(); begin += kRun) {

@@ -130,10 +130,10 @@ static inline std::size_t lowest_bit(std::uint32_t mask) {
 struct CandidateLanes {
     Lanes a, b, square;
 
-    void set(const std::int32_t* p) {
+    void set(const std::int32_t* p, const std::int32_t* other) {
         a = all(pair_of(p[0], p[1]));
         b = all(pair_of(p[2], 0));
-        square = all(p[0] * p[0] + p[1] * p[1] + p[2] * p[2]);
+        square = all(other != nullptr ? *other : p[0] * p[0] + p[1] * p[1] + p[2] * p[2]);
     }
 };
 
@@ -156,7 +156,7 @@ static void change_owner(const TileCandidatesArgs& args, std::size_t t, std::uin
 // Over a box of middle c and extent e, score_own - score_j is at most its value at c + |own - j| e.
 template <std::size_t K>
 static inline Lanes masks_of(const TileBoxes& boxes, std::size_t t, const CandidateLanes* pivots,
-                             std::size_t k) {
+                             std::size_t k, Lanes margin) {
     const std::size_t count = K > 0 ? K : k;
     const Lanes low_a = load(boxes.low_a + t), high_a = load(boxes.high_a + t);
     const Lanes low_b = load(boxes.low_b + t), high_b = load(boxes.high_b + t);
@@ -172,6 +172,7 @@ static inline Lanes masks_of(const TileBoxes& boxes, std::size_t t, const Candid
         own_b = where(closer, pivots[j].b, own_b);
         best = least(best, score[j]);
     }
+    best = add(best, margin);
     Lanes apart = all(0);
     for (std::size_t j = 0; j < count; ++j) {
         const Lanes reach = add(dot(extent_a, magnitude_pairs(subtract_pairs(own_a, pivots[j].a))),
@@ -185,10 +186,11 @@ static inline Lanes masks_of(const TileBoxes& boxes, std::size_t t, const Candid
 template <std::size_t K>
 static void candidates_of(TileCandidatesArgs& args) {
     CandidateLanes pivots[K > 0 ? K : kOwnedPivots];
-    for (std::size_t j = 0; j < args.k; ++j) pivots[j].set(args.pivots + 3 * j);
+    for (std::size_t j = 0; j < args.k; ++j)
+        pivots[j].set(args.pivots + 3 * j, args.squares != nullptr ? args.squares + j : nullptr);
     std::size_t n_straddling = 0;
     for (std::size_t t = args.begin; t < args.end; t += kLanes) {
-        const Lanes mask = masks_of<K>(args.boxes, t, pivots, args.k);
+        const Lanes mask = masks_of<K>(args.boxes, t, pivots, args.k, all(args.margin));
         const std::size_t n = args.end - t < kLanes ? args.end - t : kLanes;
         const unsigned valid = (1U << n) - 1U;
         std::uint32_t* masks = args.masks + t;
@@ -198,7 +200,8 @@ static void candidates_of(TileCandidatesArgs& args) {
             store(now, mask);
             for (; changed != 0; changed &= changed - 1) {
                 const std::size_t l = lowest_bit(changed);
-                change_owner(args, t + l, masks[l], static_cast<std::uint32_t>(now[l]));
+                if (args.owned != nullptr)
+                    change_owner(args, t + l, masks[l], static_cast<std::uint32_t>(now[l]));
                 masks[l] = static_cast<std::uint32_t>(now[l]);
             }
         }
@@ -241,7 +244,7 @@ const TileKernels tile_table = {
     &pick,
     &limit,
     {&coarse_boxes, &coarse_candidates, &coarse_assign, &coarse_near, &coarse_within},
-    {&colour_keys, &group_summary, &group_assign, &group_near}};
+    {&colour_moments, &colour_keys, &group_summary, &group_assign, &group_near, &group_scores}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

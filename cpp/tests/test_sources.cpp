@@ -85,7 +85,9 @@ Outcome<T> run(Source<T>& source, Pivots<T> pivots, std::vector<std::int32_t>& l
 template <class T>
 std::vector<std::pair<const char*, std::unique_ptr<Source<T>> (*)(const Task&)>> makers() {
     if constexpr (std::is_same_v<T, double>)
-        return {{"real tiles", make_real_tiles}, {"colours", make_colours<double>}};
+        return {{"real tiles", make_real_tiles},
+                {"mapped groups", make_mapped_groups},
+                {"colours", make_colours<double>}};
     else
         return {
             {"tiles", make_tiles}, {"groups", make_colour_groups}, {"colours", make_colours<std::int32_t>}};
@@ -178,6 +180,8 @@ void compare_wide(Kind kind, std::size_t height, std::size_t width, Params param
     params.positions = false;
     params.map = {0.05, 0.0, 0.0, -0.11, 0.13, 0.0, 0.02, -0.07, 0.09};
     both(name + " mapped", view(data.data(), PixelType::u8, 3));
+    params.features = Features::lab;
+    both(name + " mapped lab", view(data.data(), PixelType::u8, 3));
     params.map.clear();
     params.features = Features::xy;
     both(name + " xy", view(data.data(), PixelType::u8, 3));

@@ -51,12 +51,32 @@ struct GroupNearArgs {
     std::size_t n_near;        // out: groups whose least distance may be the nearest's
 };
 
+// Scores C_j - 2 x . P_j that stand for distances after a linear map, but for a margin: colours that another
+// pivot owns than before, or that scores cannot tell.
+struct GroupScoresArgs {
+    GroupedColours colours;
+    const std::uint32_t* masks;   // a group: which pivots may be nearest
+    const std::uint32_t* groups;  // those to look at
+    std::size_t n;
+    const std::int32_t* pivots;   // (k, 3): P
+    const std::int32_t* squares;  // (k,): C
+    std::int32_t margin;
+    std::size_t k;               // at most kOwnedPivots
+    const std::int32_t* owners;  // of colours, as they were
+    std::uint32_t* found;        // out: colours; kGroupStep more are written
+    std::int32_t* found_owners;  // out: their pivots, or -1; kGroupStep more are written
+    std::size_t n_found;         // out
+};
+
 struct ColourKernels {
+    // Sums of r, g, b, rr, rg, rb, gg, gb, bb over n pixels, added to `out`.
+    void (*moments)(const std::uint8_t* rgb, std::size_t n, std::int64_t* out);
     // Cells and places of n pixels, as palette.hpp defines them.
     void (*keys)(const std::uint8_t* rgb, std::size_t n, std::int32_t* out);
     void (*summary)(const GroupedColours&, std::size_t n, const TileBoxes&);
     void (*assign)(const GroupAssignArgs&);
     void (*near)(GroupNearArgs&);
+    void (*scores)(GroupScoresArgs&);
 };
 
 }  // namespace fastpgs

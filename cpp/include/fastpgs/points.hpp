@@ -66,9 +66,19 @@ inline double sum_grain(double top, std::size_t pixels) {
 // The constant that, added and subtracted, rounds to multiples of `grain`; 0 for grain 0.
 inline double rounder(double grain) { return grain * 0x1.8p52; }
 
-// Sets the grains of real points from their extent.
-inline void set_grains(Points<double>& points) {
+// Sets the grains of real points from their extent, which is [low, high] of each coordinate.
+inline void set_grains(Points<double>& points, const double* low, const double* high) {
     double top = 0.0, bound = 0.0;
+    for (std::size_t a = 0; a < points.dims(); ++a) {
+        top = std::fmax(top, std::fmax(std::fabs(low[a]), std::fabs(high[a])));
+        bound += (high[a] - low[a]) * (high[a] - low[a]);
+    }
+    points.grain = sum_grain(top, points.pixels);
+    points.objective_grain = sum_grain(bound, points.pixels);
+}
+
+inline void set_grains(Points<double>& points) {
+    std::vector<double> lows, highs;
     for (std::size_t a = 0; a < points.dims(); ++a) {
         const double* plane = points.z[a];
         double low = plane[0], high = plane[0];
@@ -76,11 +86,10 @@ inline void set_grains(Points<double>& points) {
             low = plane[i] < low ? plane[i] : low;
             high = plane[i] > high ? plane[i] : high;
         }
-        top = std::fmax(top, std::fmax(std::fabs(low), std::fabs(high)));
-        bound += (high - low) * (high - low);
+        lows.push_back(low);
+        highs.push_back(high);
     }
-    points.grain = sum_grain(top, points.pixels);
-    points.objective_grain = sum_grain(bound, points.pixels);
+    set_grains(points, lows.data(), highs.data());
 }
 
 }  // namespace fastpgs

@@ -2,7 +2,8 @@
 //
 //      tiles     8-bit colours and lab as runs of neighbouring pixels (tiles.cpp)
 //      groups    distinct 8-bit colours in groups of neighbours (colour_groups.cpp): lab, many pivots
-//      colours   distinct 8-bit colours and grey levels as points (colours.cpp): linear maps
+//      mapped    the same after a linear map (mapped_groups.cpp)
+//      colours   distinct 8-bit colours and grey levels as points (colours.cpp)
 //      real      other colours, linear maps, positions: runs of neighbouring pixels (real_tiles.cpp)
 //      pixels    anything else: every pixel as a point
 #pragma once
@@ -62,6 +63,9 @@ std::unique_ptr<Source<T>> make_colours(const Task& task);
 
 // Null where the image is not of 8-bit colours, or has too many for its size, or there are too many pivots.
 std::unique_ptr<Source<std::int32_t>> make_colour_groups(const Task& task);
+
+// The same of 8-bit colours after a linear map; null without one, too.
+std::unique_ptr<Source<double>> make_mapped_groups(const Task& task);
 
 // Null where tiles do not serve.
 std::unique_ptr<Source<std::int32_t>> make_tiles(const Task& task);

@@ -34,13 +34,15 @@ inline constexpr std::uint32_t kAnyPivot = 0xFFFFFFFFU;
 
 struct TileCandidatesArgs {
     TileBoxes boxes;
-    std::size_t begin, end;      // tiles
-    const std::int32_t* pivots;  // (k, 3)
-    std::size_t k;               // at most kOwnedPivots
-    std::uint32_t* masks;        // in, out: of every tile; 0 at first
-    std::int64_t* owned;         // in, out: (k, 4): their pixels, then feature sums
-    std::uint32_t* straddling;   // out: tiles of several candidates; kTileMargin more are written
-    std::size_t n_straddling;    // out
+    std::size_t begin, end;       // tiles
+    const std::int32_t* pivots;   // (k, 3)
+    const std::int32_t* squares;  // (k,) in place of |p|^2, or null
+    std::int32_t margin;          // scores that are so close may be of either order
+    std::size_t k;                // at most kOwnedPivots
+    std::uint32_t* masks;         // in, out: of every tile; 0 at first
+    std::int64_t* owned;          // in, out: (k, 4): their pixels, then feature sums; or null
+    std::uint32_t* straddling;    // out: tiles of several candidates; kTileMargin more are written
+    std::size_t n_straddling;     // out
 };
 
 struct TileAssignArgs {
