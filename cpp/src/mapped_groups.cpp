@@ -296,33 +296,40 @@ class MappedGroups final : public Source<double> {
         }
     }
 
-    // Colours and their sums pass to other pivots.
+    // Colours and their sums pass to other pivots. Neighbours mostly go the same way: their sums go together.
     void move(const std::uint32_t* colours, const std::int32_t* to, std::size_t n) {
         const double round = rounder(points_.grain);
         const double *z0 = points_.z[0], *z1 = points_.z[1], *z2 = points_.z[2];
         const std::uint32_t* counts = colours_.counts;
         std::int32_t* owners = owners_.data();
-        double* all = sums_.data();
+        std::int32_t from = 0, by = 0;
+        double pixels = 0.0, sum0 = 0.0, sum1 = 0.0, sum2 = 0.0;
+        const auto flush = [&] {
+            const double sums[kWidth] = {pixels, sum0, sum1, sum2};
+            move_sums(sums, static_cast<std::size_t>(from), static_cast<std::size_t>(by));
+        };
         for (std::size_t s = 0; s < n; ++s) {
             poll(s, kPolled);
             const std::size_t i = colours[s];
-            const std::int32_t from = owners[i];
-            if (from == to[s]) continue;
-            owners[i] = to[s];
-            if (counts[i] == 0) continue;
-            const double pixels = counts[i];
-            const double sums[kWidth] = {pixels, pixels * ((z0[i] + round) - round),
-                                         pixels * ((z1[i] + round) - round),
-                                         pixels * ((z2[i] + round) - round)};
-            double* less = all + kWidth * static_cast<std::size_t>(from);
-            double* more = all + kWidth * static_cast<std::size_t>(to[s]);
-            for (std::size_t a = 0; a < kWidth; ++a) less[a] -= sums[a];
-            for (std::size_t a = 0; a < kWidth; ++a) more[a] += sums[a];
-            kept_[static_cast<std::size_t>(from)] = kept_[static_cast<std::size_t>(to[s])] = 0;
+            if (owners[i] == to[s]) continue;
+            if (owners[i] != from || to[s] != by) {
+                flush();
+                from = owners[i];
+                by = to[s];
+                pixels = sum0 = sum1 = sum2 = 0.0;
+            }
+            owners[i] = by;
+            const double count = counts[i];
+            pixels += count;
+            sum0 += count * ((z0[i] + round) - round);
+            sum1 += count * ((z1[i] + round) - round);
+            sum2 += count * ((z2[i] + round) - round);
         }
+        flush();
     }
 
     void move_sums(const double* sums, std::size_t from, std::size_t to) {
+        if (sums[0] == 0.0) return;
         for (std::size_t s = 0; s < kWidth; ++s) {
             sums_[kWidth * from + s] -= sums[s];
             sums_[kWidth * to + s] += sums[s];
