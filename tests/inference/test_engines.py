@@ -184,17 +184,20 @@ def test_dense():
 
 
 @needs_core
-def test_classifying_on_a_cpu_imports_no_torch():
+def test_classifying_on_a_cpu_imports_neither_torch_nor_pandas(tmp_path):
     code = """
 import sys, numpy as np
 from fastpgs.inference.model import load_model
 from fastpgs.inference.pipeline import classify
 model = load_model("unet-plr", "cpu", dtype="fp32")
-field = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-print(model.engine, len(classify([field], model).images), "torch" in sys.modules)
+field = np.random.default_rng(0).integers(225, 245, (64, 64, 3), dtype=np.uint8)
+field[20:40, 20:40] = (90, 40, 130)
+cells = classify([field], model, out=sys.argv[1]).cells
+print(model.engine, len(cells) > 0, {"torch", "pandas", "sklearn"} & set(sys.modules))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["native", "1", "False"]
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["native", "True", "set()"]
 
 
 @pytest.mark.parametrize(("flags", "possible"), [("fma avx2", False), ("avx512_bf16", True), (None, True)])

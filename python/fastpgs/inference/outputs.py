@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fastpgs.inference import formats
+from fastpgs.inference.columns import read_table
 from fastpgs.inference.parts import RunFolder, saved_blocks
 from fastpgs.inference.profile import Profile
 from fastpgs.inference.provenance import describe_machine
@@ -80,7 +81,7 @@ def finish(
     _write_table(out / "images.parquet", IMAGES, iter([images]))
     record = {**record, "counts": count(images, n_cells)}
     if "csv" in wanted:
-        formats.write_csv(out / "cells.csv", pq.read_table(out / "cells.parquet", partitioning=None))
+        formats.write_csv(out / "cells.csv", read_table(out / "cells.parquet"))
         formats.write_csv(out / "images.csv", images)
     if "coco" in wanted:
         formats.write_coco(out / "coco.json", parts)
@@ -93,7 +94,7 @@ def finish(
 
         write_report(out / "report.html", record, images, parts)
     write_atomic(out / RUN, json.dumps(record, indent=2, allow_nan=False) + "\n")
-    cells = pq.read_table(out / "cells.parquet", partitioning=None)
+    cells = read_table(out / "cells.parquet")
     return Result(images, cells, record, out)
 
 

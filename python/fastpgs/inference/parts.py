@@ -24,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fastpgs.inference.columns import column, make_table, numbers, read_table
 from fastpgs.inference.items import Item, file_stamp
 from fastpgs.inference.outlines import Rings
 from fastpgs.inference.results import CELLS, IMAGES, FieldResult, cell_table, image_columns
@@ -167,7 +168,7 @@ class RunFolder:
         for name in ("size_bytes", "mtime_ns", "retry", "thumbnail"):
             columns[name] = [getattr(one, name) for one in fields]
         # The images complete the block, so they come last.
-        for kind, table in (("cells", cells), ("images", pa.table(columns, schema=PART_IMAGES))):
+        for kind, table in (("cells", cells), ("images", make_table(columns, PART_IMAGES))):
             with atomic_path(self._file(kind, block)) as temporary:
                 pq.write_table(table, temporary)
 
@@ -178,7 +179,7 @@ class RunFolder:
             return False
         columns = ["image", "size_bytes", "mtime_ns", "sha256", "retry"]
         try:
-            saved = pq.read_table(images, columns=columns, partitioning=None).to_pylist()
+            saved = read_table(images, columns).to_pylist()
         except (OSError, pa.ArrowException):  # damaged from outside: do it again
             return False
         return [row["image"] for row in saved] == [item.name for item in items] and all(
@@ -191,14 +192,15 @@ class RunFolder:
 
     def read(self, kind: str, block: int, columns: list[str] | None = None) -> pa.Table:
         """A saved part: ``kind`` is "images" or "cells"."""
-        return pq.read_table(self._file(kind, block), columns=columns, partitioning=None)
+        return read_table(self._file(kind, block), columns)
 
     def outlines(self, block: int) -> list[list[list[float]]]:
         """Of each cell of a saved block its rings, each as x, y, x, y ..."""
         cells = self.read("cells", block, ["outline"]).column(0).combine_chunks()
         rings = cells.values
-        values = rings.values.to_numpy().tolist()
-        inner, outer = rings.offsets.to_numpy().tolist(), cells.offsets.to_numpy().tolist()
+        values, inner, outer = (
+            numbers(part).tolist() for part in (rings.values, rings.offsets, cells.offsets)
+        )
         drawn = [values[a:b] for a, b in pairwise(inner)]
         return [drawn[a:b] for a, b in pairwise(outer)]
 
@@ -225,10 +227,9 @@ def _ring_array(cells: Sequence[Rings]) -> pa.Array:
     """Polygons as list<list<float>>: of each cell its rings, of each ring x, y, x, y ..."""
     rings = [ring for cell in cells for ring in cell]
     values = np.concatenate([ring.ravel() for ring in rings]) if rings else np.zeros(0, np.float32)
-    inner = np.concatenate([[0], np.cumsum([ring.size for ring in rings])]).astype(np.int32)
-    outer = np.concatenate([[0], np.cumsum([len(cell) for cell in cells])]).astype(np.int32)
-    flat = pa.ListArray.from_arrays(pa.array(inner), pa.array(values, pa.float32()))
-    return pa.ListArray.from_arrays(pa.array(outer), flat)
+    inner = column(np.cumsum([0, *(ring.size for ring in rings)]), pa.int32())
+    outer = column(np.cumsum([0, *map(len, cells)]), pa.int32())
+    return pa.ListArray.from_arrays(outer, pa.ListArray.from_arrays(inner, column(values, pa.float32())))
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

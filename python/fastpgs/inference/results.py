@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from fastpgs.inference.columns import column, make_table
 from fastpgs.inference.outlines import Rings
 
 __all__ = ["CALLS", "CELLS", "IMAGES", "NOTICE", "CellRows", "FieldResult", "Result"]
@@ -227,14 +228,14 @@ def image_columns(fields: Sequence[FieldResult]) -> dict[str, list[Any]]:
             "p_blast": _null(one.p_blast),
             "novelty": _null(one.novelty),
         }
-        for name, column in columns.items():
-            column.append(values[name] if name in values else getattr(one, name))
+        for name, cells in columns.items():
+            cells.append(values[name] if name in values else getattr(one, name))
     return columns
 
 
 def image_table(fields: Sequence[FieldResult]) -> pa.Table:
     """Inputs as a table with the columns of `IMAGES`."""
-    return pa.table(image_columns(fields), schema=IMAGES)
+    return make_table(image_columns(fields), IMAGES)
 
 
 def cell_table(fields: Sequence[FieldResult]) -> pa.Table:
@@ -244,13 +245,15 @@ def cell_table(fields: Sequence[FieldResult]) -> pa.Table:
         return CELLS.empty_table()
     rows = [cells for _, cells in judged]
     columns = {
-        "image": pa.array([one.image for one, cells in judged for _ in range(len(cells))], pa.string()),
-        "bbox": pa.FixedSizeListArray.from_arrays(np.concatenate([c.bbox for c in rows]).ravel(), 4),
-        "centroid": pa.FixedSizeListArray.from_arrays(np.concatenate([c.centroid for c in rows]).ravel(), 2),
-        "call": pa.array([call for cells in rows for call in cells.call], pa.string()),
+        "image": column([one.image for one, cells in judged for _ in range(len(cells))], pa.string()),
+        "call": column([call for cells in rows for call in cells.call], pa.string()),
     }
     for name in ("cell", "area", "nucleus_area", "p_blast"):
-        columns[name] = pa.array(np.concatenate([getattr(cells, name) for cells in rows]))
+        columns[name] = column(np.concatenate([getattr(one, name) for one in rows]), CELLS.field(name).type)
+    for name, size in (("bbox", 4), ("centroid", 2)):
+        flat = np.concatenate([getattr(one, name) for one in rows]).ravel()
+        kind = CELLS.field(name).type.value_type
+        columns[name] = pa.FixedSizeListArray.from_arrays(column(flat, kind), size)
     return pa.table([columns[name] for name in CELLS.names], schema=CELLS)
 
 

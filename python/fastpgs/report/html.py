@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from fastpgs.inference.columns import numbers
 from fastpgs.inference.formats import file_stem
 from fastpgs.inference.results import CALLS, NOTICE
 from fastpgs.io.atomic import write_atomic
@@ -238,7 +239,7 @@ def _histograms(judged: list[dict[str, Any]], parts: Parts) -> list[Any]:
     fields = _bin(np.array([row["p_blast"] for row in judged if row["p_blast"] is not None], np.float64))
     cells = np.zeros(BINS, np.int64)
     for folder, block in parts:
-        cells += _bin(folder.read("cells", block, ["p_blast"]).column(0).to_numpy())
+        cells += _bin(numbers(folder.read("cells", block, ["p_blast"]).column(0).combine_chunks()))
     return [histogram("Cells", cells, "cells"), histogram("Images", fields, "images")]
 
 
