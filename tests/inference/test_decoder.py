@@ -117,6 +117,15 @@ def test_an_idle_helper_that_has_gone_is_replaced(
     assert np.array_equal(decoder.decode_apart(data, "a").pixels, decode(data, "a").pixels)
 
 
+def test_a_helper_started_early_is_the_one_that_decodes(rng: np.random.Generator) -> None:
+    decoder.start_helper()
+    (early,) = decoder._idle
+    decoder.start_helper()  # there is one already
+    assert decoder._idle == [early]
+    assert decoder.decode_apart(png(rng), "a").pixels.shape == (40, 30, 3)
+    assert decoder._idle == [early]
+
+
 def test_from_many_threads(rng: np.random.Generator) -> None:
     files = [png(rng, 20 + i, 30) for i in range(24)]
     with ThreadPoolExecutor(4) as pool:

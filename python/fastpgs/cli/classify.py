@@ -148,6 +148,9 @@ def register(app: typer.Typer) -> None:
                 "progress": progress,
             }
             if scheduler is None:
+                from fastpgs.io.decoder import start_helper
+
+                start_helper()  # while this process imports and loads
                 from fastpgs.inference.pipeline import classify as judge
 
                 result = judge(names, model, device, shard=part, workers=workers, **options)

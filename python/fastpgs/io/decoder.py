@@ -26,7 +26,7 @@ import numpy as np
 
 from fastpgs.io.images import DEFAULT_MAX_PIXELS, ImageReadError, Picture, decode
 
-__all__ = ["Decoder", "close_helpers", "decode_apart"]
+__all__ = ["Decoder", "close_helpers", "decode_apart", "start_helper"]
 
 IDLE_SECONDS = 30.0
 """Seconds without work after which a helper process ends by itself."""
@@ -176,6 +176,13 @@ def _borrow() -> tuple[Decoder | None, bool]:
         return Decoder(), False
     except OSError:  # too many processes, too little memory
         return None, False
+
+
+def start_helper() -> None:
+    """Start a helper process, where there can be one, that is ready by the time the first picture is read."""
+    decoder, _ = _borrow()
+    if decoder is not None:
+        _return(decoder)
 
 
 def _return(decoder: Decoder) -> None:
