@@ -7,6 +7,7 @@ stored with the model.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -67,16 +68,48 @@ def fit_calibration(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | N
     target = np.where(y, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     scale = max(float(x.std()), 1e-6)
     design = np.stack([x / scale, np.ones_like(x)], axis=1)
-    theta = np.array([1.0, 0.0])
+    theta = fit_logistic(design, target, w, np.array([1.0, 0.0]))
+    # A score that does not rank blasts above normals cannot be mended by scaling; keep it nearly silent.
+    slope = max(float(theta[0]) / scale, 1e-3)
+    return Calibration(temperature=1 / slope, bias=float(theta[1]))
+
+
+def fit_logistic(
+    design: Floats,
+    target: NDArray[Any],
+    weights: Floats,
+    start: Floats,
+    *,
+    offset: ArrayLike = 0.0,
+    ridge: float = 0.0,
+) -> Floats:
+    """Coefficients of a logistic regression of maximum likelihood, by Newton's method with halved steps.
+
+    Parameters
+    ----------
+    design : float64, shape (n, d)
+    target : array, shape (n,)
+        In [0, 1].
+    weights : float64, shape (n,)
+    start : float64, shape (d,)
+    offset : array-like, shape () or (n,)
+        Added to the logits as it is.
+    ridge : float
+        Half of it times the squared length of the coefficients is added to the loss.
+    """
+    theta, fixed = start, np.asarray(offset, dtype=np.float64)
 
     def loss(t: Floats) -> float:
-        z = design @ t
-        return float(np.sum(w * (np.logaddexp(0, z) - target * z)))
+        z = fixed + design @ t
+        return float(np.sum(weights * (np.logaddexp(0, z) - target * z)) + 0.5 * ridge * (t @ t))
 
     for _ in range(100):
-        p = sigmoid(design @ theta)
-        gradient = design.T @ (w * (p - target))
-        curvature = (design * (w * p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)
+        p = sigmoid(fixed + design @ theta)
+        gradient = design.T @ (weights * (p - target)) + ridge * theta
+        # Without a ridge the least bit of one keeps the matrix regular.
+        curvature = (design * (weights * p * (1 - p))[:, None]).T @ design + (ridge or 1e-9) * np.eye(
+            len(theta)
+        )
         step = np.linalg.solve(curvature, gradient)
         size = 1.0
         while loss(theta - size * step) > loss(theta) and size > 1e-6:
@@ -84,9 +117,7 @@ def fit_calibration(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | N
         theta = theta - size * step
         if np.abs(size * step).max() < 1e-10:
             break
-    # A score that does not rank blasts above normals cannot be mended by scaling; keep it nearly silent.
-    slope = max(float(theta[0]) / scale, 1e-3)
-    return Calibration(temperature=1 / slope, bias=float(theta[1]))
+    return np.asarray(theta)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastpgs import _core
-from fastpgs.inference.calibration import sigmoid
+from fastpgs.inference.calibration import fit_logistic
 from fastpgs.inference.preprocess import InputSpec, UInt8, gains
 
 Floats = NDArray[np.float64]
@@ -154,22 +154,6 @@ def fit_conditions(
     # Of what is small beside the range itself nothing is to be learned.
     scale = np.maximum(spread, np.tile(np.maximum((high - low) / 2, 1e-6), 2))
     design = excess / scale
-    theta = np.zeros(design.shape[1])
-
-    def loss(t: Floats) -> float:
-        z = scores + design @ t
-        return float(np.sum(weights * (np.logaddexp(0, z) - labels * z)) + 0.5 * t @ t)
-
-    for _ in range(100):
-        p = sigmoid(scores + design @ theta)
-        gradient = design.T @ (weights * (p - labels)) + theta
-        curvature = (design * (weights * p * (1 - p))[:, None]).T @ design + np.eye(len(theta))
-        step = np.linalg.solve(curvature, gradient)
-        size = 1.0
-        while loss(theta - size * step) > loss(theta) and size > 1e-6:
-            size /= 2
-        theta = theta - size * step
-        if np.abs(size * step).max() < 1e-10:
-            break
+    theta = fit_logistic(design, labels, weights, np.zeros(design.shape[1]), offset=scores, ridge=1.0)
     below, above = (theta / scale).reshape(2, -1)
     return replace(ranges, below=tuple(below), above=tuple(above))
