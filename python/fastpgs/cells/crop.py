@@ -38,17 +38,16 @@ def _weights(start: float, out: int, zoom: float) -> tuple[int, Weights]:
     return first, np.clip(1.0 - np.abs(centres[:, None] - pixels), 0.0, None)
 
 
-def _patch(
-    array: npt.NDArray[Any], top: int, left: int, rows: int, cols: int, value: npt.NDArray[Any]
-) -> npt.NDArray[Any]:
-    """A window of an image; ``value`` beyond its edges."""
-    height, width = array.shape[:2]
-    patch = np.empty((rows, cols, *array.shape[2:]), array.dtype)
-    patch[...] = value
+def _fill(
+    patch: npt.NDArray[Any], array: npt.NDArray[Any], top: int, left: int, value: npt.NDArray[Any]
+) -> None:
+    """Make a patch the window of an image that begins at ``top``, ``left``; ``value`` beyond its edges."""
+    (rows, cols), (height, width) = patch.shape[:2], array.shape[:2]
     y0, x0, y1, x1 = max(top, 0), max(left, 0), min(top + rows, height), min(left + cols, width)
+    if (y1 - y0, x1 - x0) != (rows, cols):
+        patch[...] = value
     if y0 < y1 and x0 < x1:
         patch[y0 - top : y1 - top, x0 - left : x1 - left] = array[y0:y1, x0:x1]
-    return patch
 
 
 def crop_cells(
@@ -121,18 +120,22 @@ def crop_cells(
         ) from None
     crops = np.empty((len(cells), side, side, *channels), array.dtype)
     boxes = [cells.table[f"bbox-{i}"] for i in range(4)]
+    # On the pixel grid, so that at zoom 1 no pixel moves by half of its side.
     half = side / zoom / 2.0
-    for i, label in enumerate(cells.table["label"]):
-        # On the pixel grid, so that at zoom 1 no pixel moves by half of its side.
-        top, left = (int(np.floor((boxes[a][i] + boxes[a + 2][i]) / 2.0 - half)) for a in (0, 1))
-        window, down, across = (top, left, side, side), None, None
+    tops, lefts = (np.floor((boxes[a] + boxes[a + 2]) / 2.0 - half).astype(int).tolist() for a in (0, 1))
+    outside = np.zeros((), np.int32)
+    for crop, label, top, left in zip(crops, cells.table["label"], tops, lefts, strict=True):
+        patch, down, across = crop, None, None
         if zoom != 1.0:
-            (y, down), (x, across) = _weights(top, side, zoom), _weights(left, side, zoom)
-            window = y, x, down.shape[1], across.shape[1]
-        patch = _patch(array, *window, value)
+            (top, down), (left, across) = _weights(top, side, zoom), _weights(left, side, zoom)
+            patch = np.empty((down.shape[1], across.shape[1], *channels), array.dtype)
+        _fill(patch, array, top, left, value)
         if masked:
-            patch[_patch(cells.labels, *window, np.zeros((), np.int32)) != label] = value
-        crops[i] = patch if down is None or across is None else _resample(patch, down, across)
+            own = np.empty(patch.shape[:2], np.int32)
+            _fill(own, cells.labels, top, left, outside)
+            patch[own != label] = value
+        if down is not None and across is not None:
+            crop[...] = _resample(patch, down, across)
     return crops
 
 
