@@ -81,7 +81,7 @@ def test_handlers_that_do_not_raise_run_and_work_goes_on() -> None:
         timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1))
         timer.start()
         start = time.monotonic()
-        labels = fastpgs.segment(FIELD, 5, n_init=60)
+        labels = fastpgs.segment(FIELD, 5, n_init=1000)
         end = time.monotonic()
         timer.join()
     finally:
