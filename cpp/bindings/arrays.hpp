@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -30,13 +31,21 @@ inline bool signalled() {
     return PyErr_CheckSignals() != 0;
 }
 
+// Pixels below which a light piece of work on masks keeps Python's lock: some ten microseconds, less than it
+// may take to wake the thread that waits for the lock, and to be woken again.
+constexpr std::ptrdiff_t kBrief = 1 << 14;
+
 // Python goes on while the core works; Ctrl-C ends the work where the core polls.
 class Released {
   public:
-    Released() : listener_(on_main_thread() ? &signalled : nullptr) {}
+    Released() : Released(kBrief) {}
+    // For work whose time is that of some looks at so many pixels.
+    explicit Released(std::ptrdiff_t pixels) : listener_(on_main_thread() ? &signalled : nullptr) {
+        if (pixels >= kBrief) release_.emplace();
+    }
 
   private:
-    py::gil_scoped_release release_;
+    std::optional<py::gil_scoped_release> release_;
     Listener listener_;
 };
 

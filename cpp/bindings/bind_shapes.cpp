@@ -20,7 +20,7 @@ std::tuple<LabelArray, std::int32_t> label(const MaskArray& mask) {
     std::int32_t* data = parts.mutable_data();
     std::int32_t n = 0;
     {
-        const Released released;
+        const Released released(in.size());
         n = shapes::label(in, data);
     }
     return {parts, n};
@@ -75,7 +75,7 @@ IndexArray part_areas(const MaskArray& mask) {
     const shapes::Mask in = mask_of(mask);
     std::vector<std::int64_t> area;
     {
-        const Released released;
+        const Released released(in.size());
         area = shapes::components(shapes::pack(in)).areas();
     }
     return IndexArray(static_cast<py::ssize_t>(area.size()) - 1, area.data() + 1);
@@ -85,7 +85,7 @@ DoubleArray inscribed_radii(const MaskArray& mask) {
     const shapes::Mask in = mask_of(mask);
     std::vector<double> radii;
     {
-        const Released released;
+        const Released released(in.size());
         const shapes::Bits bits = shapes::pack(in);
         radii = shapes::inscribed_radii(bits, shapes::components(bits));
     }

@@ -170,7 +170,7 @@ MaskArray against(const DoubleArray& odds, const DoubleArray& away, double even)
     const double *own = odds.data(), *distance = away.data();
     std::uint8_t* data = bytes_of(out);
     const auto size = static_cast<std::ptrdiff_t>(odds.size());
-    const Released released;
+    const Released released(size);
     odds::against(own, distance, size, even, data);
     return out;
 }
@@ -184,7 +184,7 @@ MaskArray in_groups(const LabelArray& groups, const MaskArray& chosen) {
     std::uint8_t* data = bytes_of(out);
     const auto size = static_cast<std::ptrdiff_t>(groups.size()),
                n = static_cast<std::ptrdiff_t>(chosen.size());
-    const Released released;
+    const Released released(size);
     for (std::ptrdiff_t i = 0; i < size; ++i) {
         if (group[i] < 0 || group[i] >= n)
             throw std::invalid_argument("groups must lie in [0, " + std::to_string(n - 1) + "], got " +
@@ -217,7 +217,7 @@ float median(const FloatArray& plane, const MaskArray& where) {
     const shapes::Mask chosen = mask_of(where);
     same_shape(plane, chosen.rows, chosen.cols, "plane");
     const float* values = plane.data();
-    const Released released;
+    const Released released(chosen.size());
     return stain::median(values, shapes::pack(chosen));
 }
 

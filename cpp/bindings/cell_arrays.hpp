@@ -45,7 +45,7 @@ MaskArray make_mask(const MaskArray& mask, Function&& function) {
     const shapes::Mask in = mask_of(mask);
     MaskArray out = new_plane<bool>({in.rows, in.cols});
     std::uint8_t* data = bytes_of(out);
-    const Released released;
+    const Released released(in.size());
     function(in, data);
     return out;
 }
