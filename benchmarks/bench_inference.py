@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from fastpgs.inference import engines, native
-from fastpgs.inference.model import CHUNK_PIXELS, load_model
+from fastpgs.inference.classifier import CHUNK_PIXELS
+from fastpgs.inference.model import load_model
 from fastpgs.inference.precision import cpu_bf16_units
 from fastpgs.inference.threads import spread
 from fastpgs.nets import build_network

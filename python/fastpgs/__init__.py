@@ -28,7 +28,8 @@ from .segmentation import (
 
 if TYPE_CHECKING:
     from .cells import Cells, crop_cells, find_cells
-    from .inference.model import BlastClassifier, load_model
+    from .inference.classifier import BlastClassifier
+    from .inference.model import load_model
     from .inference.pipeline import classify
     from .inference.results import Result
 
@@ -57,7 +58,7 @@ _LAZY = {
     "Cells": ("cells", "cells"),
     "crop_cells": ("cells", "cells"),
     "find_cells": ("cells", "cells"),
-    "BlastClassifier": ("inference.model", "classify"),
+    "BlastClassifier": ("inference.classifier", "classify"),
     "load_model": ("inference.model", "classify"),
     "classify": ("inference.pipeline", "classify"),
     "Result": ("inference.results", "classify"),

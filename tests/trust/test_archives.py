@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("torch")
 from fastpgs import load_model
-from fastpgs.inference.model import METADATA_KEY, ModelError
+from fastpgs.inference.files import ModelError
+from fastpgs.inference.model import METADATA_KEY
 
 
 def archive(path: Path, name: str, data: bytes, method: int = zipfile.ZIP_STORED) -> Path:

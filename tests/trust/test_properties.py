@@ -16,7 +16,8 @@ from hypothesis.extra import numpy as hnp
 import fastpgs
 
 pytest.importorskip("torch")
-from fastpgs.inference.model import BlastClassifier, ModelError
+from fastpgs.inference.classifier import BlastClassifier
+from fastpgs.inference.files import ModelError
 from fastpgs.io.images import ImageReadError, decode, read_image
 from mutants import MUTATIONS, encodings
 from standin import StandIn, picture

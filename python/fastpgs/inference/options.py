@@ -50,7 +50,7 @@ class StreamOptions:
     threads : int, optional
         Threads within a picture; default: the processors divided among the workers.
     zoom : float
-        Pixels of the model's size a pixel of the pictures, `fastpgs.inference.model.BlastClassifier.zoom`.
+        Pixels of the model's size a pixel of the pictures, `fastpgs.inference.classifier.BlastClassifier.zoom`.
     outlines : bool
         Trace polygons.
     labels : bool
