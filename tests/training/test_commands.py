@@ -100,6 +100,14 @@ def tree(tmp_path_factory):
     ).root
 
 
+@pytest.mark.parametrize("command", ["train", "crossval", "compare"])
+def test_a_device_that_is_not_there_is_refused_before_anything_is_written(app, tree, tmp_path, command):
+    result = run(app, command, tree, "--out", tmp_path / "out", "--device", "warp:7")
+    assert result.exit_code == 2
+    assert "device 'warp:7' cannot be used" in " ".join(result.output.replace("│", " ").split())
+    assert not (tmp_path / "out").exists()
+
+
 TINY = (
     "--size",
     "16",

@@ -7,60 +7,54 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from fastpgs.cli import _training as option
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
 
     @app.command("crossval")
     def crossval(
-        data: Annotated[Path, typer.Argument(help="Class folders, a CSV manifest, or C-NMC 2019.")],
+        data: option.Labelled,
         out: Annotated[Path, typer.Option(help="Folder for tables, curves and checkpoints.")],
-        layout: Annotated[str, typer.Option(help="auto, folder, manifest or cnmc.")] = "auto",
-        blocks: Annotated[
-            int, typer.Option(help="Contiguous blocks a class where there are no patient ids.")
-        ] = 10,
-        limit: Annotated[int, typer.Option(help="Images of each class, evenly spaced; 0: all.")] = 0,
-        network: Annotated[str, typer.Option(help="See fastpgs model-summary.")] = "efficientnet_b3",
-        activation: Annotated[
-            str | None, typer.Option(help="relu or plr; default: as the name says.")
-        ] = None,
-        norm: Annotated[str, typer.Option(help="Of U-Nets: none, batch or group.")] = "batch",
-        width: Annotated[int, typer.Option(help="Of U-Nets: maps of the first level; the paper: 32.")] = 32,
-        size: Annotated[int, typer.Option(help="Side of a crop, pixels, divisible by 8.")] = 48,
-        colour: Annotated[str, typer.Option(help="rgb or grey.")] = "rgb",
-        source: Annotated[str, typer.Option(help="cells, or image: the raw picture's middle.")] = "cells",
-        masked: Annotated[bool, typer.Option(help="Blank all but the cell.")] = False,
-        denoise: Annotated[str, typer.Option(help="Of crops: none, or median over 3 x 3 pixels.")] = "none",
-        scale: Annotated[float, typer.Option(help="Crop pixels an image pixel.")] = 1.0,
+        layout: option.Layout = "auto",
+        blocks: option.Blocks = 10,
+        limit: option.Limit = 0,
+        network: option.Network = "efficientnet_b3",
+        activation: option.Activation = None,
+        norm: option.Norm = "batch",
+        width: option.Width = 32,
+        size: option.Size = 48,
+        colour: option.Colour = "rgb",
+        source: option.Source = "cells",
+        masked: option.Masked = False,
+        denoise: option.Denoise = "none",
+        scale: option.Scale = 1.0,
         folds: Annotated[int, typer.Option(help="Parts the images are divided into.")] = 10,
-        official: Annotated[bool, typer.Option(help="Use the folds that the source defines.")] = False,
-        epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 10,
-        batch_size: Annotated[int, typer.Option(help="Crops a step.")] = 32,
-        learning_rate: Annotated[float, typer.Option(help="Of AdamW, at its height.")] = 1e-3,
-        cells_per_image: Annotated[int, typer.Option(help="Cells drawn of each image and epoch.")] = 2,
-        views: Annotated[int, typer.Option(help="Random views of each image beside itself.")] = 0,
-        allow_leakage: Annotated[
-            bool, typer.Option(help="Split at random. The figures will be too good.")
-        ] = False,
-        seed: Annotated[int, typer.Option(help="Of folds, weights and draws.")] = 0,
-        threads: Annotated[int, typer.Option(help="Torch threads; 0: torch's choice.")] = 0,
-        device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
-        cache: Annotated[Path | None, typer.Option(help="Folder for found cells.")] = None,
-        resume: Annotated[bool, typer.Option(help="Go on where a killed run was.")] = False,
-        as_json: Annotated[bool, typer.Option("--json", help="Print figures as JSON.")] = False,
-        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+        official: option.Official = False,
+        epochs: option.Epochs = 10,
+        batch_size: option.BatchSize = 32,
+        learning_rate: option.LearningRate = 1e-3,
+        cells_per_image: option.CellsPerImage = 2,
+        views: option.Views = 0,
+        allow_leakage: option.AllowLeakage = False,
+        seed: option.Seed = 0,
+        threads: option.Threads = 0,
+        device: option.Device = "auto",
+        cache: option.Cache = None,
+        resume: option.Resume = False,
+        as_json: option.AsJson = False,
+        quiet: option.Quiet = False,
     ) -> None:
         """Cross-validate a network, groups kept whole: accuracy and loss at start and end of training, each fold."""
-        import torch
-
         from fastpgs.cli._console import print_json
+        from fastpgs.inference.precision import choose_device
         from fastpgs.inference.preprocess import InputSpec
         from fastpgs.training.crossval import cross_validate
         from fastpgs.training.datasets import read_dataset, thin_out
         from fastpgs.training.loop import TrainConfig
         from fastpgs.training.progress import Progress
 
-        unet = network.startswith("unet") and "table2" not in network
         try:
             found = read_dataset(data, cast(Any, layout), blocks=blocks)
             with Progress(quiet) as progress:
@@ -79,7 +73,7 @@ def register(app: typer.Typer) -> None:
                     TrainConfig(
                         network=network,
                         activation=activation,
-                        options={"norm": norm, "width": width} if unet else {},
+                        options=option.network_options(network, norm, width),
                         epochs=epochs,
                         batch_size=batch_size,
                         learning_rate=learning_rate,
@@ -93,7 +87,7 @@ def register(app: typer.Typer) -> None:
                     views=views,
                     cache=cache,
                     resume=resume,
-                    device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,
+                    device=choose_device(device),
                     report=progress,
                 )
         except (ValueError, FileNotFoundError) as error:
@@ -104,9 +98,6 @@ def register(app: typer.Typer) -> None:
                 {"leaky": allow_leakage, "figures": result.figures, "folds": result.rows, "files": files}
             )
         elif not quiet:
-            if allow_leakage:
-                typer.secho(
-                    "random split: groups lie on both sides, these figures are too good", fg="red", bold=True
-                )
+            option.warn_of_leakage(allow_leakage)
             for path in result.files:
                 typer.echo(str(path))

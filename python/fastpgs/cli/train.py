@@ -9,35 +9,33 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from fastpgs.cli import _training as option
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
 
     @app.command("train")
     def train(
-        data: Annotated[Path, typer.Argument(help="Class folders, a CSV manifest, or C-NMC 2019.")],
+        data: option.Labelled,
         out: Annotated[Path, typer.Option(help="Model folder to write.")],
-        layout: Annotated[str, typer.Option(help="auto, folder, manifest or cnmc.")] = "auto",
-        blocks: Annotated[
-            int, typer.Option(help="Contiguous blocks a class where there are no patient ids.")
-        ] = 10,
+        layout: option.Layout = "auto",
+        blocks: option.Blocks = 10,
         blast: Annotated[list[str] | None, typer.Option(help="Folder name of blasts; repeatable.")] = None,
         normal: Annotated[list[str] | None, typer.Option(help="Folder name of normals; repeatable.")] = None,
-        network: Annotated[str, typer.Option(help="See fastpgs model-summary.")] = "unet_plr",
-        activation: Annotated[
-            str | None, typer.Option(help="relu or plr; default: as the name says.")
-        ] = None,
-        norm: Annotated[str, typer.Option(help="Of U-Nets: none, batch or group.")] = "batch",
-        width: Annotated[int, typer.Option(help="Of U-Nets: maps of the first level; the paper: 32.")] = 32,
-        size: Annotated[int, typer.Option(help="Side of a crop, pixels, divisible by 8.")] = 48,
-        colour: Annotated[str, typer.Option(help="rgb or grey.")] = "rgb",
+        network: option.Network = "unet_plr",
+        activation: option.Activation = None,
+        norm: option.Norm = "batch",
+        width: option.Width = 32,
+        size: option.Size = 48,
+        colour: option.Colour = "rgb",
         balance: Annotated[
             str, typer.Option(help="White balance: none, white, or typical (odd light alone).")
         ] = "none",
-        denoise: Annotated[str, typer.Option(help="Of crops: none, or median over 3 x 3 pixels.")] = "none",
-        masked: Annotated[bool, typer.Option(help="Blank all but the cell.")] = False,
-        source: Annotated[str, typer.Option(help="cells, or image: the raw picture's middle.")] = "cells",
-        scale: Annotated[float, typer.Option(help="Crop pixels an image pixel.")] = 1.0,
+        denoise: option.Denoise = "none",
+        masked: option.Masked = False,
+        source: option.Source = "cells",
+        scale: option.Scale = 1.0,
         pixel_size: Annotated[
             float | None, typer.Option(help="Micrometres a pixel of the images, for the model to know.")
         ] = None,
@@ -49,24 +47,24 @@ def register(app: typer.Typer) -> None:
         test: Annotated[
             Path | None, typer.Option(help="Other labelled images, judged once likewise.")
         ] = None,
-        official: Annotated[bool, typer.Option(help="Use the folds that the source defines.")] = False,
+        official: option.Official = False,
         final: Annotated[
             bool, typer.Option(help="Train a last network on everything; else keep fold 0's.")
         ] = True,
-        epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 4,
-        batch_size: Annotated[int, typer.Option(help="Crops a step.")] = 32,
-        learning_rate: Annotated[float, typer.Option(help="Of AdamW, at its height.")] = 1e-3,
+        epochs: option.Epochs = 4,
+        batch_size: option.BatchSize = 32,
+        learning_rate: option.LearningRate = 1e-3,
         weight_decay: Annotated[float, typer.Option(help="Of AdamW.")] = 0.01,
         mask_weight: Annotated[
             float, typer.Option(help="Weight of the mask loss beside the class loss.")
         ] = 0.5,
-        cells_per_image: Annotated[int, typer.Option(help="Cells drawn of each image and epoch.")] = 2,
+        cells_per_image: option.CellsPerImage = 2,
         patience: Annotated[
             int, typer.Option(help="Epochs without better validation before stopping; 0: off.")
         ] = 0,
         stain: Annotated[float, typer.Option(help="Strength of stain jitter.")] = 0.15,
         light: Annotated[float, typer.Option(help="Strength of jitter of the light's colour.")] = 0.0,
-        views: Annotated[int, typer.Option(help="Random views of each image beside itself.")] = 1,
+        views: option.Views = 1,
         clean: Annotated[
             float | None,
             typer.Option(
@@ -86,13 +84,11 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         robustness: Annotated[int, typer.Option(help="Held-out images a class tried under each change.")] = 0,
-        allow_leakage: Annotated[
-            bool, typer.Option(help="Split at random. The figures will be too good.")
-        ] = False,
-        seed: Annotated[int, typer.Option(help="Of folds, weights and draws.")] = 0,
-        threads: Annotated[int, typer.Option(help="Torch threads; 0: torch's choice.")] = 0,
-        device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
-        cache: Annotated[Path | None, typer.Option(help="Folder for found cells.")] = None,
+        allow_leakage: option.AllowLeakage = False,
+        seed: option.Seed = 0,
+        threads: option.Threads = 0,
+        device: option.Device = "auto",
+        cache: option.Cache = None,
         start: Annotated[
             Path | None,
             typer.Option(help="Finished model folder with the same folds: go on from its networks' weights."),
@@ -103,14 +99,13 @@ def register(app: typer.Typer) -> None:
                 help="Share of the new weights in the networks that are kept, above 0; the rest are those of --start."
             ),
         ] = 1.0,
-        resume: Annotated[bool, typer.Option(help="Go on where a killed run was.")] = False,
-        as_json: Annotated[bool, typer.Option("--json", help="Print figures as JSON.")] = False,
-        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+        resume: option.Resume = False,
+        as_json: option.AsJson = False,
+        quiet: option.Quiet = False,
     ) -> None:
         """Train a network on the cells of labelled images; calibrate and evaluate it on groups never seen."""
-        import torch
-
         from fastpgs.cli._console import print_json
+        from fastpgs.inference.precision import choose_device
         from fastpgs.inference.preprocess import InputSpec
         from fastpgs.training.augment import Augment
         from fastpgs.training.datasets import read_dataset
@@ -118,7 +113,6 @@ def register(app: typer.Typer) -> None:
         from fastpgs.training.loop import TrainConfig
         from fastpgs.training.progress import Progress
 
-        unet = network.startswith("unet") and "table2" not in network
         try:
             found = read_dataset(
                 data,
@@ -150,7 +144,7 @@ def register(app: typer.Typer) -> None:
                     TrainConfig(
                         network=network,
                         activation=activation,
-                        options={"norm": norm, "width": width} if unet else {},
+                        options=option.network_options(network, norm, width),
                         epochs=epochs,
                         batch_size=batch_size,
                         learning_rate=learning_rate,
@@ -181,7 +175,7 @@ def register(app: typer.Typer) -> None:
                     cache=cache,
                     start=start,
                     resume=resume,
-                    device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,
+                    device=choose_device(device),
                     report=progress,
                 )
         except (ValueError, FileNotFoundError) as error:
