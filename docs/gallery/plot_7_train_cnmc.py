@@ -15,9 +15,9 @@ import matplotlib.pyplot as plt
 from fastpgs.inference.preprocess import InputSpec
 from fastpgs.synth import write_cnmc_tree
 from fastpgs.training.check import check_dataset
+from fastpgs.training.config import TrainConfig
 from fastpgs.training.crossval import cross_validate
 from fastpgs.training.datasets import read_dataset
-from fastpgs.training.loop import TrainConfig
 
 with tempfile.TemporaryDirectory() as folder:
     tree = write_cnmc_tree(Path(folder) / "cnmc", patients_per_class=9, size=150)

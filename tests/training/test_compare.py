@@ -11,8 +11,8 @@ from fastpgs.inference.preprocess import InputSpec
 from fastpgs.training import classical, compare, crossval, paper
 from fastpgs.training.check import check_dataset
 from fastpgs.training.compare import CompareOptions
+from fastpgs.training.config import TrainConfig
 from fastpgs.training.datasets import read_dataset
-from fastpgs.training.loop import TrainConfig
 
 SPEC = InputSpec(size=32, balance="none")
 CONFIG = TrainConfig(network="unet", options={"norm": "batch", "width": 4}, epochs=1, batch_size=8)

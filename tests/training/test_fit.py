@@ -17,6 +17,7 @@ from fastpgs.nets import build_network
 from fastpgs.training.baselines import move_prior
 from fastpgs.training.cellset import collect_cells
 from fastpgs.training.checkpoint import kept_weights
+from fastpgs.training.config import TrainConfig
 from fastpgs.training.datasets import read_dataset
 from fastpgs.training.evaluate import (
     HeldOut,
@@ -27,7 +28,6 @@ from fastpgs.training.evaluate import (
     pool_images,
 )
 from fastpgs.training.fit import FitOptions, fit_model
-from fastpgs.training.loop import TrainConfig
 from fastpgs.training.perturb import PERTURBATIONS, random_view, stain_shift
 from fastpgs.training.splits import LeakageError
 

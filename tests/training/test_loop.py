@@ -13,7 +13,9 @@ import torch
 from fastpgs.inference.preprocess import InputSpec
 from fastpgs.training.augment import NO_AUGMENT, Augment, augment
 from fastpgs.training.cellset import MARGIN, CellSet
-from fastpgs.training.loop import TrainConfig, draw_cells, fit_normalisation, predict, train_network
+from fastpgs.training.config import TrainConfig
+from fastpgs.training.draw import draw_cells
+from fastpgs.training.loop import fit_normalisation, predict, train_network
 
 SIZE = 16
 SPEC = InputSpec(size=SIZE, balance="none")

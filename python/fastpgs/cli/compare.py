@@ -53,8 +53,8 @@ def register(app: typer.Typer) -> None:
         from fastpgs.inference.precision import choose_device
         from fastpgs.inference.preprocess import InputSpec
         from fastpgs.training.compare import CompareOptions, compare
+        from fastpgs.training.config import TrainConfig
         from fastpgs.training.datasets import read_dataset, thin_out
-        from fastpgs.training.loop import TrainConfig
         from fastpgs.training.progress import Progress
 
         try:

@@ -50,9 +50,9 @@ def register(app: typer.Typer) -> None:
         from fastpgs.cli._console import print_json
         from fastpgs.inference.precision import choose_device
         from fastpgs.inference.preprocess import InputSpec
+        from fastpgs.training.config import TrainConfig
         from fastpgs.training.crossval import cross_validate
         from fastpgs.training.datasets import read_dataset, thin_out
-        from fastpgs.training.loop import TrainConfig
         from fastpgs.training.progress import Progress
 
         try:

@@ -108,9 +108,9 @@ def register(app: typer.Typer) -> None:
         from fastpgs.inference.precision import choose_device
         from fastpgs.inference.preprocess import InputSpec
         from fastpgs.training.augment import Augment
+        from fastpgs.training.config import TrainConfig
         from fastpgs.training.datasets import read_dataset
         from fastpgs.training.fit import FitOptions, fit_model
-        from fastpgs.training.loop import TrainConfig
         from fastpgs.training.progress import Progress
 
         try:

@@ -17,7 +17,7 @@ from fastpgs.inference.preprocess import InputSpec
 from fastpgs.io.atomic import write_atomic
 
 if TYPE_CHECKING:
-    from fastpgs.training.loop import TrainConfig
+    from fastpgs.training.config import TrainConfig
 
 NAME = "checkpoint.safetensors"
 BLENDED = "blended.safetensors"

@@ -23,11 +23,11 @@ from fastpgs.io.lock import locked
 from fastpgs.io.spreadsheet import csv_text
 from fastpgs.training import baselines, classical, paper
 from fastpgs.training.cellset import CellSet, collect_cells
+from fastpgs.training.config import TrainConfig
 from fastpgs.training.crossval import run_fold
 from fastpgs.training.curves import save_figure
 from fastpgs.training.datasets import Dataset
 from fastpgs.training.features import image_features
-from fastpgs.training.loop import TrainConfig
 from fastpgs.training.splits import LEAKY, Fold, folds_csv, group_folds
 
 Ints = NDArray[np.int64]

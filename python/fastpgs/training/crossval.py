@@ -24,10 +24,11 @@ from fastpgs.io.atomic import write_atomic
 from fastpgs.io.lock import locked
 from fastpgs.training import paper
 from fastpgs.training.cellset import MARGIN, CellSet, collect_cells
+from fastpgs.training.config import TrainConfig
 from fastpgs.training.curves import plot_history
 from fastpgs.training.datasets import Dataset
 from fastpgs.training.evaluate import figures
-from fastpgs.training.loop import TrainConfig, fit_normalisation, pool_by_image, predict, train_network
+from fastpgs.training.loop import fit_normalisation, pool_by_image, predict, train_network
 from fastpgs.training.splits import LEAKY, Fold, folds_csv, group_folds, official_folds
 
 Ints = NDArray[np.int64]

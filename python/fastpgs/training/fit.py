@@ -25,9 +25,9 @@ from fastpgs.io.atomic import write_atomic
 from fastpgs.io.lock import locked
 from fastpgs.training import evaluate, failures
 from fastpgs.training.cellset import collect_cells
+from fastpgs.training.config import TrainConfig
 from fastpgs.training.datasets import Dataset, drop_duplicates
 from fastpgs.training.heldout import join
-from fastpgs.training.loop import TrainConfig
 from fastpgs.training.network import train_everything, train_fold
 from fastpgs.training.record import judge_test, make_record
 from fastpgs.training.save import save_model

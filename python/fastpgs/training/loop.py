@@ -10,9 +10,8 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +23,7 @@ from fastpgs import metrics
 from fastpgs.inference.preprocess import InputSpec, fit_light, normalise
 from fastpgs.io.atomic import write_atomic
 from fastpgs.nets import build_network
-from fastpgs.nets.registry import has_mask
-from fastpgs.training.augment import Augment, augment
+from fastpgs.training.augment import augment
 from fastpgs.training.cellset import MARGIN, CellSet
 from fastpgs.training.checkpoint import (
     BLENDED,
@@ -36,46 +34,13 @@ from fastpgs.training.checkpoint import (
     save_blended,
     save_checkpoint,
 )
+from fastpgs.training.config import TrainConfig
 from fastpgs.training.curves import log_tensorboard
+from fastpgs.training.draw import draw_cells, validation_cells
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Every choice of a training run."""
-
-    network: str = "unet_plr"
-    activation: str | None = None  # None: as the name says
-    options: dict[str, Any] = field(default_factory=lambda: {"norm": "batch"})
-    epochs: int = 4
-    batch_size: int = 32
-    learning_rate: float = 1e-3  # the peak, after warm-up and before the cosine descent
-    weight_decay: float = 0.01
-    warmup: int = 50  # steps
-    clip: float = 1.0  # largest norm of the gradient
-    mask_weight: float = 0.5  # weight of the mask loss; the class loss has 1
-    smoothing: float = 0.02  # labels are `smoothing` and 1 - `smoothing`
-    cells_per_image: int = 2  # cells drawn of each image and epoch; images of the rarer class give more
-    clean: float | None = None  # share of cells of unchanged views in the last epoch; None: all views alike
-    patience: int = 0  # epochs without a better validation before stopping; 0: never
-    seed: int = 0
-    threads: int = 0  # torch threads; 0: leave as they are
-    augment: Augment = field(default_factory=Augment)
-
-    def __post_init__(self) -> None:
-        if self.clean is not None and not 0 <= self.clean <= 1:
-            raise ValueError(f"clean must lie between 0 and 1, got {self.clean}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
-        """The inverse of `to_dict`."""
-        return cls(**{**values, "augment": Augment(**values["augment"])})
+Report = Callable[[dict[str, float]], None]
 
 
 @dataclass
@@ -100,7 +65,7 @@ def train_network(
     resume: bool = False,
     device: str = "cpu",
     select: bool = True,
-    report: Callable[[dict[str, float]], None] | None = None,
+    report: Report | None = None,
     stop_after: int | None = None,
 ) -> Trained:
     """Train a network on the cells of some images and watch it on those of others.
@@ -152,8 +117,7 @@ def train_network(
     masks = torch.from_numpy(cells.masks).unsqueeze(1)
     cell_labels = labels[cells.sample]
     drawn = len(draw_cells(cells, labels, train, config, epoch=0))
-    steps = drawn // config.batch_size
-    if steps == 0:
+    if drawn < config.batch_size:
         raise ValueError(
             f"batch_size must be at most the training cells of an epoch, got {config.batch_size} and {drawn} cells"
         )
@@ -175,40 +139,13 @@ def train_network(
         if stop_after is not None and epoch - first >= stop_after:
             break
         started = time.perf_counter()
-        torch.manual_seed(_mix(config.seed, epoch, 1))  # dropout
-        generator = torch.Generator().manual_seed(_mix(config.seed, epoch, 2))  # augmentation
         order = draw_cells(cells, labels, train, config, epoch)
-        weights = _class_weights(cell_labels[order])
-        sums = {"loss": 0.0, "class_loss": 0.0, "mask_loss": 0.0, "accuracy": 0.0}
-        network.train()
-        for step in range(steps):
-            chosen = torch.from_numpy(order[step * config.batch_size : (step + 1) * config.batch_size])
-            for group in optimiser.param_groups:
-                group["lr"] = _learning_rate(config, epoch * steps + step, config.epochs * steps)
-            x, mask = augment(
-                pictures[chosen].float() / 255,
-                masks[chosen].float() / 255,
-                spec.size,
-                config.augment,
-                generator,
-            )
-            x, mask = normalise(x, spec).to(device), mask.to(device)
-            target = torch.from_numpy(cell_labels[chosen.numpy()]).float().to(device)
-            # bfloat16 needs no loss scaling; the loss itself is taken in float32.
-            with torch.autocast(device, dtype=torch.bfloat16, enabled=device.startswith("cuda")):
-                out = network(x)
-            losses = _losses(out, target, mask, weights.to(device), config)
-            optimiser.zero_grad(set_to_none=True)
-            losses["loss"].backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), config.clip)
-            optimiser.step()
-            for name, value in losses.items():
-                sums[name] += float(value.detach())
-            if report and (step % 10 == 9 or step == steps - 1):
-                shown = {k: v / (step + 1) for k, v in sums.items()}
-                report({"epoch": epoch, "step": step + 1, "steps": steps, **shown})
-
-        row = {"epoch": epoch, **{f"train_{k}": v / steps for k, v in sums.items()}}
+        row = {
+            "epoch": epoch,
+            **_train_epoch(
+                network, optimiser, pictures, masks, cell_labels, order, spec, config, epoch, report
+            ),
+        }
         if len(validation):
             row |= _validate(network, cells, pictures, labels, validation, spec, config, device)
         row["learning_rate"] = optimiser.param_groups[0]["lr"]
@@ -233,6 +170,51 @@ def train_network(
     return Trained(network.eval(), history, best_epoch)
 
 
+def _train_epoch(
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    pictures: Tensor,
+    masks: Tensor,
+    cell_labels: Ints,
+    order: Ints,
+    spec: InputSpec,
+    config: TrainConfig,
+    epoch: int,
+    report: Report | None,
+) -> dict[str, float]:
+    """One pass over the cells in their order, what is left after the last whole batch left out: mean losses."""
+    device = next(network.parameters()).device
+    torch.manual_seed(_mix(config.seed, epoch, 1))  # dropout
+    generator = torch.Generator().manual_seed(_mix(config.seed, epoch, 2))  # augmentation
+    weights = _class_weights(cell_labels[order]).to(device)
+    steps = len(order) // config.batch_size
+    sums = {"loss": 0.0, "class_loss": 0.0, "mask_loss": 0.0, "accuracy": 0.0}
+    network.train()
+    for step in range(steps):
+        chosen = torch.from_numpy(order[step * config.batch_size : (step + 1) * config.batch_size])
+        for group in optimiser.param_groups:
+            group["lr"] = _learning_rate(config, epoch * steps + step, config.epochs * steps)
+        x, mask = augment(
+            pictures[chosen].float() / 255, masks[chosen].float() / 255, spec.size, config.augment, generator
+        )
+        x, mask = normalise(x, spec).to(device), mask.to(device)
+        target = torch.from_numpy(cell_labels[chosen.numpy()]).float().to(device)
+        # bfloat16 needs no loss scaling; the loss itself is taken in float32.
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+            out = network(x)
+        losses = _losses(out, target, mask, weights, config)
+        optimiser.zero_grad(set_to_none=True)
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+        optimiser.step()
+        for name, value in losses.items():
+            sums[name] += float(value.detach())
+        if report and (step % 10 == 9 or step == steps - 1):
+            shown = {k: v / (step + 1) for k, v in sums.items()}
+            report({"epoch": epoch, "step": step + 1, "steps": steps, **shown})
+    return {f"train_{k}": v / steps for k, v in sums.items()}
+
+
 @torch.inference_mode()
 def predict(
     network: nn.Module, pictures: Tensor, spec: InputSpec, device: str = "cpu", batch_size: int = 128
@@ -252,8 +234,6 @@ def predict(
 
 def fit_normalisation(cells: CellSet, train: Ints, spec: InputSpec, sample: int = 2000) -> InputSpec:
     """`spec` with the mean and standard deviation of the training images' crops, each channel, and their light."""
-    from dataclasses import replace
-
     if spec.balance == "typical":
         whole = np.isin(cells.sample, train) & (cells.view == 0)
         fields = np.unique(cells.sample[whole], return_index=True)[1]
@@ -267,49 +247,6 @@ def fit_normalisation(cells: CellSet, train: Ints, spec: InputSpec, sample: int 
         mean=tuple(round(float(v), 5) for v in mean),
         std=tuple(round(max(float(v), 0.01), 5) for v in std),
     )
-
-
-def draw_cells(cells: CellSet, labels: Ints, train: Ints, config: TrainConfig, epoch: int) -> Ints:
-    """Cells of one epoch, shuffled: a few of each image, so that crowded fields do not outvote sparse ones."""
-    rng = np.random.default_rng([config.seed, epoch])
-    image_counts = np.bincount(labels[train], minlength=2)
-    # Images of the rarer class give more cells each, within reason: a field has only so many.
-    quota = np.minimum(config.cells_per_image * image_counts.max() / np.maximum(image_counts, 1), 8).astype(
-        int
-    )
-    quota = np.maximum(quota, config.cells_per_image)
-    wanted = np.isin(cells.sample, train)
-    members = np.flatnonzero(wanted)
-    shuffled = members[_shuffle(cells, members, config, epoch, rng)]
-    # Rank of each cell within its image in the shuffled order: the first `quota` are taken.
-    by_image = np.argsort(cells.sample[shuffled], kind="stable")
-    images = cells.sample[shuffled][by_image]
-    starts = np.flatnonzero(np.r_[True, images[1:] != images[:-1]])
-    rank = np.arange(len(images)) - np.repeat(starts, np.diff(np.r_[starts, len(images)]))
-    chosen = shuffled[by_image][rank < quota[labels[images]]]
-    drawn: Ints = chosen[rng.permutation(len(chosen))]
-    return drawn
-
-
-def _shuffle(
-    cells: CellSet, members: Ints, config: TrainConfig, epoch: int, rng: np.random.Generator
-) -> Ints:
-    """A random order of `members`, in which each image's cells of unchanged views tend to come first as asked.
-
-    The share of unchanged cells that a draw of a few from each image has goes, over the epochs, from what all
-    views alike would give to ``config.clean``: what is learned last is what most fields look like.
-    """
-    if config.clean is None:
-        return rng.permutation(len(members))
-    views = int(cells.view.max()) + 1
-    share = 1 / views + (config.clean - 1 / views) * epoch / max(1, config.epochs - 1)
-    whole = cells.view[members] == 0
-    images = cells.sample[members]
-    of_each_kind = np.bincount(2 * images + whole)[2 * images + whole]
-    weight = np.where(whole, share, 1 - share) / of_each_kind
-    # Weighted sampling without replacement: the least of exponential variables (Efraimidis & Spirakis 2006).
-    with np.errstate(divide="ignore"):
-        return np.argsort(rng.exponential(size=len(members)) / weight, kind="stable")
 
 
 def pool_by_image(values: Floats, sample: Ints, images: Ints) -> Floats:
@@ -375,16 +312,6 @@ def _validate(
     }
 
 
-def validation_cells(cells: CellSet, images: Ints, most: int = 8) -> Ints:
-    """At most `most` cells of each image, unchanged views only, spread evenly over the image's cells."""
-    members = np.flatnonzero(np.isin(cells.sample, images) & (cells.view == 0))
-    chosen = []
-    for image in np.unique(cells.sample[members]):
-        own = members[cells.sample[members] == image]
-        chosen.append(own[np.unique(np.linspace(0, len(own) - 1, min(most, len(own))).round().astype(int))])
-    return np.concatenate(chosen) if chosen else members
-
-
 def _rank(row: dict[str, float]) -> tuple[float, float]:
     return (round(row["validation_balanced_accuracy"], 6), -row["validation_loss"])
 
@@ -405,12 +332,3 @@ def _learning_rate(config: TrainConfig, step: int, total: int) -> float:
 
 def _mix(seed: int, epoch: int, purpose: int) -> int:
     return int(np.random.SeedSequence([seed, epoch, purpose]).generate_state(1)[0])
-
-
-def describe(config: TrainConfig) -> str:
-    """One line for logs and cards."""
-    mask = f", mask loss x {config.mask_weight}" if has_mask(config.network) else ""
-    return (
-        f"{config.network} {config.options}, {config.epochs} epochs of {config.cells_per_image} cells an image, "
-        f"batch {config.batch_size}, AdamW {config.learning_rate} cosine{mask}, seed {config.seed}"
-    )

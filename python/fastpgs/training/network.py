@@ -12,9 +12,10 @@ from fastpgs.inference.novelty import Novelty, fit_novelty
 from fastpgs.inference.preprocess import InputSpec
 from fastpgs.training import evaluate
 from fastpgs.training.curves import plot_history
+from fastpgs.training.draw import validation_cells
 from fastpgs.training.evaluate import HeldOut
 from fastpgs.training.heldout import hold_out, predict_cells
-from fastpgs.training.loop import Trained, fit_normalisation, train_network, validation_cells
+from fastpgs.training.loop import Trained, fit_normalisation, train_network
 from fastpgs.training.setting import Setting
 from fastpgs.training.splits import Fold, split_once
 

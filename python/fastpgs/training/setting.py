@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from fastpgs.inference.preprocess import InputSpec
 from fastpgs.training.cellset import CellSet
 from fastpgs.training.checkpoint import Start
+from fastpgs.training.config import TrainConfig
 from fastpgs.training.datasets import Dataset
-from fastpgs.training.loop import TrainConfig
 
 __all__ = ["FitOptions", "Report", "Setting"]
 
