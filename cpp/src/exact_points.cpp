@@ -29,13 +29,16 @@ void ExactPoints::read(const std::uint32_t* points, std::size_t n) {
 
 Changes::Changes(const PointReader& reader, std::size_t k, double round, std::int32_t* labels, double* sums,
                  std::uint8_t* touched)
-    : points_(reader, kMost),
+    : reader_(reader),
+      mover_(reader.mover()),
       dims_(reader.dims()),
       round_(round),
       labels_(labels),
       sums_(sums),
       touched_(touched),
-      lost_(k * (dims_ + 1), 0.0) {}
+      lost_(k * (dims_ + 1), 0.0) {
+    if (mover_ == nullptr) points_.emplace(reader, kMost);
+}
 
 void Changes::move_tile(const Planes<double>& tile_sums, std::size_t tile, std::size_t pivot, double sign) {
     double* sums = sums_ + pivot * (dims_ + 1);
@@ -50,52 +53,39 @@ void Changes::set_tile(std::size_t tile, std::int32_t label) {
         set(static_cast<std::uint32_t>(i), label);
 }
 
-template <std::size_t Dims>
-void Changes::add_changes() {
-    // Locals, so that the compiler need not reload them after each store.
-    const std::size_t dims = Dims > 0 ? Dims : dims_, n = n_;
-    const double round = round_;
-    const std::int32_t* labels = labels_;
-    double *gained = sums_, *lost = lost_.data();
-    const double* z[Dims > 0 ? Dims : kMaxDims];
-    for (std::size_t a = 0; a < dims; ++a) z[a] = points_.z()[a];
+void Changes::flush() {
     std::uint32_t seen = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-        const auto before = static_cast<std::size_t>(before_[i] - 1);
-        const auto now = static_cast<std::size_t>(labels[changed_[i]] - 1);
-        seen |= 1U << before | 1U << now;
-        double* from = lost + before * (dims + 1);
-        double* to = gained + now * (dims + 1);
+    for (std::size_t i = 0; i < n_; ++i) {
+        now_[i] = labels_[changed_[i]];
+        seen |= 1U << (before_[i] - 1) | 1U << (now_[i] - 1);
+    }
+    for (std::size_t j = 0; j < kCoarsePivots; ++j)
+        if ((seen >> j & 1U) != 0) touched_[j] = 1;
+    if (mover_ == nullptr) {
+        add_gathered();
+    } else {
+        if (reader_.masked())
+            for (std::size_t i = 0; i < n_; ++i)
+                changed_[i] = static_cast<std::uint32_t>(reader_.raster(changed_[i]));
+        reader_.move(mover_,
+                     {changed_.data(), before_.data(), now_.data(), n_, round_, lost_.data(), sums_});
+    }
+    n_ = 0;
+}
+
+void Changes::add_gathered() {
+    points_->read(changed_.data(), n_);
+    for (std::size_t i = 0; i < n_; ++i) {
+        double* from = lost_.data() + static_cast<std::size_t>(before_[i] - 1) * (dims_ + 1);
+        double* to = sums_ + static_cast<std::size_t>(now_[i] - 1) * (dims_ + 1);
         from[0] += 1.0;
         to[0] += 1.0;
-        for (std::size_t a = 0; a < dims; ++a) {
-            const double rounded = (z[a][i] + round) - round;
+        for (std::size_t a = 0; a < dims_; ++a) {
+            const double rounded = (points_->z()[a][i] + round_) - round_;
             from[1 + a] += rounded;
             to[1 + a] += rounded;
         }
     }
-    for (std::size_t j = 0; seen >> j != 0; ++j) {
-        if ((seen >> j & 1U) != 0) touched_[j] = 1;
-        if (j == 31) break;
-    }
-}
-
-void Changes::flush() {
-    points_.read(changed_.data(), n_);
-    switch (dims_) {
-        case 1:
-            add_changes<1>();
-            break;
-        case 3:
-            add_changes<3>();
-            break;
-        case 5:
-            add_changes<5>();
-            break;
-        default:
-            add_changes<0>();
-    }
-    n_ = 0;
 }
 
 void Changes::finish() {

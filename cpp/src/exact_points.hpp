@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "fastpgs/coarse_kernels.hpp"
@@ -84,10 +85,11 @@ class Changes {
     static constexpr std::size_t kMost = 2048;
 
     void flush();
-    template <std::size_t Dims>
-    void add_changes();
+    void add_gathered();
 
-    ExactPoints points_;
+    const PointReader& reader_;
+    const MovePixels mover_;
+    std::optional<ExactPoints> points_;  // where nothing moves them at once
     std::size_t dims_;
     double round_;
     std::int32_t* labels_;
@@ -97,6 +99,7 @@ class Changes {
     std::size_t n_ = 0;
     std::array<std::uint32_t, kMost + kCoarseMargin> changed_;
     std::array<std::int32_t, kMost + kCoarseMargin> before_;
+    std::array<std::int32_t, kMost> now_;
 };
 
 // Tiles of several candidates, compared some at once.

@@ -343,7 +343,8 @@ void colour_extents(const ImageView& image, const FeatureSpace& space, double* l
     }
 }
 
-// Whether each coordinate is one feature times a weight above zero, or no map.
+}  // namespace
+
 bool only_scales(const FeatureSpace& space) {
     for (std::size_t a = 0; space.map != nullptr && a < space.dims; ++a) {
         const double* row = space.map + a * space.dims;
@@ -353,8 +354,6 @@ bool only_scales(const FeatureSpace& space) {
     }
     return true;
 }
-
-}  // namespace
 
 // Rounding never changes an order, so the least feature gives the least coordinate.
 bool feature_extents(const ImageView& image, const FeatureSpace& space, double* low, double* high) {

@@ -5,6 +5,7 @@
 
 #include "fastpgs/features.hpp"
 #include "fastpgs/source.hpp"
+#include "moved_pixels.hpp"
 
 namespace fastpgs {
 
@@ -18,6 +19,7 @@ class PointReader {
     }
 
     std::size_t size() const { return task_.mask ? index_.size() : task_.image.pixels(); }
+    bool masked() const { return static_cast<bool>(task_.mask); }
     std::size_t dims() const { return task_.space.dims; }
     std::int64_t raster(std::size_t point) const {
         return task_.mask ? index_[point] : static_cast<std::int64_t>(point);
@@ -38,6 +40,10 @@ class PointReader {
     void gather(const std::int64_t* pixels, std::size_t n, double* const* out) const {
         gather_features(task_.image, task_.space, pixels, n, out);
     }
+
+    // How coordinates of listed pixels go from sum to sum at once; null where they must be gathered.
+    MovePixels mover() const { return move_pixels_of(task_.image, task_.space); }
+    void move(MovePixels by, const MovedPixels& moved) const { by(task_.image, task_.space, moved); }
 
     // Asks for a pixel's memory, which will be read soon.
     void fetch(std::int64_t pixel) const {
