@@ -216,28 +216,47 @@ static inline unsigned coarse_close(const CoarseNearArgs& args, std::size_t t) {
     return args.tiles - t < kLanes ? close & ((1U << (args.tiles - t)) - 1U) : close;
 }
 
+// Lists those of n tiles that have a member within reach, which shrinks to what the nearest leaves.
+template <std::size_t Words>
+static void coarse_look(CoarseNearArgs& args, const std::uint32_t* tiles, std::size_t n) {
+    for (std::size_t s = 0; s < n; ++s) {
+        if (s + kAhead < n) {
+            const std::size_t ahead = tiles[s + kAhead];
+            fetch(args.points.tile(ahead), Coarse<Words>::count(args.points.n_words) * kCoarseTile);
+            if (!is_whole(args, ahead)) fetch(args.labels + ahead * kCoarseTile, kCoarseTile);
+        }
+        const std::size_t tile = tiles[s];
+        const bool whole = is_whole(args, tile);
+        Lanes d2 = all(kNowhere);
+        for (std::size_t i = 0; i < kCoarseTile; i += kLanes)
+            d2 = least(d2, coarse_member<Words>(args, whole, tile, i));
+        const std::int32_t nearest = least_of(d2);
+        if (nearest > args.reach || nearest == kNowhere) continue;
+        args.near[args.n_near] = static_cast<std::uint32_t>(tile);
+        args.near_least[args.n_near++] = nearest;
+        const std::int32_t reach = coarse_reach(nearest, args.error);
+        args.reach = reach < args.reach ? reach : args.reach;
+    }
+}
+
 template <std::size_t Words>
 static void coarse_near_of(CoarseNearArgs& args) {
     const std::uint32_t mine = 1U << args.cluster;
-    constexpr std::size_t kFew = 32 * kLanes;
+    constexpr std::size_t kFew = 32 * kLanes, kHeld = 64;
+    std::uint32_t held[kHeld + kLanes];  // tiles to look at
     // A few tiles from everywhere first, so that most others are out of reach when their turn comes.
     for (std::size_t stride = kFew; stride != 0; stride = stride == kFew ? kLanes : 0) {
         args.n_near = 0;
+        std::size_t n = 0;
         for (std::size_t t = 0; t < args.tiles; t += stride) {
             for (unsigned close = coarse_close<Words>(args, t); close != 0; close &= close - 1) {
                 const std::size_t tile = t + lowest_bit(close);
-                if (args.masks != nullptr && (args.masks[tile] & mine) == 0) continue;
-                const bool whole = is_whole(args, tile);
-                Lanes d2 = all(kNowhere);
-                for (std::size_t i = 0; i < kCoarseTile; i += kLanes)
-                    d2 = least(d2, coarse_member<Words>(args, whole, tile, i));
-                const std::int32_t nearest = least_of(d2);
-                if (nearest > args.reach || nearest == kNowhere) continue;
-                args.near[args.n_near] = static_cast<std::uint32_t>(tile);
-                args.near_least[args.n_near++] = nearest;
-                const std::int32_t reach = coarse_reach(nearest, args.error);
-                args.reach = reach < args.reach ? reach : args.reach;
+                held[n] = static_cast<std::uint32_t>(tile);
+                n += args.masks == nullptr || (args.masks[tile] & mine) != 0 ? 1 : 0;
             }
+            if (n < kHeld && t + stride < args.tiles) continue;
+            coarse_look<Words>(args, held, n);
+            n = 0;
         }
     }
 }
