@@ -47,6 +47,8 @@ CoarseGrid::CoarseGrid(const std::vector<double>& low, const std::vector<double>
     // Where squares of differences would vanish, one place holds everything and nothing is told apart.
     if (half < 1e-130) step = 1.0;
     per_step_ = 1.0 / step;
+    for (std::size_t a = 0; a < low.size(); ++a)
+        furthest_.push_back(std::floor(0.5 * (high[a] - low[a]) * per_step_) + 2.0);
 }
 
 CoarseGrid::Scores CoarseGrid::scores(const std::vector<double>& pivots) const {
@@ -67,27 +69,32 @@ CoarseGrid::Scores CoarseGrid::scores(const std::vector<double>& pivots) const {
     while (scale * widest > top) scale *= 0.5;
     Scores out;
     std::vector<std::int32_t> ways(at.size());
+    std::vector<double> off(at.size());  // what is rounded of the ways
     for (std::size_t j = 0; j < k; ++j) {
         double constant = 0.0;
         for (std::size_t a = 0; a < n; ++a) {
             const double p = at[j * n + a], c = centre[a];
             constant += (p - c) * (p + c);
-            ways[j * n + a] = nearest_integer(2.0 * scale * (p - c));
+            const double way = 2.0 * scale * (p - c);
+            ways[j * n + a] = nearest_integer(way);
+            off[j * n + a] = way - ways[j * n + a];
         }
         out.constants.push_back(nearest_integer(scale * constant));
         pack(ways.data() + j * n, n, out.ways);
     }
-    // Half a step of the point along the difference of two ways, and half a unit in either way times x.
+    // Half a step of the point along the difference of two ways, and what was rounded of either times x.
     double most = 0.0;
     for (std::size_t i = 0; i < k; ++i) {
         for (std::size_t j = 0; j < i; ++j) {
-            double along = 0.0;
-            for (std::size_t a = 0; a < n; ++a) along += std::fabs(ways[i * n + a] - ways[j * n + a]) + 1.0;
-            most = std::fmax(most, along);
+            double total = 0.0;
+            for (std::size_t a = 0; a < n; ++a) {
+                const std::size_t s = i * n + a, t = j * n + a;
+                total += 0.5 * (std::fabs(ways[s] - ways[t]) + 1.0) + furthest_[a] * std::fabs(off[s] - off[t]);
+            }
+            most = std::fmax(most, total);
         }
     }
-    const double off = static_cast<double>(n) * std::ldexp(1.0, bits_);
-    out.margin = static_cast<std::int32_t>(0.5 * most + off) + 8;
+    out.margin = static_cast<std::int32_t>(most) + 8;
     return out;
 }
 
