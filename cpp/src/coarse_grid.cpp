@@ -1,13 +1,15 @@
 #include "fastpgs/coarse_grid.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 namespace fastpgs {
 namespace {
 
-// Sums of products of all coordinates fit an int32.
-constexpr int kSumBits = 27;
+// What kernels add up fits an int32: twice the score of a box, and by how much it may differ within the box,
+// are at most 3 n 2^(bits + 1) ways for n coordinates. Differences of ways fit an int16.
+constexpr int kSumBits = 28, kWayBits = 14;
 
 int bits_for(std::size_t dims) { return dims <= 5 ? 13 : dims <= 16 ? 12 : 11; }
 
@@ -64,7 +66,7 @@ CoarseGrid::Scores CoarseGrid::scores(const std::vector<double>& pivots) const {
     for (std::size_t s = 0; s < at.size(); ++s)
         widest = std::fmax(widest, 2.0 * std::fabs(at[s] - centre[s % n]));
     // |x - p|^2 - |x - c|^2 = |p|^2 - |c|^2 - 2 x . (p - c), times the power of two that uses the bits.
-    const double top = std::ldexp(1.0, kSumBits - bits_ - ceil_log2(n)) - 1.0;
+    const double top = std::ldexp(1.0, std::min(kWayBits, kSumBits - bits_ - ceil_log2(n))) - 1.0;
     double scale = 4096.0;
     while (scale * widest > top) scale *= 0.5;
     Scores out;
