@@ -43,5 +43,51 @@ static inline void store_labels(std::uint8_t* p, const Reals* a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(low, high));
 }
 
+// Channels of four pixels, which lie in three words one after the other.
+struct Three {
+    __m128 a, b, c;
+
+    Three(__m128 x, __m128 y, __m128 z)
+        : a(_mm_shuffle_ps(x, _mm_shuffle_ps(y, z, 0x5A), 0x8C)),
+          b(_mm_shuffle_ps(_mm_shuffle_ps(x, y, 0x05), _mm_shuffle_ps(y, z, 0xAF), 0x88)),
+          c(_mm_shuffle_ps(_mm_shuffle_ps(x, y, 0x5A), z, 0xC8)) {}
+    Three(__m128i x, __m128i y, __m128i z)
+        : Three(_mm_castsi128_ps(x), _mm_castsi128_ps(y), _mm_castsi128_ps(z)) {}
+
+    void widen(Reals& p, Reals& q, Reals& r) const {
+        p = _mm256_cvtepi32_pd(_mm_castps_si128(a));
+        q = _mm256_cvtepi32_pd(_mm_castps_si128(b));
+        r = _mm256_cvtepi32_pd(_mm_castps_si128(c));
+    }
+};
+static inline void load_three(const std::uint8_t* p, Reals& a, Reals& b, Reals& c) {
+    const __m128i one = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    const __m128i rest = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 4));
+    Three(_mm_cvtepu8_epi32(one), _mm_cvtepu8_epi32(rest), _mm_cvtepu8_epi32(_mm_srli_epi64(rest, 32)))
+        .widen(a, b, c);
+}
+static inline void load_three(const std::uint16_t* p, Reals& a, Reals& b, Reals& c) {
+    const __m128i one = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m128i rest = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 8));
+    Three(_mm_cvtepu16_epi32(one), _mm_cvtepu16_epi32(_mm_srli_si128(one, 8)), _mm_cvtepu16_epi32(rest))
+        .widen(a, b, c);
+}
+static inline void load_three(const float* p, Reals& a, Reals& b, Reals& c) {
+    const Three three(_mm_loadu_ps(p), _mm_loadu_ps(p + 4), _mm_loadu_ps(p + 8));
+    a = _mm256_cvtps_pd(three.a);
+    b = _mm256_cvtps_pd(three.b);
+    c = _mm256_cvtps_pd(three.c);
+}
+static inline void load_three(const double* p, Reals& a, Reals& b, Reals& c) {
+    a = _mm256_setr_pd(p[0], p[3], p[6], p[9]);
+    b = _mm256_setr_pd(p[1], p[4], p[7], p[10]);
+    c = _mm256_setr_pd(p[2], p[5], p[8], p[11]);
+}
+static inline void store_pairs(std::int32_t* p, Reals low, Reals high) {
+    const __m128i one = _mm_and_si128(_mm256_cvtpd_epi32(low), _mm_set1_epi32(0xFFFF));
+    const __m128i other = _mm_slli_epi32(_mm256_cvtpd_epi32(high), 16);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_or_si128(one, other));
+}
+
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

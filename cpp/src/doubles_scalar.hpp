@@ -41,5 +41,21 @@ static inline void store_labels(std::uint8_t* p, const Reals* a) {
     for (std::size_t i = 0; i < 16; ++i) p[i] = static_cast<std::uint8_t>(a[i].v);
 }
 
+// The channels of kReals pixels of three.
+template <class T>
+static inline void load_three(const T* p, Reals& a, Reals& b, Reals& c) {
+    a = all(static_cast<double>(p[0]));
+    b = all(static_cast<double>(p[1]));
+    c = all(static_cast<double>(p[2]));
+}
+// Pairs of 16 bits of values that are rounded to the nearest integer.
+static inline void store_pairs(std::int32_t* p, Reals low, Reals high) {
+    constexpr std::int32_t kLift = 1 << 14;  // truncation of what is above zero rounds down
+    const std::int32_t one = static_cast<std::int32_t>(low.v + (kLift + 0.5)) - kLift;
+    const std::int32_t other = static_cast<std::int32_t>(high.v + (kLift + 0.5)) - kLift;
+    *p = static_cast<std::int32_t>((static_cast<std::uint32_t>(one) & 0xFFFFU) |
+                                   static_cast<std::uint32_t>(other) << 16);
+}
+
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

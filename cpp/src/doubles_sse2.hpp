@@ -44,5 +44,17 @@ static inline void store_labels(std::uint8_t* p, const Reals* a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(low, high));
 }
 
+template <class T>
+static inline void load_three(const T* p, Reals& a, Reals& b, Reals& c) {
+    a = _mm_setr_pd(static_cast<double>(p[0]), static_cast<double>(p[3]));
+    b = _mm_setr_pd(static_cast<double>(p[1]), static_cast<double>(p[4]));
+    c = _mm_setr_pd(static_cast<double>(p[2]), static_cast<double>(p[5]));
+}
+static inline void store_pairs(std::int32_t* p, Reals low, Reals high) {
+    const __m128i one = _mm_and_si128(_mm_cvtpd_epi32(low), _mm_set1_epi32(0xFFFF));
+    const __m128i other = _mm_slli_epi32(_mm_cvtpd_epi32(high), 16);
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_or_si128(one, other));
+}
+
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

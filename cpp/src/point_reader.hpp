@@ -1,9 +1,11 @@
 // The points of an image: its pixels, or those under a mask, in raster order, with their real coordinates.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "fastpgs/features.hpp"
+#include "fastpgs/real_kernels.hpp"
 #include "fastpgs/source.hpp"
 #include "moved_pixels.hpp"
 
@@ -41,6 +43,19 @@ class PointReader {
         gather_features(task_.image, task_.space, pixels, n, out);
     }
 
+    // Where points are an image's pixels and their coordinates come from three channels by one product each.
+    std::optional<ChannelPoints> channels() const {
+        const FeatureSpace& space = task_.space;
+        if (masked() || mover() == nullptr) return std::nullopt;
+        ChannelPoints out{task_.image.data, task_.image.type, task_.image.width, {}, space.positions};
+        const bool whole = space.integer || space.kind == Features::raw;
+        for (std::size_t a = 0; a < space.dims; ++a) {
+            const double weight = space.map == nullptr ? 1.0 : space.map[a * (space.dims + 1)];
+            if (a < 3 && !whole && weight != 1.0) return std::nullopt;
+            out.factor[a] = a < 3 && !whole ? 255.0 : weight;
+        }
+        return out;
+    }
     // How coordinates of listed pixels go from sum to sum at once; null where they must be gathered.
     MovePixels mover() const { return move_pixels_of(task_.image, task_.space); }
     void move(MovePixels by, const MovedPixels& moved) const { by(task_.image, task_.space, moved); }

@@ -83,6 +83,71 @@ static void places(const RealPoints& points, const double* middle, double per_st
     }
 }
 
+// Rows and columns of a tile.
+struct TilePlaces {
+    double row[kCoarseTile], col[kCoarseTile];
+
+    void go_to(std::size_t pixel, std::size_t width) {
+        std::size_t y = pixel / width, x = pixel % width;
+        for (std::size_t i = 0; i < kCoarseTile; ++i) {
+            row[i] = static_cast<double>(static_cast<std::int32_t>(y));
+            col[i] = static_cast<double>(static_cast<std::int32_t>(x));
+            if (++x < width) continue;
+            x = 0;
+            ++y;
+        }
+    }
+};
+
+template <class T, bool Positions>
+static void place_channels_of(const ChannelPlaceArgs& args) {
+    constexpr std::size_t kDims = Positions ? 5 : 3, kTileWords = (kDims + 1) / 2;
+    const Reals per_step = all(args.per_step), round = all(args.round), none = all(0.0);
+    TilePlaces at;
+    for (std::size_t t = args.begin; t < args.end; ++t) {
+        const T* p = static_cast<const T*>(args.points.pixels) + 3 * t * kCoarseTile;
+        std::int32_t* words = args.words + t * kTileWords * kCoarseTile;
+        if (Positions) at.go_to(t * kCoarseTile, args.points.width);
+        Reals sums[kDims];
+        for (std::size_t a = 0; a < kDims; ++a) sums[a] = none;
+        for (std::size_t i = 0; i < kCoarseTile; i += kReals) {
+            Reals x[kDims + 1];
+            load_three(p + 3 * i, x[0], x[1], x[2]);
+            x[kDims] = none;
+            if (Positions) {
+                x[kDims - 2] = load(at.row + i);
+                x[kDims - 1] = load(at.col + i);
+            }
+            for (std::size_t a = 0; a < kDims; ++a) {
+                x[a] = multiply(x[a], all(args.points.factor[a]));
+                sums[a] = add(sums[a], rounded(x[a], round));
+                x[a] = multiply(subtract(x[a], all(args.middle[a])), per_step);
+            }
+            for (std::size_t w = 0; w < kTileWords; ++w)
+                store_pairs(words + w * kCoarseTile + i, x[2 * w], x[2 * w + 1]);
+        }
+        for (std::size_t a = 0; a < kDims; ++a) args.sums[a][t] = sum_of(sums[a]);
+    }
+}
+
+template <class T>
+static void place_channels_by(const ChannelPlaceArgs& args) {
+    return args.points.positions ? place_channels_of<T, true>(args) : place_channels_of<T, false>(args);
+}
+
+static void place_channels(const ChannelPlaceArgs& args) {
+    switch (args.points.type) {
+        case PixelType::u8:
+            return place_channels_by<std::uint8_t>(args);
+        case PixelType::u16:
+            return place_channels_by<std::uint16_t>(args);
+        case PixelType::f32:
+            return place_channels_by<float>(args);
+        case PixelType::f64:
+            return place_channels_by<double>(args);
+    }
+}
+
 // --- nearest pivots ----------------------------------------------------------------------------------
 
 template <std::size_t Dims>
@@ -189,7 +254,7 @@ namespace FASTPGS_PATH {
 
 extern const RealKernels real_table;
 const RealKernels real_table = {
-    &extents, &sums, &places, &limit, &objective, &within, {&away, &two_nearest, &central}};
+    &extents, &sums, &places, &place_channels, &limit, &objective, &within, {&away, &two_nearest, &central}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

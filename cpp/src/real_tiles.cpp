@@ -14,6 +14,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "exact_points.hpp"
 #include "fastpgs/coarse_grid.hpp"
@@ -189,6 +190,7 @@ class RealTiles final : public Source<double> {
     }
 
     void place_points() {
+        if (const std::optional<ChannelPoints> channels = reader_.channels()) return place_channels(*channels);
         for_runs([&](std::size_t, std::size_t begin, const RealPoints& points) {
             std::vector<double*> sums(dims_);
             for (std::size_t a = 0; a < dims_; ++a) sums[a] = tile_sums_[a] + begin;
@@ -196,6 +198,18 @@ class RealTiles final : public Source<double> {
             kernels_.places(points, grid_.middle(), grid_.per_step(),
                             words_.data() + begin * grid_.words() * kCoarseTile);
             coarse_.boxes(places(), begin, begin + points.tiles, boxes_);
+        });
+    }
+
+    void place_channels(const ChannelPoints& channels) {
+        for_tiles([&](std::size_t, std::size_t begin, std::size_t end) {
+            for (std::size_t t = begin; t < end; t += kRun) {
+                poll(t - begin, 64 * kRun);
+                const std::size_t last = std::min(t + kRun, end);
+                kernels_.place_channels({channels, t, last, round_, grid_.middle(), grid_.per_step(),
+                                         tile_sums_.data(), words_.data()});
+                coarse_.boxes(places(), t, last, boxes_);
+            }
         });
     }
 

@@ -10,6 +10,7 @@
 
 #include "fastpgs/coarse_kernels.hpp"
 #include "fastpgs/swap_kernels.hpp"
+#include "fastpgs/views.hpp"
 
 namespace fastpgs {
 
@@ -19,6 +20,27 @@ struct RealPoints {
     std::size_t dims;
     std::size_t tiles;
     double round;  // added and subtracted, it rounds to the grain of sums; 0: integers
+};
+
+// Pixels of three channels in a row, whose coordinates are one product each; their row and column follow,
+// where positions have a weight.
+struct ChannelPoints {
+    const void* pixels;  // the first of the image
+    PixelType type;
+    std::size_t width;  // of the image
+    double factor[5];
+    bool positions;
+};
+
+// Tiles [begin, end) of such pixels.
+struct ChannelPlaceArgs {
+    ChannelPoints points;
+    std::size_t begin, end;
+    double round;  // as of RealPoints
+    const double* middle;
+    double per_step;
+    double* const* sums;  // out: planes of tiles
+    std::int32_t* words;  // out: (tiles, words, kCoarseTile)
 };
 
 struct RealNearestArgs {
@@ -45,6 +67,8 @@ struct RealKernels {
     void (*sums)(const RealPoints&, double* const* sums);
     // Places on a grid (coarse_grid.hpp): words of pairs, (tiles, words, kCoarseTile).
     void (*places)(const RealPoints&, const double* middle, double per_step, std::int32_t* words);
+    // Both at once, straight from an image.
+    void (*place_channels)(const ChannelPlaceArgs&);
     // Labels 1 … k within the limit, 0 beyond it.
     void (*limit)(const RealNearestArgs&, std::uint8_t* labels);
     // Sum of the rounded squared distances of each tile.
