@@ -91,7 +91,8 @@ CoarseGrid::Scores CoarseGrid::scores(const std::vector<double>& pivots) const {
             double total = 0.0;
             for (std::size_t a = 0; a < n; ++a) {
                 const std::size_t s = i * n + a, t = j * n + a;
-                total += 0.5 * (std::fabs(ways[s] - ways[t]) + 1.0) + furthest_[a] * std::fabs(off[s] - off[t]);
+                total +=
+                    0.5 * (std::fabs(ways[s] - ways[t]) + 1.0) + furthest_[a] * std::fabs(off[s] - off[t]);
             }
             most = std::fmax(most, total);
         }

@@ -59,7 +59,8 @@ static void coarse_boxes(const CoarsePoints& points, std::size_t begin, std::siz
 
 // Twice the scores of a box are at most those of its middle + |own - j| times its extent apart from there.
 template <std::size_t Words>
-static void coarse_candidates_of(const CoarseCandidatesArgs& args) {
+static void coarse_candidates_of(CoarseCandidatesArgs& args) {
+    args.n_changed = args.n_straddling = 0;
     using Box = Coarse<Words>;
     const std::size_t words = Box::count(args.n_words), k = args.scores.k;
     const CoarseScores& scores = args.scores;
@@ -97,6 +98,13 @@ static void coarse_candidates_of(const CoarseCandidatesArgs& args) {
         }
         store(reinterpret_cast<std::int32_t*>(args.masks + t), mask);
         store(args.nearest + t, nearest);
+        const unsigned valid = args.end - t < kLanes ? (1U << (args.end - t)) - 1U : kEveryLane;
+        const Lanes before = load(reinterpret_cast<const std::int32_t*>(args.before + t));
+        const unsigned other = (bits(equal(mask, before)) ^ kEveryLane) & valid;
+        const unsigned several = (bits(equal(both(mask, add(mask, all(-1))), all(0))) ^ kEveryLane) & valid;
+        const auto first = static_cast<std::int32_t>(t);
+        args.n_changed += append(args.changed + args.n_changed, first, other);
+        args.n_straddling += append(args.straddling + args.n_straddling, first, several);
     }
 }
 
@@ -153,7 +161,7 @@ template <std::size_t Words>
 static void coarse_assign_of(CoarseAssignArgs& args) {
     args.n_changed = args.n_doubtful = 0;
     for (std::size_t s = 0; s < args.n; ++s) {
-        if (s + kAhead < args.n) {
+        if (s + kAhead < args.n_ahead) {
             const std::size_t ahead = args.tiles[s + kAhead];
             fetch(args.points.tile(ahead), Coarse<Words>::count(args.points.n_words) * kCoarseTile);
             fetch(args.labels + ahead * kCoarseTile, kCoarseTile);
@@ -201,10 +209,17 @@ static inline bool is_whole(const CoarseNearArgs& args, std::size_t tile) {
     return args.masks == nullptr || (args.masks[tile] & (args.masks[tile] - 1)) == 0;
 }
 
-// Of kLanes tiles, those whose box lies within reach.
+// Of kLanes tiles, those that may hold members and whose box lies within reach.
 template <std::size_t Words>
 static inline unsigned coarse_close(const CoarseNearArgs& args, std::size_t t) {
     const Lanes none = all(0);
+    unsigned mine = kEveryLane;
+    if (args.masks != nullptr) {
+        const Lanes bit = all(static_cast<std::int32_t>(1U << args.cluster));
+        const Lanes masks = load(reinterpret_cast<const std::int32_t*>(args.masks + t));
+        mine = bits(equal(both(masks, bit), bit));
+        if (mine == 0) return 0;
+    }
     Lanes outside = none;
     for (std::size_t a = 0; a < Coarse<Words>::count(args.points.n_words); ++a) {
         const Lanes target = all(args.target[a]);
@@ -212,7 +227,7 @@ static inline unsigned coarse_close(const CoarseNearArgs& args, std::size_t t) {
                                                        subtract_pairs(target, load(args.boxes.high[a] + t))));
         outside = add(outside, dot(away, away));
     }
-    const unsigned close = bits(greater(outside, all(args.reach))) ^ kEveryLane;
+    const unsigned close = (bits(greater(outside, all(args.reach))) ^ kEveryLane) & mine;
     return args.tiles - t < kLanes ? close & ((1U << (args.tiles - t)) - 1U) : close;
 }
 
@@ -241,19 +256,14 @@ static void coarse_look(CoarseNearArgs& args, const std::uint32_t* tiles, std::s
 
 template <std::size_t Words>
 static void coarse_near_of(CoarseNearArgs& args) {
-    const std::uint32_t mine = 1U << args.cluster;
     constexpr std::size_t kFew = 32 * kLanes, kHeld = 64;
-    std::uint32_t held[kHeld + kLanes];  // tiles to look at
+    std::uint32_t held[kHeld + 2 * kLanes];  // tiles to look at
     // A few tiles from everywhere first, so that most others are out of reach when their turn comes.
     for (std::size_t stride = kFew; stride != 0; stride = stride == kFew ? kLanes : 0) {
         args.n_near = 0;
         std::size_t n = 0;
         for (std::size_t t = 0; t < args.tiles; t += stride) {
-            for (unsigned close = coarse_close<Words>(args, t); close != 0; close &= close - 1) {
-                const std::size_t tile = t + lowest_bit(close);
-                held[n] = static_cast<std::uint32_t>(tile);
-                n += args.masks == nullptr || (args.masks[tile] & mine) != 0 ? 1 : 0;
-            }
+            n += append(held + n, static_cast<std::int32_t>(t), coarse_close<Words>(args, t));
             if (n < kHeld && t + stride < args.tiles) continue;
             coarse_look<Words>(args, held, n);
             n = 0;
@@ -285,7 +295,7 @@ static std::uint32_t coarse_within_of(const CoarseNearArgs& args, std::size_t ti
             return call(0);           \
     }
 #define FASTPGS_CALL(W) coarse_candidates_of<W>(args)
-static void coarse_candidates(const CoarseCandidatesArgs& args){FASTPGS_BY_WORDS(args.n_words, FASTPGS_CALL)}
+static void coarse_candidates(CoarseCandidatesArgs& args){FASTPGS_BY_WORDS(args.n_words, FASTPGS_CALL)}
 #undef FASTPGS_CALL
 #define FASTPGS_CALL(W) coarse_assign_of<W>(args)
 static void coarse_assign(CoarseAssignArgs& args){FASTPGS_BY_WORDS(args.points.n_words, FASTPGS_CALL)}

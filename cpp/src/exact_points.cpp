@@ -1,5 +1,8 @@
 #include "exact_points.hpp"
 
+#include <algorithm>
+
+#include "fastpgs/interrupt.hpp"
 #include "fastpgs/real_kernels.hpp"
 
 namespace fastpgs {
@@ -67,8 +70,7 @@ void Changes::flush() {
         if (reader_.masked())
             for (std::size_t i = 0; i < n_; ++i)
                 changed_[i] = static_cast<std::uint32_t>(reader_.raster(changed_[i]));
-        reader_.move(mover_,
-                     {changed_.data(), before_.data(), now_.data(), n_, round_, lost_.data(), sums_});
+        reader_.move(mover_, {changed_.data(), before_.data(), now_.data(), n_, round_, lost_.data(), sums_});
     }
     n_ = 0;
 }
@@ -96,22 +98,25 @@ void Changes::finish() {
     }
 }
 
-void Straddling::finish() {
-    changes_.make_room(kPoints);
-    args_.tiles = tiles_.data();
-    args_.n = n_;
-    args_.labels = changes_.labels();
-    args_.changed = changes_.changed();
-    args_.before = changes_.before();
-    args_.doubtful = doubtful_.data();
-    kernels_.assign(args_);
-    changes_.count(args_.n_changed);
-    for (std::size_t i = 0, end = 0; i < args_.n_doubtful; i = end) {
-        const std::size_t tile = doubtful_[i] / kCoarseTile;
-        while (end < args_.n_doubtful && doubtful_[end] / kCoarseTile == tile) ++end;
-        settle(doubtful_.data() + i, end - i, tile);
+void Straddling::compare(const std::uint32_t* tiles, std::size_t n) {
+    for (std::size_t begin = 0; begin < n; begin += kTiles) {
+        poll(begin, 256 * kTiles);
+        changes_.make_room(kPoints);
+        args_.tiles = tiles + begin;
+        args_.n = std::min(kTiles, n - begin);
+        args_.n_ahead = n - begin;
+        args_.labels = changes_.labels();
+        args_.changed = changes_.changed();
+        args_.before = changes_.before();
+        args_.doubtful = doubtful_.data();
+        kernels_.assign(args_);
+        changes_.count(args_.n_changed);
+        for (std::size_t i = 0, end = 0; i < args_.n_doubtful; i = end) {
+            const std::size_t tile = doubtful_[i] / kCoarseTile;
+            while (end < args_.n_doubtful && doubtful_[end] / kCoarseTile == tile) ++end;
+            settle(doubtful_.data() + i, end - i, tile);
+        }
     }
-    n_ = 0;
 }
 
 // Labels of points of one tile, by themselves.

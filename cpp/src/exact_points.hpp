@@ -102,21 +102,17 @@ class Changes {
     std::array<std::int32_t, kMost> now_;
 };
 
-// Tiles of several candidates, compared some at once.
+// Tiles of several candidates.
 class Straddling {
   public:
     Straddling(const CoarseKernels& kernels, const PointReader& reader, const CoarseAssignArgs& args,
                const std::vector<double>& pivots, Changes& changes)
         : kernels_(kernels), open_(reader, kPoints), args_(args), pivots_(pivots), changes_(changes) {}
 
-    void add(std::size_t tile) {
-        tiles_[n_++] = static_cast<std::uint32_t>(tile);
-        if (n_ == kTiles) finish();
-    }
-    void finish();
+    void compare(const std::uint32_t* tiles, std::size_t n);
 
   private:
-    static constexpr std::size_t kTiles = 32, kPoints = kTiles * kCoarseTile;
+    static constexpr std::size_t kTiles = 32, kPoints = kTiles * kCoarseTile;  // at once
 
     void settle(const std::uint32_t* points, std::size_t n, std::size_t tile);
 
@@ -125,8 +121,6 @@ class Straddling {
     CoarseAssignArgs args_;
     const std::vector<double>& pivots_;
     Changes& changes_;
-    std::size_t n_ = 0;
-    std::array<std::uint32_t, kTiles> tiles_;
     std::array<std::uint32_t, kPoints + kCoarseMargin> doubtful_;
 };
 

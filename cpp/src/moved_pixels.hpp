@@ -1,4 +1,5 @@
-// Coordinates of pixels that change hands, straight from an image of three channels into the sums of clusters.
+// Coordinates of pixels that change hands, straight from an image of three channels into the sums of
+// clusters.
 #pragma once
 
 #include <cstddef>

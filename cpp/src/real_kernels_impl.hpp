@@ -88,11 +88,14 @@ struct TilePlaces {
     double row[kCoarseTile], col[kCoarseTile];
 
     void go_to(std::size_t pixel, std::size_t width) {
-        std::size_t y = pixel / width, x = pixel % width;
-        for (std::size_t i = 0; i < kCoarseTile; ++i) {
-            row[i] = static_cast<double>(static_cast<std::int32_t>(y));
-            col[i] = static_cast<double>(static_cast<std::int32_t>(x));
-            if (++x < width) continue;
+        auto y = static_cast<std::int32_t>(pixel / width), x = static_cast<std::int32_t>(pixel % width);
+        for (std::size_t i = 0; i < kCoarseTile;) {
+            const std::size_t left = width - static_cast<std::size_t>(x);
+            const std::size_t end = left < kCoarseTile - i ? i + left : kCoarseTile;
+            for (; i < end; ++i) {
+                row[i] = static_cast<double>(y);
+                col[i] = static_cast<double>(x++);
+            }
             x = 0;
             ++y;
         }
@@ -253,8 +256,8 @@ namespace fastpgs {
 namespace FASTPGS_PATH {
 
 extern const RealKernels real_table;
-const RealKernels real_table = {
-    &extents, &sums, &places, &place_channels, &limit, &objective, &within, {&away, &two_nearest, &central}};
+const RealKernels real_table = {&extents, &sums,      &places, &place_channels,
+                                &limit,   &objective, &within, {&away, &two_nearest, &central}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -62,9 +62,10 @@ class RealTiles final : public Source<double> {
         }
         boxes_ = {low_.data(), high_.data()};
         place_points();
-        masks_.assign(tiles_, 0);
-        fresh_.resize(tiles_ + kCoarseMargin);
-        nearest_.resize(tiles_ + kCoarseMargin);
+        masks_.assign(tiles_ + kCoarseMargin, 0);
+        for (auto* list : {&fresh_, &changed_, &straddling_})
+            *list = Block<std::uint32_t>(tiles_ + kCoarseMargin);
+        nearest_ = Block<std::int32_t>(tiles_ + kCoarseMargin);
         medoids_.resize(k_);
         whole_.assign(k_ * (dims_ + 1), 0.0);
         sums_.resize(k_ * (dims_ + 1));
@@ -190,7 +191,8 @@ class RealTiles final : public Source<double> {
     }
 
     void place_points() {
-        if (const std::optional<ChannelPoints> channels = reader_.channels()) return place_channels(*channels);
+        if (const std::optional<ChannelPoints> channels = reader_.channels())
+            return place_channels(*channels);
         for_runs([&](std::size_t, std::size_t begin, const RealPoints& points) {
             std::vector<double*> sums(dims_);
             for (std::size_t a = 0; a < dims_; ++a) sums[a] = tile_sums_[a] + begin;
@@ -225,8 +227,12 @@ class RealTiles final : public Source<double> {
         std::vector<double> more(tasks * width, 0.0);
         std::vector<std::uint8_t> touched(tasks * k_, 0);
         for_tiles([&](std::size_t task, std::size_t begin, std::size_t end) {
-            coarse_.candidates(
-                {boxes_, grid_.words(), begin, end, scores.args(), fresh_.data(), nearest_.data()});
+            std::uint32_t* changed = changed_.data() + begin;
+            std::uint32_t* straddling = straddling_.data() + begin;
+            CoarseCandidatesArgs found{
+                boxes_,        grid_.words(),   begin,   end, scores.args(), masks_.data(),
+                fresh_.data(), nearest_.data(), changed, 0,   straddling,    0};
+            coarse_.candidates(found);
             Changes changes(reader_, k_, round_, task_.labels, more.data() + task * width,
                             touched.data() + task * k_);
             CoarseAssignArgs args{};
@@ -234,14 +240,13 @@ class RealTiles final : public Source<double> {
             args.scores = scores.args();
             args.masks = masks_.data();
             Straddling some(coarse_, reader_, args, pivots, changes);
-            for (std::size_t t = begin; t < end; ++t) {
-                poll(t - begin, 65536);
-                const std::uint32_t before = masks_[t], now = fresh_[t];
-                masks_[t] = now;
-                change_owner(t, before, now, changes);
-                if (!single(now)) some.add(t);
+            for (std::size_t s = 0; s < found.n_changed; ++s) {
+                poll(s, 65536);
+                const std::size_t t = changed[s];
+                change_owner(t, masks_[t], fresh_[t], changes);
+                masks_[t] = fresh_[t];
             }
-            some.finish();
+            some.compare(straddling, found.n_straddling);
             changes.finish();
         });
         for (std::size_t s = 0; s < more.size(); ++s) whole_[s % width] += more[s];
@@ -289,7 +294,6 @@ class RealTiles final : public Source<double> {
     // What a tile's owner, or the owners of its points, hand over to the one that owns it now. The points of
     // a tile that straddles have labels.
     void change_owner(std::size_t t, std::uint32_t before, std::uint32_t now, Changes& changes) const {
-        if (before == now && single(now)) return;
         if (before == 0) {
             const auto own = static_cast<std::size_t>(nearest_[t] - 1);
             changes.move_tile(tile_sums_, t, own, 1.0);
@@ -479,9 +483,10 @@ class RealTiles final : public Source<double> {
     Planes<std::int32_t> low_, high_;  // their boxes
     CoarseBoxes boxes_{};
     std::vector<double> assigned_;  // the pivots of masks, labels and sums
-    std::vector<std::uint32_t> masks_, fresh_;
-    std::vector<std::int32_t> nearest_;  // the pivot nearest to the middle of a tile, from 1
-    std::vector<ExactPoint> medoids_;    // k; without coordinates where they are not known
+    std::vector<std::uint32_t> masks_;
+    Block<std::uint32_t> fresh_, changed_, straddling_;  // of an assignment: masks, and lists of tiles
+    Block<std::int32_t> nearest_;                        // the pivot nearest to the middle of a tile, from 1
+    std::vector<ExactPoint> medoids_;                    // k; without coordinates where they are not known
     std::vector<Search> searches_;
     std::vector<double> whole_;  // (k, dims + 1): members in tiles, then coordinate sums
     std::vector<double> sums_;   // the same of all members

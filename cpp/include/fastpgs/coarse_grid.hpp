@@ -45,8 +45,8 @@ class CoarseGrid {
   private:
     std::vector<double> middle_;
     std::vector<double> furthest_;  // places of a coordinate lie no further from the middle, in steps
-    double per_step_ = 1.0;  // 1 / step
-    int bits_ = 13;          // of a place, less its sign
+    double per_step_ = 1.0;         // 1 / step
+    int bits_ = 13;                 // of a place, less its sign
 };
 
 }  // namespace fastpgs

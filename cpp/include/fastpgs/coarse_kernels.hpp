@@ -42,8 +42,14 @@ struct CoarseCandidatesArgs {
     std::size_t n_words;
     std::size_t begin, end;  // tiles
     CoarseScores scores;
-    std::uint32_t* masks;   // out
-    std::int32_t* nearest;  // out: the pivot nearest to the middle of the box, from 1
+    const std::uint32_t* before;  // masks for other pivots
+    std::uint32_t* masks;         // out
+    std::int32_t* nearest;        // out: the pivot nearest to the middle of the box, from 1
+    // Out: lists with room for all tiles and kCoarseMargin more.
+    std::uint32_t* changed;  // tiles whose mask is another one now
+    std::size_t n_changed;
+    std::uint32_t* straddling;  // tiles of several pivots
+    std::size_t n_straddling;
 };
 
 struct CoarseAssignArgs {
@@ -52,6 +58,7 @@ struct CoarseAssignArgs {
     const std::uint32_t* masks;
     const std::uint32_t* tiles;  // those to look at
     std::size_t n;
+    std::size_t n_ahead;   // of a longer list: memory of further ones is asked for
     std::int32_t* labels;  // in, out, a point: its pivot from 1
     // Out: lists with room for all points of the tiles and kCoarseMargin more.
     std::uint32_t* changed;   // points whose label is another one now
@@ -79,7 +86,7 @@ struct CoarseNearArgs {
 
 struct CoarseKernels {
     void (*boxes)(const CoarsePoints&, std::size_t begin, std::size_t end, const CoarseBoxes&);
-    void (*candidates)(const CoarseCandidatesArgs&);
+    void (*candidates)(CoarseCandidatesArgs&);
     void (*assign)(CoarseAssignArgs&);
     void (*near)(CoarseNearArgs&);
     // Bit i is set where point i of a tile is a member within reach.
