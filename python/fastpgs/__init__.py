@@ -1,7 +1,7 @@
 """fastpgs: find and judge leukemic blasts in stained blood smears.
 
-A research tool, not a medical device. ``fastpgs.segment`` needs NumPy alone; what needs more is imported
-when it is first used, and says which extra to install.
+A research tool, not a medical device. ``fastpgs.segment`` needs NumPy alone. Everything is imported when it is
+first used, NumPy too, and what needs more says which extra to install.
 """
 
 from __future__ import annotations
@@ -16,22 +16,21 @@ except ImportError as error:  # a source tree that was never built
         f"the C++ core of fastpgs is missing ({error}); install the package with 'pip install .' in its folder"
     ) from error
 
-from . import reference
-from .estimator import PivotGrowingSegmentation
-from .segmentation import (
-    ConvergenceWarning,
-    EmptyClusterWarning,
-    build_info,
-    segment,
-    segment_batch,
-)
-
 if TYPE_CHECKING:
+    from . import reference
     from .cells import Cells, crop_cells, find_cells
+    from .estimator import PivotGrowingSegmentation
     from .inference.classifier import BlastClassifier
     from .inference.model import load_model
     from .inference.pipeline import classify
     from .inference.results import Result
+    from .segmentation import (
+        ConvergenceWarning,
+        EmptyClusterWarning,
+        build_info,
+        segment,
+        segment_batch,
+    )
 
 __version__: str = _core.build_info()["version"]
 
@@ -53,8 +52,13 @@ __all__ = [
     "segment_batch",
 ]
 
-# Public name -> (module, extra that brings what the module needs).
-_LAZY = {
+# Public name -> (module, extra that brings what the module needs; none if NumPy is enough).
+_LAZY: dict[str, tuple[str, str | None]] = {
+    **dict.fromkeys(
+        ("ConvergenceWarning", "EmptyClusterWarning", "build_info", "segment", "segment_batch"),
+        ("segmentation", None),
+    ),
+    "PivotGrowingSegmentation": ("estimator", None),
     "Cells": ("cells", "cells"),
     "crop_cells": ("cells", "cells"),
     "find_cells": ("cells", "cells"),
@@ -66,14 +70,17 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "reference":
+        return importlib.import_module(".reference", __name__)
     if name not in _LAZY:
         raise AttributeError(f"module 'fastpgs' has no attribute {name!r}")
     module, extra = _LAZY[name]
     try:
         value = getattr(importlib.import_module(f".{module}", __name__), name)
     except ModuleNotFoundError as error:
+        what = error.name if extra is None else f"'fastpgs[{extra}]'"
         raise ModuleNotFoundError(
-            f"fastpgs.{name} needs the package {error.name!r}; install it with: pip install 'fastpgs[{extra}]'",
+            f"fastpgs.{name} needs the package {error.name!r}; install it with: pip install {what}",
             name=error.name,
         ) from error
     globals()[name] = value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,18 +23,18 @@ from fastpgs.io.images import ImageReadError, decode  # noqa: E402
 CRASHING = """
 import json, os, signal, sys
 sys.path[:] = json.loads(sys.argv[1])
-from fastpgs.io import decoder
-real = decoder.decode
-def decode(data, name, **options):
+from fastpgs.io import helper
+real = helper.decode_raw
+def decode_raw(data, name, **options):
     if b"crash" in data:
         os.kill(os.getpid(), signal.SIGSEGV)
     if b"killed" in data:
         os.kill(os.getpid(), signal.SIGKILL)
     print("a library that prints")
     return real(data, name, **options)
-decoder.decode = decode
-decoder.IDLE_SECONDS = 0.3 if "idle" in sys.argv[1:] else 30
-decoder.serve()
+helper.decode_raw = decode_raw
+helper.IDLE_SECONDS = 0.3 if "idle" in sys.argv[1:] else 30
+helper.serve()
 """
 
 
@@ -124,6 +125,22 @@ def test_a_helper_started_early_is_the_one_that_decodes(rng: np.random.Generator
     assert decoder._idle == [early]
     assert decoder.decode_apart(png(rng), "a").pixels.shape == (40, 30, 3)
     assert decoder._idle == [early]
+
+
+def test_plain_pictures_need_no_numpy_in_the_helper(rng: np.random.Generator) -> None:
+    (plain, deep) = (png(rng), deep_tiff(rng))
+    asked = """
+import sys
+from fastpgs.io import helper
+helper._warm_up()
+for data in map(bytes.fromhex, sys.argv[1:]):
+    answer, pixels = helper._answer(data, 10_000)
+    print(answer["shape"], answer["dtype"], len(pixels), "numpy" in sys.modules)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", asked, plain.hex(), deep.hex()], check=True, capture_output=True, text=True
+    )
+    assert told.stdout.splitlines() == ["(40, 30, 3) |u1 3600 False", "(30, 40) <u2 2400 True"]
 
 
 def test_from_many_threads(rng: np.random.Generator) -> None:

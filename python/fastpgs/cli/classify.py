@@ -110,6 +110,8 @@ def register(app: typer.Typer) -> None:
 
         Exit code: 0 every input was judged, 1 some were not, 2 wrong usage.
         """
+        # Before NumPy is imported: threads of its BLAS begin by waiting for work in a loop, and get none here.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from fastpgs.cli._console import Progress, print_profile, print_result
         from fastpgs.io import read_list, read_manifest
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fastpgs.io.inputs import InputLister
 
-__all__ = ["BLOCK", "Inputs", "Item", "file_stamp", "number_inputs"]
+__all__ = ["BLOCK", "Inputs", "Item", "file_stamp", "names_files", "number_inputs"]
 
 BLOCK = 64
 """Inputs a block: the unit of batching, of saving and of sharding."""
@@ -50,6 +50,12 @@ def number_inputs(inputs: Inputs, exclude: Any = None) -> Iterator[Item]:
         else:
             yield Item(index, f"array-{index}", pixels=np.asarray(given))
             index += 1
+
+
+def names_files(inputs: Inputs) -> bool:
+    """Whether the first of the inputs is the name of a file or folder, as far as can be told without taking it."""
+    first = inputs[0] if isinstance(inputs, Sequence) and not isinstance(inputs, str) and inputs else inputs
+    return isinstance(first, (str, os.PathLike))
 
 
 def file_stamp(path: str) -> tuple[int | None, int | None]:

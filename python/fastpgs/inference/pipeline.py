@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from fastpgs.inference import outputs
-from fastpgs.inference.items import Inputs, number_inputs
+from fastpgs.inference.items import Inputs, names_files, number_inputs
 from fastpgs.inference.job import Interrupted, Job, Progress, judge
 from fastpgs.inference.options import (
     FORMATS,
@@ -24,6 +24,7 @@ from fastpgs.inference.profile import Profile
 from fastpgs.inference.provenance import describe_model, versions
 from fastpgs.inference.results import FieldResult, Result, cell_table, count, image_table
 from fastpgs.inference.threads import available_cpus
+from fastpgs.io.decoder import start_helper
 from fastpgs.io.images import DEFAULT_MAX_PIXELS
 
 __all__ = ["FORMATS", "Interrupted", "classify"]
@@ -159,6 +160,8 @@ def classify(
     """
     check_options(out, lazy, formats, resume, restart, shard, batch_size, workers, max_pixels)
     slides = slide_options(tile, pixel_size)
+    if names_files(inputs):
+        start_helper()  # while the model is loaded and the inputs are listed
     if isinstance(model, (str, os.PathLike)):
         from fastpgs.inference.model import load_model
 

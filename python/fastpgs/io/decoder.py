@@ -1,10 +1,7 @@
 """Decoding pictures in a process of their own, so that a decoder that crashes takes nothing with it.
 
-Decoders are C libraries that are fed whatever a folder holds. A helper process gets the bytes of a file
-through a pipe and answers with the pixels, for a fraction of a millisecond a small picture.
-
-    to the helper    pixel limit, number of bytes (two uint64), the bytes
-    back             number of bytes (uint64), a JSON object, and the pixels if it tells of any
+Decoders are C libraries that are fed whatever a folder holds. A helper process (`fastpgs.io.helper`) gets the bytes
+of a file through a pipe and answers with the pixels, for a fraction of a millisecond a small picture.
 """
 
 from __future__ import annotations
@@ -14,26 +11,24 @@ import contextlib
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import threading
-import time
 from multiprocessing.spawn import get_executable
 from typing import IO, Any
 
 import numpy as np
 
+from fastpgs.io.helper import ANSWER, REQUEST
 from fastpgs.io.images import DEFAULT_MAX_PIXELS, ImageReadError, Picture, decode
 
 __all__ = ["Decoder", "close_helpers", "decode_apart", "start_helper"]
 
-IDLE_SECONDS = 30.0
-"""Seconds without work after which a helper process ends by itself."""
+PIPE_BYTES = 1 << 20
+"""What a pipe should hold: a small picture as a whole, so that neither process waits for the other halfway."""
 
-_REQUEST, _ANSWER = struct.Struct("<QQ"), struct.Struct("<Q")
 _START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from fastpgs.io import decoder; decoder.serve()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from fastpgs.io import helper; helper.serve()"
 )
 
 
@@ -53,7 +48,10 @@ class Decoder:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             process_group=0,  # Ctrl-C is for the process that asked, which then closes the pipe
+            # The threads of a BLAS wait for work in a loop, and there is none.
+            env={"OPENBLAS_NUM_THREADS": "1", **os.environ},
         )
+        _widen(self._process.stdin, self._process.stdout)
 
     @property
     def pid(self) -> int:
@@ -70,15 +68,15 @@ class Decoder:
         """
         to, back = self._process.stdin, self._process.stdout
         assert to is not None and back is not None  # noqa: PT018
-        to.write(_REQUEST.pack(max_pixels, len(data)))
+        to.write(REQUEST.pack(max_pixels, len(data)))
         to.write(data)
         to.flush()
-        (length,) = _ANSWER.unpack(_exactly(back, _ANSWER.size))
+        (length,) = ANSWER.unpack(_exactly(back, ANSWER.size))
         answer: dict[str, Any] = json.loads(_exactly(back, length))
         if "shape" not in answer:
             return answer, None
         pixels = np.empty(answer["shape"], answer["dtype"])
-        _fill(back, _bytes(pixels))
+        _fill(back, pixels.reshape(-1).view(np.uint8).data)
         return answer, pixels
 
     def close(self) -> int:
@@ -102,7 +100,7 @@ class Decoder:
 def decode_apart(data: bytes, name: str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
     """Decode the content of an image file as `fastpgs.io.images.decode` does, in a helper process.
 
-    Helper processes are kept for the next picture and end after `IDLE_SECONDS` without one. Where none can be
+    Helper processes are kept for the next picture and end after half a minute without one. Where none can be
     started, as in an application without a Python interpreter of its own, this process decodes.
 
     Raises
@@ -129,6 +127,16 @@ def decode_apart(data: bytes, name: str, *, max_pixels: int = DEFAULT_MAX_PIXELS
     return Picture(pixels, answer["note"])
 
 
+def _widen(*pipes: IO[bytes] | None) -> None:
+    """Make pipes as wide as `PIPE_BYTES`, where the system has a call for it and allows it."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        from fcntl import F_SETPIPE_SZ, fcntl
+
+        for pipe in pipes:
+            if pipe is not None:
+                fcntl(pipe.fileno(), F_SETPIPE_SZ, PIPE_BYTES)
+
+
 def _crash(name: str, status: int) -> ImageReadError:
     how = f"exit status {status}"
     if status < 0:
@@ -153,10 +161,6 @@ def _fill(stream: IO[bytes], view: memoryview) -> None:
         if not got:
             raise EOFError(f"expected {len(view):,} bytes, got {done:,}")
         done += got
-
-
-def _bytes(pixels: np.ndarray[Any, Any]) -> memoryview:
-    return pixels.reshape(-1).view(np.uint8).data
 
 
 # --- the helper processes that wait for work --------------------------------------------------------------
@@ -206,56 +210,3 @@ def _forget_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
-
-
-# --- inside the helper process ----------------------------------------------------------------------------
-
-
-def serve() -> None:
-    """Answer requests until there are no more; the whole life of a helper process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where there are no process groups
-    requests = sys.stdin.buffer
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # a library that prints must not answer
-    watch = _Watch()
-    while len(head := requests.read(_REQUEST.size)) == _REQUEST.size:
-        max_pixels, length = _REQUEST.unpack(head)
-        with watch.busy():
-            answer, pixels = _answer(requests.read(length), max_pixels)
-            text = json.dumps(answer).encode()
-            answers.write(_ANSWER.pack(len(text)) + text)
-            if pixels is not None:
-                answers.write(_bytes(pixels))
-            answers.flush()
-
-
-def _answer(data: bytes, max_pixels: int) -> tuple[dict[str, Any], np.ndarray[Any, Any] | None]:
-    try:
-        picture = decode(data, "", max_pixels=max_pixels)
-    except ImageReadError as error:
-        return {"reason": error.reason, "status": error.status, "retry": error.retry}, None
-    pixels = np.ascontiguousarray(picture.pixels)
-    return {"shape": pixels.shape, "dtype": pixels.dtype.str, "note": picture.note}, pixels
-
-
-class _Watch:
-    """Ends the process after a while without work, should the one that started it have no more of it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last = time.monotonic()
-        threading.Thread(target=self._wait, daemon=True).start()
-
-    @contextlib.contextmanager
-    def busy(self) -> Any:
-        with self._lock:
-            yield
-            self._last = time.monotonic()
-
-    def _wait(self) -> None:
-        while True:
-            with self._lock:
-                left = self._last + IDLE_SECONDS - time.monotonic()
-                if left <= 0:
-                    os._exit(0)
-            time.sleep(left)
