@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fastpgs.inference.outlines import Outlines
 from fastpgs.inference.pipeline import classify
-from fastpgs.report import html
-from fastpgs.report.colours import CALL_COLOURS, css, p_colour
+from fastpgs.report import cards, html
+from fastpgs.report.colours import CALL_COLOURS, css, p_colour, p_css
 from fastpgs.report.overlay import THUMBNAIL_SIDE, thumbnail, to_8bit_rgb
-from fastpgs.report.plots import HEIGHT, histogram, svg_path
+from fastpgs.report.plots import HEIGHT, histogram, svg_paths
 from standin import StandIn, picture, save_pictures
 
 HOSTILE = [
@@ -123,13 +124,13 @@ def test_bytes_of_pictures_are_bounded(tmp_path: Path, monkeypatch: pytest.Monke
     """The budget counts pictures and outlines as they are written."""
     names = save_pictures(tmp_path / "in", 12)
     whole, _ = report(names, tmp_path / "a")
-    monkeypatch.setattr(html, "MAX_PICTURE_BYTES", 0)
+    monkeypatch.setattr(cards, "MAX_PICTURE_BYTES", 0)
     bare, page = report(names, tmp_path / "b")
     assert not page.all("image")
-    monkeypatch.setattr(html, "MAX_PICTURE_BYTES", (len(whole) - len(bare)) // 2)
+    monkeypatch.setattr(cards, "MAX_PICTURE_BYTES", (len(whole) - len(bare)) // 2)
     half, page = report(names, tmp_path / "c")
     assert 3 <= len(page.all("image")) < 12
-    assert len(half) - len(bare) <= html.MAX_PICTURE_BYTES * 1.1
+    assert len(half) - len(bare) <= cards.MAX_PICTURE_BYTES * 1.1
 
 
 def test_sample_prefers_uncertain_and_covers_the_rest() -> None:
@@ -183,12 +184,32 @@ def test_axis_ends_above_its_data(n: int) -> None:
     assert top % 2 == 0
 
 
-def test_svg_path_closes_and_scales() -> None:
-    assert svg_path([[0, 0, 10, 0, 10, 10, 0, 10, 0, 0]], 1.0) == "M0 0l20 0 0 20 -20 0z"
-    assert svg_path([[0, 0, 10, 0, 10, 10, 0, 10, 0, 0]], 0.5) == "M0 0l10 0 0 10 -10 0z"
-    assert svg_path([[0, 0, 0.1, 0, 0.1, 0.1, 0, 0]], 1.0) == ""
-    many = np.stack([np.cos(np.linspace(0, 6.28, 500)), np.sin(np.linspace(0, 6.28, 500))], axis=1) * 50
-    assert len(svg_path([many.ravel()], 1.0).split()) < 90
+def outlines(*cells: list[Any]) -> Outlines:
+    """Each cell a list of rings, each ring x, y, x, y ..."""
+    rings = [np.reshape(ring, (-1, 2)) for cell in cells for ring in cell]
+    return Outlines(
+        np.concatenate([np.zeros((0, 2)), *rings]).astype(np.float32),
+        np.cumsum([0, *map(len, rings)]),
+        np.cumsum([0, *map(len, cells)]),
+    )
+
+
+def test_svg_paths_close_and_scale() -> None:
+    square = [0, 0, 10, 0, 10, 10, 0, 10, 0, 0]
+    small = [0, 0, 0.1, 0, 0.1, 0.1, 0, 0]
+    t = np.linspace(0, 6.28, 500)
+    many = np.stack([np.cos(t), np.sin(t)], axis=1) * 50
+    drawn = outlines([square], [], [small], [square, small, many.ravel()], [])
+    scale = np.array([1.0, 1.0, 1.0, 0.5, 1.0])
+    paths = svg_paths(drawn, scale)
+    assert paths[:3] == ["M0 0l20 0 0 20 -20 0z", "", ""]
+    assert paths[3].startswith("M0 0l10 0 0 10 -10 0zM50 0l")
+    assert len(paths[3].split()) < 100
+    assert paths[4] == ""
+    chosen = np.array([False, True, False, True, True])
+    assert svg_paths(drawn.some(chosen), scale[chosen]) == [paths[1], paths[3], paths[4]]
+    for none in (outlines(), outlines([], [])):
+        assert svg_paths(none, np.ones(len(none.cells) - 1)) == [""] * (len(none.cells) - 1)
 
 
 def test_colours() -> None:
@@ -196,6 +217,9 @@ def test_colours() -> None:
     assert p_colour(0.5) == CALL_COLOURS["uncertain"]
     assert p_colour(1.0) == CALL_COLOURS["blast"]
     assert css((0, 114, 178)) == "#0072b2"
+    p = np.linspace(0, 1, 501, dtype=np.float32)
+    assert p_css(p) == [css(p_colour(float(one))) for one in p]
+    assert p_css(p[:0]) == []
 
 
 @pytest.mark.parametrize("shape", [(40, 30), (700, 300, 3), (300, 2000, 4), (20, 20, 1)])

@@ -183,6 +183,10 @@ class Job:
         )
         with Writer(folder, self.formats, self.profile) as writer:
             rows: list[FieldResult] = []
+            if self.report:
+                from fastpgs.report.html import prepare
+
+                writer.prepare(prepare)  # the first pictures are waited for, and processors are idle
             try:
                 for block in todo:
                     rows = []

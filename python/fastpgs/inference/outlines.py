@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from fastpgs import _core
 
-__all__ = ["Rings", "ring_area", "trace"]
+__all__ = ["Outlines", "Rings", "ring_area", "trace"]
 
 Rings = list[npt.NDArray[np.float32]]
 """Outer rings of one cell, the largest first: each (m, 2) x, y in pixels, closed (first point = last point)."""
+
+
+class Outlines(NamedTuple):
+    """The rings of many cells, one after the other.
+
+    Attributes
+    ----------
+    points : (p, 2) float32 ndarray
+        x, y.
+    rings : (r + 1,) integer ndarray
+        Where each ring begins in the points, and the end of the last.
+    cells : (n + 1,) integer ndarray
+        Where each cell begins in the rings, and the end of the last.
+    """
+
+    points: npt.NDArray[np.float32]
+    rings: npt.NDArray[np.integer]
+    cells: npt.NDArray[np.integer]
+
+    def some(self, chosen: npt.NDArray[np.bool_]) -> Outlines:
+        """Those of the chosen cells, (n,) bool."""
+        rings = np.repeat(chosen, np.diff(self.cells))
+        lengths = np.diff(self.rings)
+        return Outlines(
+            self.points[np.repeat(rings, lengths)],
+            np.concatenate([[0], np.cumsum(lengths[rings])]),
+            np.concatenate([[0], np.cumsum(np.diff(self.cells)[chosen])]),
+        )
 
 
 def trace(

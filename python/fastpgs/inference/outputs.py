@@ -72,7 +72,7 @@ def finish(
     """
     parts = list(saved_blocks(folders))
     images = pa.concat_tables(
-        [folder.read("images", block, IMAGES.names).cast(IMAGES) for folder, block in parts]
+        [_as(IMAGES, folder.read("images", block, IMAGES.names)) for folder, block in parts]
         or [IMAGES.empty_table()]
     )
     n_cells = _write_table(
@@ -98,13 +98,18 @@ def finish(
     return Result(images, cells, record, out)
 
 
+def _as(schema: pa.Schema, table: pa.Table) -> pa.Table:
+    """A part's columns under the schema of the whole, whose types they have; a cast would import Arrow's kernels."""
+    return pa.Table.from_arrays(table.columns, schema=schema)
+
+
 def _write_table(path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> int:
     """Write tables one after the other in row groups of at least `ROW_GROUP` rows; returns the rows."""
     rows = 0
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         gathered: list[pa.Table] = []
         for table in tables:
-            gathered.append(table.cast(schema))
+            gathered.append(_as(schema, table))
             rows += len(table)
             if sum(map(len, gathered)) >= ROW_GROUP:
                 writer.write_table(pa.concat_tables(gathered))

@@ -16,7 +16,6 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,7 +25,7 @@ import pyarrow.parquet as pq
 
 from fastpgs.inference.columns import column, make_table, numbers, read_table
 from fastpgs.inference.items import Item, file_stamp
-from fastpgs.inference.outlines import Rings
+from fastpgs.inference.outlines import Outlines, Rings
 from fastpgs.inference.results import CELLS, IMAGES, FieldResult, cell_table, image_columns
 from fastpgs.io.atomic import atomic_path, remove_leftovers, write_atomic
 from fastpgs.io.lock import lock_file
@@ -194,15 +193,13 @@ class RunFolder:
         """A saved part: ``kind`` is "images" or "cells"."""
         return read_table(self._file(kind, block), columns)
 
-    def outlines(self, block: int) -> list[list[list[float]]]:
-        """Of each cell of a saved block its rings, each as x, y, x, y ..."""
-        cells = self.read("cells", block, ["outline"]).column(0).combine_chunks()
-        rings = cells.values
-        values, inner, outer = (
-            numbers(part).tolist() for part in (rings.values, rings.offsets, cells.offsets)
-        )
-        drawn = [values[a:b] for a, b in pairwise(inner)]
-        return [drawn[a:b] for a, b in pairwise(outer)]
+    @staticmethod
+    def outlines(cells: pa.Table) -> Outlines:
+        """The outlines of the cells of a saved block, whose column ``outline`` was read."""
+        of_cells = cells.column("outline").combine_chunks()
+        of_rings = of_cells.values
+        points = numbers(of_rings.values).reshape(-1, 2)
+        return Outlines(points, numbers(of_rings.offsets) // 2, numbers(of_cells.offsets))
 
     def _file(self, kind: str, block: int) -> Path:
         return self.parts / f"{kind}-{block:06d}.parquet"

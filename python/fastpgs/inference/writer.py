@@ -33,6 +33,10 @@ class Writer:
     def __exit__(self, *exception: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
+    def prepare(self, work: Callable[[], None]) -> None:
+        """Do something first that what is written in the end will need."""
+        self._submit(lambda _: work(), None)
+
     def files(self, one: FieldResult) -> None:
         """Write the pictures of one input, and let go of them."""
         if one.labels is not None or one.pixels is not None:

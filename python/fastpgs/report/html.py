@@ -4,72 +4,35 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cache
 from importlib import resources
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fastpgs.inference.columns import numbers
 from fastpgs.inference.formats import file_stem
 from fastpgs.inference.results import CALLS, NOTICE
 from fastpgs.io.atomic import write_atomic
+from fastpgs.report.cards import Parts, make_cards
 from fastpgs.report.colours import CALL_COLOURS, css, p_colour
-from fastpgs.report.overlay import THUMBNAIL_SIDE
-from fastpgs.report.plots import BINS, histogram, svg_path
+from fastpgs.report.plots import BINS, histogram
 
-if TYPE_CHECKING:
-    from fastpgs.inference.parts import RunFolder
-
-__all__ = ["MAX_CARDS", "MAX_PICTURE_BYTES", "MAX_ROWS", "write_report"]
+__all__ = ["MAX_CARDS", "MAX_ROWS", "prepare", "write_report"]
 
 MAX_CARDS = 400
-"""Pictures shown; with MAX_PICTURE_BYTES it bounds the size of the page."""
+"""Pictures shown; with `fastpgs.report.cards.MAX_PICTURE_BYTES` it bounds the size of the page."""
 
 MAX_ROWS = 5000
 """Rows of the table; all are in ``images.parquet``."""
 
 MAX_FAILURES = 500
-MAX_OUTLINES = 300  # of one picture
-MAX_PICTURE_BYTES = 8_000_000  # of encoded pictures with their outlines
 MAX_FOLDERS = 24
 MAX_SLIDES = 24
-
-Parts = Sequence[tuple["RunFolder", int]]
-
-
-class Cell(NamedTuple):
-    """One outlined cell of a card."""
-
-    number: int
-    path: str
-    colour: str
-    p: float
-    call: str
-
-
-@dataclass(frozen=True)
-class Card:
-    """One picture of the gallery."""
-
-    row: dict[str, Any]
-    jpeg: str
-    width: int
-    height: int
-    cells: list[Cell]
-    hidden: int
-
-    @property
-    def bytes(self) -> int:
-        """About what it adds to the page: every outline is written twice, with about 150 bytes around it."""
-        return len(self.jpeg) + sum(2 * len(cell.path) + 150 for cell in self.cells) + 1500
 
 
 def write_report(path: Path, run: dict[str, Any], images: pa.Table, parts: Parts) -> None:
@@ -85,32 +48,23 @@ def write_report(path: Path, run: dict[str, Any], images: pa.Table, parts: Parts
     parts : sequence of (RunFolder, block)
         Where thumbnails and outlines are.
     """
-    import jinja2
-
     rows = _rows(images)
     judged = [row for row in rows if row["status"] == "ok"]
     unjudged = [row for row in rows if row["status"] != "ok"]
     listed = (
         judged if len(judged) <= MAX_ROWS else sorted(_sample(judged, MAX_ROWS), key=lambda r: r["index"])
     )
-    cards = _cards(_sample(judged, MAX_CARDS), parts)
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["percent"] = _percent
-    templates = resources.files("fastpgs.report") / "templates"
-    source = {
-        name: (templates / name).read_text(encoding="utf-8")
-        for name in ("report.html", "style.css", "page.js")
-    }
-    page = environment.from_string(source["report.html"]).render(
-        style=_trusted(source["style.css"]),
-        script=_trusted(source["page.js"]),
+    cards, scores = make_cards(_sample(judged, MAX_CARDS), parts)
+    page = _template().render(
+        style=_trusted(_source("style.css")),
+        script=_trusted(_source("page.js")),
         notice=NOTICE,
         run=run,
         counts=run["counts"],
         calls=CALLS,
         call_colours={call: css(colour) for call, colour in CALL_COLOURS.items()},
         scale=[(i * 5, css(p_colour(i / 20))) for i in range(21)],
-        histograms=_histograms(judged, parts),
+        histograms=_histograms(judged, scores),
         folders=_folders(judged),
         cards=cards,
         slides=_slides(judged, parts),
@@ -122,6 +76,24 @@ def write_report(path: Path, run: dict[str, Any], images: pa.Table, parts: Parts
         details=_details(run),
     )
     write_atomic(path, page)
+
+
+def prepare() -> None:
+    """Do what every page needs, before there is anything to write: import and compile."""
+    _template()
+
+
+@cache
+def _template() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["percent"] = _percent
+    return environment.from_string(_source("report.html"))
+
+
+def _source(name: str) -> str:
+    return (resources.files("fastpgs.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _trusted(text: str) -> Any:
@@ -179,49 +151,6 @@ def _evenly(rows: list[dict[str, Any]], n: int) -> list[dict[str, Any]]:
     return [rows[i] for i in np.linspace(0, len(rows) - 1, n).round().astype(int)]
 
 
-def _cards(rows: list[dict[str, Any]], parts: Parts) -> list[Card]:
-    wanted = {row["image"]: row for row in rows}
-    found: dict[int, Card] = {}
-    spent = 0
-    for folder, block in parts:
-        images = folder.read("images", block, ["image", "status", "cells", "width", "height"])
-        listing = images.to_pylist()
-        if not any(image["image"] in wanted for image in listing):
-            continue
-        thumbnails = folder.read("images", block, ["thumbnail"]).column(0)
-        cells = folder.read("cells", block, ["cell", "p_blast", "call"])
-        columns = [*(column.to_pylist() for column in cells.columns), folder.outlines(block)]
-        at = 0
-        for i, image in enumerate(listing):
-            n = image["cells"] or 0
-            row = wanted.get(image["image"])
-            data = thumbnails[i].as_py()
-            if row is not None and data is not None:
-                card = _card(row, image, data, [column[at : at + n] for column in columns])
-                if spent + card.bytes <= MAX_PICTURE_BYTES:
-                    spent += card.bytes
-                    found[row["index"]] = card
-            at += n
-    return [found[i] for i in sorted(found)]
-
-
-def _card(row: dict[str, Any], image: dict[str, Any], data: bytes, cells: list[list[Any]]) -> Card:
-    """A card from its row, its image's size, its JPEG, and the columns cell, p_blast, call and outline of its cells."""
-    scale = min(1.0, THUMBNAIL_SIDE / max(image["width"], image["height"]))
-    shown = [
-        Cell(number, svg_path(outline, scale), css(p_colour(p)), round(p, 3), call)
-        for number, p, call, outline in islice(zip(*cells, strict=True), MAX_OUTLINES)
-    ]
-    return Card(
-        row=row,
-        jpeg=base64.b64encode(data).decode("ascii"),
-        width=math.ceil(image["width"] * scale),
-        height=math.ceil(image["height"] * scale),
-        cells=shown,
-        hidden=len(cells[0]) - len(shown),
-    )
-
-
 def _slides(judged: list[dict[str, Any]], parts: Parts) -> list[dict[str, Any]]:
     """Heat maps of the slides among the inputs, which the run has written beside its tables."""
     homes = list(dict.fromkeys(folder.path / "heatmaps" for folder, _ in parts))
@@ -235,11 +164,11 @@ def _slides(judged: list[dict[str, Any]], parts: Parts) -> list[dict[str, Any]]:
     return found
 
 
-def _histograms(judged: list[dict[str, Any]], parts: Parts) -> list[Any]:
+def _histograms(judged: list[dict[str, Any]], scores: list[npt.NDArray[np.float32]]) -> list[Any]:
     fields = _bin(np.array([row["p_blast"] for row in judged if row["p_blast"] is not None], np.float64))
     cells = np.zeros(BINS, np.int64)
-    for folder, block in parts:
-        cells += _bin(numbers(folder.read("cells", block, ["p_blast"]).column(0).combine_chunks()))
+    for values in scores:
+        cells += _bin(values)
     return [histogram("Cells", cells, "cells"), histogram("Images", fields, "images")]
 
 

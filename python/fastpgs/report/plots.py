@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from fastpgs.inference.outlines import Outlines
 from fastpgs.report.colours import css, p_colour
 
-__all__ = ["BINS", "Bar", "Histogram", "histogram", "svg_path"]
+__all__ = ["BINS", "Bar", "Histogram", "histogram", "svg_paths"]
 
 BINS = 20
+MOST_POINTS = 40  # of a ring, or nearly twice as many: more than a thumbnail can show
 WIDTH, HEIGHT = 460, 170
 _LEFT, _BOTTOM, _TOP = 46, 26, 14
 
@@ -78,22 +80,38 @@ def _round_up(n: int) -> int:
     return min(step for step in steps if step >= n and step % 2 == 0)
 
 
-def svg_path(rings: Iterable[Sequence[float]], scale: float) -> str:
-    """An SVG path of rings ``x, y, x, y ...``, in half units after scaling, as short as can be.
+class _Moves(dict[int, str]):
+    """Steps of a path as text, each written once: outlines of cells are made of few."""
 
-    Rings as lists of float are the quickest: of thirty numbers each, arrays cost more than they save.
-    """
-    pieces = []
-    for ring in rings:
-        n = len(ring) // 2 - 1  # the last point is the first
-        every = 2 * max(1, -(-n // 40))  # more than a thumbnail can show
-        xs = [round(x * scale * 2) for x in ring[0 : 2 * n : every]]
-        ys = [round(y * scale * 2) for y in ring[1 : 2 * n : every]]
-        moves = [
-            f"{x - x0} {y - y0}"
-            for x0, x, y0, y in zip(xs, xs[1:], ys, ys[1:], strict=False)
-            if x != x0 or y != y0
-        ]
-        if len(moves) >= 2:
-            pieces.append(f"M{xs[0]} {ys[0]}l{' '.join(moves)}z")
-    return "".join(pieces)
+    def __missing__(self, step: int) -> str:
+        across, down = divmod(step + _HALF, 2 * _HALF)
+        text = self[step] = f"{across} {down - _HALF}"
+        return text
+
+
+_HALF = 1 << 20  # more than a step can measure
+_moves = _Moves()
+
+
+def svg_paths(outlines: Outlines, scale: npt.NDArray[np.float64]) -> list[str]:
+    """SVG paths of the outlines of n cells, one each, in half units after scaling by (n,), as short as can be."""
+    points, rings, cells = outlines
+    n = np.maximum(np.diff(rings) - 1, 0)  # the last point is the first
+    every = np.maximum(1, -(-n // MOST_POINTS))
+    kept = -(-n // every)
+    first = np.cumsum(kept) - kept
+    ring = np.repeat(np.arange(len(n)), kept)
+    at = points[rings[ring] + (np.arange(len(ring)) - first[ring]) * every[ring]].astype(np.float64)
+    at = np.rint(at * np.repeat(scale, np.diff(cells))[ring, None] * 2).astype(np.int64)
+    steps = np.diff(at, axis=0)
+    moved = steps.any(axis=1) & (ring[1:] == ring[:-1])
+    texts = [_moves[step] for step in (steps[moved] @ np.array([2 * _HALF, 1])).tolist()]
+    counts = np.bincount(ring[:-1][moved], minlength=len(n))
+    starts = at[first] if len(at) else np.zeros((len(n), 2), np.int64)
+    pieces = [
+        f"M{x} {y}l{' '.join(texts[stop - count : stop])}z" if count >= 2 else ""
+        for (x, y), count, stop in zip(
+            starts.tolist(), counts.tolist(), np.cumsum(counts).tolist(), strict=True
+        )
+    ]
+    return ["".join(pieces[a:b]) for a, b in pairwise(cells.tolist())]
