@@ -98,7 +98,30 @@ CoarseGrid::Scores CoarseGrid::scores(const std::vector<double>& pivots) const {
         }
     }
     out.margin = static_cast<std::int32_t>(most) + 8;
+    out.scale = scale;
     return out;
+}
+
+// |x - p|^2 - |x - q|^2 = |p|^2 - |q|^2 - 2 x . (p - q), for x from the middle.
+double CoarseGrid::drift(const std::vector<double>& before, const std::vector<double>& pivots) const {
+    const std::size_t n = dims(), k = pivots.size() / n;
+    const auto at = [this, n](const std::vector<double>& z, std::size_t j, std::size_t a) {
+        return (z[j * n + a] - middle_[a]) * per_step_;
+    };
+    double most = 0.0;
+    for (std::size_t i = 0; i < k; ++i) {
+        for (std::size_t j = 0; j < i; ++j) {
+            double constant = 0.0, along = 0.0;
+            for (std::size_t a = 0; a < n; ++a) {
+                const double p = at(pivots, i, a), q = at(pivots, j, a);
+                const double old_p = at(before, i, a), old_q = at(before, j, a);
+                constant += (p - old_p) * (p + old_p) - (q - old_q) * (q + old_q);
+                along += furthest_[a] * std::fabs((p - old_p) - (q - old_q));
+            }
+            most = std::fmax(most, std::fabs(constant) + 2.0 * along);
+        }
+    }
+    return most * (1.0 + 1e-9);
 }
 
 std::vector<std::int32_t> CoarseGrid::place(const double* point) const {

@@ -123,9 +123,9 @@ static inline void fetch(const std::int32_t* p, std::size_t n) {
 // Points that one pivot's words serve.
 static constexpr std::size_t kCoarseBlock = 4 * kLanes;
 
-// Labels of some points of a tile, and which of them are in doubt.
+// Labels of some points of a tile, which of them are in doubt, and by how much the next pivot is further.
 struct CoarseNearest {
-    Lanes label[4], doubtful[4];
+    Lanes label[4], doubtful[4], gap;
 };
 
 template <std::size_t Words>
@@ -153,7 +153,12 @@ static inline CoarseNearest coarse_nearest(const CoarseAssignArgs& args, const s
         }
     }
     const Lanes margin = all(scores.margin + 1);
-    for (std::size_t w = 0; w < 4; ++w) out.doubtful[w] = greater(add(best[w], margin), second[w]);
+    out.gap = all(kNowhere);
+    for (std::size_t w = 0; w < 4; ++w) {
+        const Lanes gap = subtract(second[w], best[w]);
+        out.doubtful[w] = greater(margin, gap);
+        out.gap = least(out.gap, gap);
+    }
     return out;
 }
 
@@ -167,9 +172,11 @@ static void coarse_assign_of(CoarseAssignArgs& args) {
             fetch(args.labels + ahead * kCoarseTile, kCoarseTile);
         }
         const std::size_t tile = args.tiles[s];
+        Lanes gap = all(kNowhere);
         for (std::size_t at = 0; at < kCoarseTile; at += kCoarseBlock) {
             const CoarseNearest found =
                 coarse_nearest<Words>(args, args.points.tile(tile), at, args.masks[tile]);
+            gap = least(gap, found.gap);
             std::int32_t* labels = args.labels + tile * kCoarseTile + at;
             Lanes touched = all(0);
             for (std::size_t w = 0; w < 4; ++w) {
@@ -188,6 +195,7 @@ static void coarse_assign_of(CoarseAssignArgs& args) {
                 args.n_doubtful += append(args.doubtful + args.n_doubtful, point, unsure);
             }
         }
+        args.gaps[s] = least_of(gap);
     }
 }
 

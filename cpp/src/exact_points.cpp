@@ -98,7 +98,8 @@ void Changes::finish() {
     }
 }
 
-void Straddling::compare(const std::uint32_t* tiles, std::size_t n) {
+void Straddling::compare(const std::uint32_t* tiles, std::size_t n, double* safe) {
+    args_.gaps = gaps_.data();
     for (std::size_t begin = 0; begin < n; begin += kTiles) {
         poll(begin, 256 * kTiles);
         changes_.make_room(kPoints);
@@ -111,6 +112,8 @@ void Straddling::compare(const std::uint32_t* tiles, std::size_t n) {
         args_.doubtful = doubtful_.data();
         kernels_.assign(args_);
         changes_.count(args_.n_changed);
+        for (std::size_t s = 0; s < args_.n; ++s)
+            safe[tiles[begin + s]] = drift_.safe(gaps_[s], args_.scores.margin + 1);
         for (std::size_t i = 0, end = 0; i < args_.n_doubtful; i = end) {
             const std::size_t tile = doubtful_[i] / kCoarseTile;
             while (end < args_.n_doubtful && doubtful_[end] / kCoarseTile == tile) ++end;

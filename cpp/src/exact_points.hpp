@@ -102,14 +102,32 @@ class Changes {
     std::array<std::int32_t, kMost> now_;
 };
 
+// How far comparisons may have moved since the first assignment. A tile whose points all had a greater gap
+// between their pivot and any other of the tile's keeps its labels while that is so, and need not be looked
+// at.
+struct Drift {
+    double total = 0.0;      // on the grid
+    double per_score = 0.0;  // of a score
+    // Up to which total the labels hold.
+    double safe(std::int32_t gap, std::int32_t margin) const {
+        return total + (static_cast<double>(gap) - static_cast<double>(margin)) * per_score;
+    }
+};
+
 // Tiles of several candidates.
 class Straddling {
   public:
     Straddling(const CoarseKernels& kernels, const PointReader& reader, const CoarseAssignArgs& args,
-               const std::vector<double>& pivots, Changes& changes)
-        : kernels_(kernels), open_(reader, kPoints), args_(args), pivots_(pivots), changes_(changes) {}
+               const std::vector<double>& pivots, Changes& changes, const Drift& drift)
+        : kernels_(kernels),
+          open_(reader, kPoints),
+          args_(args),
+          pivots_(pivots),
+          changes_(changes),
+          drift_(drift) {}
 
-    void compare(const std::uint32_t* tiles, std::size_t n);
+    // Sets `safe` (all tiles) of those.
+    void compare(const std::uint32_t* tiles, std::size_t n, double* safe);
 
   private:
     static constexpr std::size_t kTiles = 32, kPoints = kTiles * kCoarseTile;  // at once
@@ -121,6 +139,8 @@ class Straddling {
     CoarseAssignArgs args_;
     const std::vector<double>& pivots_;
     Changes& changes_;
+    Drift drift_;
+    std::array<std::int32_t, kTiles> gaps_;
     std::array<std::uint32_t, kPoints + kCoarseMargin> doubtful_;
 };
 

@@ -66,6 +66,7 @@ class RealTiles final : public Source<double> {
         for (auto* list : {&fresh_, &changed_, &straddling_})
             *list = Block<std::uint32_t>(tiles_ + kCoarseMargin);
         nearest_ = Block<std::int32_t>(tiles_ + kCoarseMargin);
+        safe_ = Block<double>(tiles_ + kCoarseMargin);
         medoids_.resize(k_);
         whole_.assign(k_ * (dims_ + 1), 0.0);
         sums_.resize(k_ * (dims_ + 1));
@@ -221,8 +222,10 @@ class RealTiles final : public Source<double> {
     void assign_to(const std::vector<double>& pivots) {
         if (pivots == assigned_) return;
         reorder(pivots);
-        assigned_ = pivots;
         const CoarseGrid::Scores scores = grid_.scores(pivots);
+        if (!assigned_.empty()) drift_.total += grid_.drift(assigned_, pivots);
+        drift_.per_score = 1.0 / scores.scale;
+        assigned_ = pivots;
         const std::size_t tasks = tasks_for_tiles(), width = whole_.size();
         std::vector<double> more(tasks * width, 0.0);
         std::vector<std::uint8_t> touched(tasks * k_, 0);
@@ -239,14 +242,20 @@ class RealTiles final : public Source<double> {
             args.points = places();
             args.scores = scores.args();
             args.masks = masks_.data();
-            Straddling some(coarse_, reader_, args, pivots, changes);
+            Straddling some(coarse_, reader_, args, pivots, changes, drift_);
             for (std::size_t s = 0; s < found.n_changed; ++s) {
                 poll(s, 65536);
                 const std::size_t t = changed[s];
                 change_owner(t, masks_[t], fresh_[t], changes);
                 masks_[t] = fresh_[t];
+                safe_[t] = -1.0;
             }
-            some.compare(straddling, found.n_straddling);
+            std::size_t n = 0;
+            for (std::size_t s = 0; s < found.n_straddling; ++s) {
+                straddling[n] = straddling[s];
+                n += safe_[straddling[s]] > drift_.total ? 0 : 1;
+            }
+            some.compare(straddling, n, safe_.data());
             changes.finish();
         });
         for (std::size_t s = 0; s < more.size(); ++s) whole_[s % width] += more[s];
@@ -276,6 +285,7 @@ class RealTiles final : public Source<double> {
                         sums.begin() + static_cast<std::ptrdiff_t>(to[i]) * width);
         }
         whole_ = std::move(sums);
+        assigned_ = pivots;
         for (ExactPoint& medoid : medoids_) medoid.z.clear();
         for_tiles([&](std::size_t, std::size_t begin, std::size_t end) {
             for (std::size_t t = begin; t < end; ++t) {
@@ -351,6 +361,7 @@ class RealTiles final : public Source<double> {
                     add_point(x.data(), sums_.data() + j * (dims_ + 1));
         }
         assigned_.clear();  // sums are of other members now
+        drift_.total = kInfinity;
     }
 
     void move_to_means(std::vector<double>& pivots) const {
@@ -485,8 +496,10 @@ class RealTiles final : public Source<double> {
     std::vector<double> assigned_;  // the pivots of masks, labels and sums
     std::vector<std::uint32_t> masks_;
     Block<std::uint32_t> fresh_, changed_, straddling_;  // of an assignment: masks, and lists of tiles
-    Block<std::int32_t> nearest_;                        // the pivot nearest to the middle of a tile, from 1
-    std::vector<ExactPoint> medoids_;                    // k; without coordinates where they are not known
+    Block<double> safe_;  // of straddling tiles: the drift up to which their labels hold
+    Drift drift_;
+    Block<std::int32_t> nearest_;      // the pivot nearest to the middle of a tile, from 1
+    std::vector<ExactPoint> medoids_;  // k; without coordinates where they are not known
     std::vector<Search> searches_;
     std::vector<double> whole_;  // (k, dims + 1): members in tiles, then coordinate sums
     std::vector<double> sums_;   // the same of all members

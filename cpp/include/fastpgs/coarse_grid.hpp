@@ -31,9 +31,14 @@ class CoarseGrid {
     struct Scores {
         std::vector<std::int32_t> ways, constants;
         std::int32_t margin = 0;
+        double scale = 1.0;  // times differences of squared distances in steps
         CoarseScores args() const { return {ways.data(), constants.data(), margin, constants.size()}; }
     };
     Scores scores(const std::vector<double>& pivots) const;
+
+    // By how much differences of squared distances to two of the pivots, of any point, change at most where
+    // others take their places. In squared steps.
+    double drift(const std::vector<double>& before, const std::vector<double>& pivots) const;
 
     // The words of a point's place.
     std::vector<std::int32_t> place(const double* point) const;

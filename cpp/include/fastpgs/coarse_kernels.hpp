@@ -66,6 +66,7 @@ struct CoarseAssignArgs {
     std::size_t n_changed;    // out
     std::uint32_t* doubtful;  // points whose label is left to the caller
     std::size_t n_doubtful;   // out
+    std::int32_t* gaps;       // out, a listed tile: the least by which the score of a second pivot is greater
 };
 
 // Tiles with members that may be nearest to a target.
