@@ -31,6 +31,40 @@ static void colour_keys(const std::uint8_t* rgb, std::size_t n, std::int32_t* ou
     }
 }
 
+// --- levels ------------------------------------------------------------------------------------------
+
+template <std::size_t Steps>
+static void level_labels_of(const std::uint8_t* data, std::size_t n, const LevelSteps& steps,
+                            std::int32_t* labels) {
+    Lanes below[Steps], rise[Steps];
+    for (std::size_t s = 0; s < Steps; ++s) {
+        below[s] = all(s < steps.n ? steps.level[s] - 1 : 255);
+        rise[s] = all(s < steps.n ? steps.rise[s] : 0);
+    }
+    const Lanes first = all(steps.first);
+    std::size_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) {
+        const Lanes level = load_bytes(data + i);
+        Lanes label = first;
+        for (std::size_t s = 0; s < Steps; ++s) label = add(label, both(greater(level, below[s]), rise[s]));
+        store(labels + i, label);
+    }
+    for (; i < n; ++i) {
+        labels[i] = steps.first;
+        for (std::size_t s = 0; s < steps.n; ++s) labels[i] += data[i] >= steps.level[s] ? steps.rise[s] : 0;
+    }
+}
+
+static void level_labels(const std::uint8_t* data, std::size_t n, const LevelSteps& steps,
+                         std::int32_t* labels) {
+    if (steps.n <= 2)
+        level_labels_of<2>(data, n, steps, labels);
+    else if (steps.n <= 4)
+        level_labels_of<4>(data, n, steps, labels);
+    else
+        level_labels_of<LevelSteps::kMost>(data, n, steps, labels);
+}
+
 // --- moments -----------------------------------------------------------------------------------------
 
 static void colour_moments(const std::uint8_t* rgb, std::size_t n, std::int64_t* out) {

@@ -295,7 +295,14 @@ static double closer_dims(const CloserArgs& args) {
 }
 
 static double closer_any(const CloserArgs& args) {
-    return args.dims == 3 ? closer_dims<3>(args) : closer_dims<0>(args);
+    switch (args.dims) {
+        case 1:
+            return closer_dims<1>(args);
+        case 3:
+            return closer_dims<3>(args);
+        default:
+            return closer_dims<0>(args);
+    }
 }
 
 template <class T, int Dims>

@@ -76,6 +76,10 @@ FASTPGS_FOLD(least_of_pairs, _mm_min_epi16)
 FASTPGS_FOLD(most_of_pairs, _mm_max_epi16)
 #undef FASTPGS_FOLD
 
+static inline Lanes load_bytes(const std::uint8_t* p) {
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+}
+
 static inline void load_rgb(const std::uint8_t* p, Lanes& a, Lanes& b) {
     // Bytes 0-15 hold the first four pixels, bytes 8-23 the last four: nothing beyond is read.
     const __m256i bytes =

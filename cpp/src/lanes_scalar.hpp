@@ -136,6 +136,13 @@ static inline std::int32_t sum_of_pairs(Lanes a) { return fold_halves(a, plus); 
 static inline std::int32_t least_of_pairs(Lanes a) { return fold_halves(a, smaller); }
 static inline std::int32_t most_of_pairs(Lanes a) { return fold_halves(a, larger); }
 
+// A byte a lane.
+static inline Lanes load_bytes(const std::uint8_t* p) {
+    Lanes out;
+    for (std::size_t l = 0; l < kLanes; ++l) out.v[l] = p[l];
+    return out;
+}
+
 // Pixels as two pairs a lane: a = (red, green), b = (blue, 1). Reads nothing beyond 3 * kLanes bytes.
 static inline void load_rgb(const std::uint8_t* p, Lanes& a, Lanes& b) {
     for (std::size_t l = 0; l < kLanes; ++l, p += 3) {

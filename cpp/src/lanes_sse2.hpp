@@ -75,6 +75,13 @@ FASTPGS_FOLD(least_of_pairs, _mm_min_epi16)
 FASTPGS_FOLD(most_of_pairs, _mm_max_epi16)
 #undef FASTPGS_FOLD
 
+static inline Lanes load_bytes(const std::uint8_t* p) {
+    std::int32_t word;
+    std::memcpy(&word, p, 4);
+    const __m128i none = _mm_setzero_si128();
+    return _mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(word), none), none);
+}
+
 static inline void load_rgb(const std::uint8_t* p, Lanes& a, Lanes& b) {
     std::int32_t first, second, third, last;  // the last one begins a byte early, so as not to read beyond
     std::memcpy(&first, p, 4);

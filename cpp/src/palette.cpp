@@ -275,8 +275,14 @@ std::int64_t Palette::first_of(std::size_t colour, std::size_t before) const {
     const auto none = static_cast<std::int64_t>(before);
     if (channels_ == 1) {
         const auto* data = image_.as<std::uint8_t>();
-        for (std::size_t i = 0; i < before; ++i)
-            if (data[i] == colours_[colour] && mask_[i]) return static_cast<std::int64_t>(i);
+        const int level = colours_[colour];
+        const std::uint8_t *at = data, *end = data + before;
+        while (at < end) {
+            at = static_cast<const std::uint8_t*>(std::memchr(at, level, static_cast<std::size_t>(end - at)));
+            if (at == nullptr) return none;
+            if (mask_[static_cast<std::size_t>(at - data)]) return at - data;
+            ++at;
+        }
         return none;
     }
     std::int32_t key = 0;
@@ -298,16 +304,34 @@ std::int64_t Palette::first_of(std::size_t colour, std::size_t before) const {
     return none;
 }
 
+// Where labels of grey levels change, which lie in order; none if they do so too often.
+std::optional<LevelSteps> Palette::steps_of(const std::vector<std::uint8_t>& colour_labels) const {
+    LevelSteps steps;
+    steps.first = colour_labels[0];
+    for (std::size_t i = 1; i < size(); ++i) {
+        const std::int32_t rise = colour_labels[i] - colour_labels[i - 1];
+        if (rise == 0) continue;
+        if (steps.n == LevelSteps::kMost) return std::nullopt;
+        steps.level[steps.n] = colours_[i];
+        steps.rise[steps.n++] = rise;
+    }
+    return steps;
+}
+
 void Palette::write_labels(const std::vector<std::uint8_t>& colour_labels, int threads) {
     if (channels_ == 3)
         return write_labels(std::vector<std::uint8_t>(groups(), kStraddles), colour_labels, threads);
     std::array<std::int32_t, 256> table{};
     for (std::size_t i = 0; i < size(); ++i) table[colours_[i]] = colour_labels[i];
+    const std::optional<LevelSteps> steps = steps_of(colour_labels);
     const auto* data = image_.as<std::uint8_t>();
     const std::size_t n = image_.pixels(), tasks = tasks_for(n, threads);
     parallel_for(tasks, threads, [&](std::size_t t) {
         const std::size_t begin = t * n / tasks, end = (t + 1) * n / tasks;
-        for (std::size_t i = begin; i < end; ++i) labels_[i] = table[data[i]];
+        if (steps)
+            tile_kernels().colours.levels(data + begin, end - begin, *steps, labels_ + begin);
+        else
+            for (std::size_t i = begin; i < end; ++i) labels_[i] = table[data[i]];
         if (!mask_) return;
         for (std::size_t i = begin; i < end; ++i) labels_[i] = mask_[i] ? labels_[i] : 0;
     });

@@ -30,7 +30,7 @@ std::size_t count_used(const ImageView& image, const MaskView& mask) {
 
 // Raster indices of the pixels of these ranks, which ascend, among those that take part.
 std::vector<std::int64_t> pixels_of_ranks(const ImageView& image, const MaskView& mask,
-                                          const std::vector<std::int64_t>& ranks) {
+                                          std::vector<std::int64_t> ranks) {
     if (!mask) return ranks;
     std::vector<std::int64_t> pixels;
     pixels.reserve(ranks.size());
@@ -106,11 +106,18 @@ std::vector<std::int64_t> plus_plus(const ImageView& image, const MaskView& mask
     const std::size_t n = count_used(image, mask);
     const std::size_t m = std::min(n, kCandidates);
     std::vector<std::int64_t> ranks(m);
+    std::size_t low = 0, left = 0;  // of a run: t n / m, and what is left of the quotient
     for (std::size_t t = 0; t < m; ++t) {
-        const std::size_t low = t * n / m, high = (t + 1) * n / m;
-        ranks[t] = static_cast<std::int64_t>(m == n ? t : low + rng.below(high - low));
+        std::size_t length = n / m;
+        left += n % m;
+        if (left >= m) {
+            left -= m;
+            ++length;
+        }
+        ranks[t] = static_cast<std::int64_t>(m == n ? t : low + rng.below(length));
+        low += length;
     }
-    const std::vector<std::int64_t> candidates = pixels_of_ranks(image, mask, ranks);
+    const std::vector<std::int64_t> candidates = pixels_of_ranks(image, mask, std::move(ranks));
     Pool<D> pool(image, space, candidates);
 
     const std::vector<double> far(pool.size(), std::numeric_limits<double>::infinity());

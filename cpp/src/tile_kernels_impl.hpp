@@ -244,7 +244,8 @@ const TileKernels tile_table = {
     &pick,
     &limit,
     {&coarse_boxes, &coarse_candidates, &coarse_assign, &coarse_near, &coarse_within},
-    {&colour_moments, &colour_keys, &group_summary, &group_assign, &group_near, &group_scores}};
+    {&colour_moments, &colour_keys, &level_labels, &group_summary, &group_assign, &group_near,
+     &group_scores}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -68,11 +68,23 @@ struct GroupScoresArgs {
     std::size_t n_found;         // out
 };
 
+// Labels of grey levels that change at few of them: a level has the first label, and what each step at or
+// below it adds.
+struct LevelSteps {
+    static constexpr std::size_t kMost = 8;
+    std::int32_t first = 0;
+    std::size_t n = 0;
+    std::int32_t level[kMost] = {};
+    std::int32_t rise[kMost] = {};
+};
+
 struct ColourKernels {
     // Sums of r, g, b, rr, rg, rb, gg, gb, bb over n pixels, added to `out`.
     void (*moments)(const std::uint8_t* rgb, std::size_t n, std::int64_t* out);
     // Cells and places of n pixels, as palette.hpp defines them.
     void (*keys)(const std::uint8_t* rgb, std::size_t n, std::int32_t* out);
+    // Labels of n levels.
+    void (*levels)(const std::uint8_t* data, std::size_t n, const LevelSteps&, std::int32_t* labels);
     void (*summary)(const GroupedColours&, std::size_t n, const TileBoxes&);
     void (*assign)(const GroupAssignArgs&);
     void (*near)(GroupNearArgs&);

@@ -15,6 +15,7 @@
 
 #include "fastpgs/block.hpp"
 #include "fastpgs/colour_counts.hpp"
+#include "fastpgs/colour_kernels.hpp"
 #include "fastpgs/views.hpp"
 
 namespace fastpgs {
@@ -64,6 +65,7 @@ class Palette {
         : image_(image), mask_(mask), channels_(image.channels), labels_(labels) {}
 
     void count_levels();
+    std::optional<LevelSteps> steps_of(const std::vector<std::uint8_t>& colour_labels) const;
     bool count_colours(int threads);
     void add_cell(std::size_t cell, const std::uint32_t* counts);
     void add_cell(std::size_t cell, const std::uint8_t* counts);
