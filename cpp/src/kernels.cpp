@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "fastpgs/plane_kernels.hpp"
 #include "fastpgs/real_kernels.hpp"
 #include "fastpgs/tile_kernels.hpp"
 
@@ -12,12 +13,14 @@ namespace baseline_path {
 extern const Kernels table;
 extern const TileKernels tile_table;
 extern const RealKernels real_table;
+extern const PlaneKernels plane_table;
 }  // namespace baseline_path
 #ifdef FASTPGS_X86_PATHS
 namespace avx2_path {
 extern const Kernels table;
 extern const TileKernels tile_table;
 extern const RealKernels real_table;
+extern const PlaneKernels plane_table;
 }  // namespace avx2_path
 namespace avx512_path {
 extern const Kernels table;
@@ -66,6 +69,13 @@ const RealKernels& real_kernels() {
     if (&kernels() == &avx2_path::table) return avx2_path::real_table;
 #endif
     return baseline_path::real_table;
+}
+
+const PlaneKernels& plane_kernels() {
+#ifdef FASTPGS_X86_PATHS
+    if (&kernels() != &baseline_path::table) return avx2_path::plane_table;
+#endif
+    return baseline_path::plane_table;
 }
 
 }  // namespace fastpgs

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/plane_kernels.hpp"
 #include "fastpgs/shapes.hpp"
 
 namespace fastpgs::stain {
@@ -20,25 +21,6 @@ std::size_t z(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
 double between(double a, double b, double t) {
     // As NumPy rounds it, from the nearer end.
     return t >= 0.5 ? b - (b - a) * (1.0 - t) : a + (b - a) * t;
-}
-
-// One smoothed row of a channel: 1 2 1 over three rows, then over three columns, rounded.
-void smooth_row(const std::int16_t* above, const std::int16_t* own, const std::int16_t* below,
-                std::ptrdiff_t cols, std::int16_t* sums, std::int16_t* out) {
-    for (std::ptrdiff_t c = 0; c < cols; ++c)
-        sums[c + 1] = static_cast<std::int16_t>(above[c] + 2 * own[c] + below[c]);
-    sums[0] = sums[1];
-    sums[cols + 1] = sums[cols];
-    for (std::ptrdiff_t c = 0; c < cols; ++c)
-        out[c] = static_cast<std::int16_t>((sums[c] + 2 * sums[c + 1] + sums[c + 2] + 8) >> 4);
-}
-
-// Floor of a / b for 0 < b < 256 and |a| < 2^18: a quotient in single precision is off by less than the 1 /
-// 255 that at least lie between it and the next whole number.
-std::int32_t floor_div(std::int32_t a, std::int32_t b) {
-    const float quotient = static_cast<float>(a) / static_cast<float>(b);
-    const auto whole = static_cast<std::int32_t>(quotient);
-    return whole - (static_cast<float>(whole) > quotient ? 1 : 0);
 }
 
 }  // namespace
@@ -116,61 +98,84 @@ void background(Picture picture, const std::uint8_t* valid, double white[3]) {
     }
 }
 
+namespace {
+
+// Each channel's levels against white.
+class Balance {
+  public:
+    Balance(const double white[3], std::ptrdiff_t cols) : extra_(z(3 * cols)) {
+        for (std::size_t channel = 0; channel < 3; ++channel) {
+            const double factor = 255.0 / white[channel];
+            Table& table = table_[channel];
+            for (std::size_t level = 0; level < 256; ++level)
+                table[level] = static_cast<std::uint8_t>(
+                    std::min(std::nearbyint(static_cast<double>(level) * factor), 255.0));
+            // Single precision breaks ties in its own way; for nearly all whites one of these breaks them as
+            // double precision does.
+            const auto extra = static_cast<float>(factor - 1.0);
+            const std::array<float, 3> near{extra, extra * (1.0F + kNudge), extra * (1.0F - kNudge)};
+            const auto own =
+                std::find_if(near.begin(), near.end(), [&](float one) { return gives(one, table); });
+            quick_ = quick_ && own != near.end();
+            for (std::size_t i = channel; quick_ && i < extra_.size(); i += 3) extra_[i] = *own;
+        }
+    }
+
+    void row(const std::uint8_t* levels, std::uint8_t* out) const {
+        if (quick_) return plane_kernels().balance({levels, extra_.data(), extra_.size(), out});
+        for (std::size_t i = 0; i < extra_.size(); i += 3)
+            for (std::size_t channel = 0; channel < 3; ++channel)
+                out[i + channel] = table_[channel][levels[i + channel]];
+    }
+
+  private:
+    using Table = std::array<std::uint8_t, 256>;
+    static constexpr float kNudge = 1e-5F;
+
+    static bool gives(float extra, const Table& table) {
+        if (!(std::abs(extra) <= 8192.0F)) return false;
+        std::array<float, 256> extras;
+        Table levels, out;
+        for (std::size_t level = 0; level < 256; ++level) levels[level] = static_cast<std::uint8_t>(level);
+        extras.fill(extra);
+        plane_kernels().balance({levels.data(), extras.data(), 256, out.data()});
+        return out == table;
+    }
+
+    std::array<Table, 3> table_;
+    std::vector<float> extra_;
+    bool quick_ = true;
+};
+
+}  // namespace
+
 void planes(Picture picture, const double white[3], int offset, bool grey, const Planes& out) {
     const std::ptrdiff_t rows = picture.rows, cols = picture.cols;
-    std::array<std::array<std::int16_t, 256>, 3> table;
-    for (std::size_t channel = 0; channel < 3; ++channel)
-        for (std::size_t level = 0; level < 256; ++level)
-            table[channel][level] = static_cast<std::int16_t>(
-                std::min(std::nearbyint(static_cast<double>(level) * (255.0 / white[channel])), 255.0));
-    // Three balanced rows of each channel at a time.
-    std::vector<std::int16_t> balanced(z(9 * cols)), sums(z(cols + 2)), smooth(z(3 * cols));
-    const auto row_of = [&](std::ptrdiff_t channel, std::ptrdiff_t r) {
-        return balanced.data() + (3 * channel + r % 3) * cols;
-    };
-    const auto balance = [&](std::ptrdiff_t r) {
-        const std::uint8_t* p = picture.rgb + 3 * r * cols;
-        for (std::ptrdiff_t channel = 0; channel < 3; ++channel) {
-            std::int16_t* own = row_of(channel, r);
-            for (std::ptrdiff_t c = 0; c < cols; ++c) own[c] = table[z(channel)][p[3 * c + channel]];
-        }
-    };
-    balance(0);
+    const Balance balance(white, cols);
+    // Three balanced rows at a time.
+    std::vector<std::uint8_t> balanced(z(9 * cols)), smoothed(z(3 * cols));
+    std::vector<std::uint16_t> sums(z(3 * cols + 6));
+    std::vector<std::int16_t> smooth(z(3 * cols));
+    const auto row_of = [&](std::ptrdiff_t r) { return balanced.data() + 3 * (r % 3) * cols; };
+    StainRowArgs args{};
+    args.cols = z(cols);
+    args.offset = offset;
+    args.grey = grey;
+    args.sums = sums.data();
+    args.smoothed = smoothed.data();
+    args.smooth = smooth.data();
+    balance.row(picture.rgb, row_of(0));
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
         poll(z(r), 16);
-        if (r + 1 < rows) balance(r + 1);
-        for (std::ptrdiff_t channel = 0; channel < 3; ++channel)
-            smooth_row(row_of(channel, std::max<std::ptrdiff_t>(r - 1, 0)), row_of(channel, r),
-                       row_of(channel, std::min(r + 1, rows - 1)), cols, sums.data(),
-                       smooth.data() + channel * cols);
-        const std::int16_t *red = smooth.data(), *green = red + cols, *blue = green + cols;
-        std::uint8_t* features = out.features + 3 * r * cols;
-        std::int16_t *score = out.score + r * cols, *depth = out.depth + r * cols;
-        float* strength = out.strength + r * cols;
-        for (std::ptrdiff_t c = 0; c < cols; ++c) {
-            const int u = blue[c] - green[c], v = red[c] - green[c];
-            features[3 * c] = static_cast<std::uint8_t>(255 - green[c]);
-            features[3 * c + 1] = static_cast<std::uint8_t>(std::clamp(u + offset, 0, 255));
-            features[3 * c + 2] = static_cast<std::uint8_t>(std::clamp(v + offset, 0, 255));
-        }
-        // Loops apart, each of one width, become vectors.
-        for (std::ptrdiff_t c = 0; c < cols; ++c)
-            depth[c] = static_cast<std::int16_t>(255 - green[c] + (blue[c] - green[c]));
-        for (std::ptrdiff_t c = 0; c < cols; ++c) {
-            const auto a = static_cast<float>(255 - red[c]), b = static_cast<float>(255 - green[c]),
-                       d = static_cast<float>(255 - blue[c]);
-            strength[c] = std::sqrt(a * a + b * b + d * d);
-        }
-        if (grey) {
-            for (std::ptrdiff_t c = 0; c < cols; ++c) score[c] = static_cast<std::int16_t>(255 - green[c]);
-            continue;
-        }
-        for (std::ptrdiff_t c = 0; c < cols; ++c) {
-            const std::int32_t u = blue[c] - green[c], v = red[c] - green[c];
-            const std::int32_t purple =
-                floor_div(255 * (u + 2 * (v < 0 ? v : 0)), blue[c] > 32 ? blue[c] : 32);
-            score[c] = static_cast<std::int16_t>(purple < -255 ? -255 : purple > 255 ? 255 : purple);
-        }
+        if (r + 1 < rows) balance.row(picture.rgb + 3 * (r + 1) * cols, row_of(r + 1));
+        args.above = row_of(std::max<std::ptrdiff_t>(r - 1, 0));
+        args.own = row_of(r);
+        args.below = row_of(std::min(r + 1, rows - 1));
+        args.features = out.features + 3 * r * cols;
+        args.score = out.score + r * cols;
+        args.depth = out.depth + r * cols;
+        args.strength = out.strength + r * cols;
+        plane_kernels().stain_row(args);
     }
 }
 

@@ -25,9 +25,13 @@ def smooth(plane):
     return (ndimage.convolve(plane.astype(np.int64), kernel, mode="nearest") + 8) >> 4
 
 
-@given(pictures(), st.booleans())
-def test_features_are_what_the_page_says(rgb, grey):
-    white = np.array([250.0, 233.5, 241.0])
+@given(
+    pictures(),
+    st.booleans(),
+    st.tuples(*[st.one_of(st.integers(1, 510).map(lambda twice: twice / 2), st.floats(1, 255))] * 3),
+)
+def test_features_are_what_the_page_says(rgb, grey, white):
+    white = np.array(white)
     red, green, blue = (
         smooth(np.minimum(np.rint(rgb[..., c] * (255.0 / white[c])), 255).astype(np.int64)) for c in range(3)
     )

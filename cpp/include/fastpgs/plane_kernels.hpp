@@ -1,0 +1,41 @@
+// The inner loops over rows of a picture's planes, compiled once for each instruction set and chosen with the
+// other kernels. All paths give the same bits: integers, and reals in one order of operations, never fused.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fastpgs {
+
+// Levels and as many times more of them as `extra` says, one a level, rounded to the nearest whole number,
+// the even one of two, at most 255; in single precision, which decides which numbers lie between two.
+struct BalanceArgs {
+    const std::uint8_t* levels;
+    const float* extra;  // at most 2^13 in magnitude
+    std::size_t n;
+    std::uint8_t* out;
+};
+
+// Stain features of one row of (cols, 3) levels.
+struct StainRowArgs {
+    const std::uint8_t *above, *own, *below;  // white-balanced rows
+    std::size_t cols;
+    int offset;              // of two of the features
+    bool grey;               // the score is g alone
+    std::uint16_t* sums;     // room for 3 cols + 6
+    std::uint8_t* smoothed;  // room for 3 cols
+    std::int16_t* smooth;    // room for 3 cols
+    std::uint8_t* features;  // out: (cols, 3)
+    std::int16_t* score;     // out, as the following
+    std::int16_t* depth;
+    float* strength;
+};
+
+struct PlaneKernels {
+    void (*balance)(const BalanceArgs&);
+    void (*stain_row)(const StainRowArgs&);
+};
+
+const PlaneKernels& plane_kernels();
+
+}  // namespace fastpgs
