@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/plane_kernels.hpp"
 #include "fastpgs/shapes.hpp"
 
 namespace fastpgs::shapes {
@@ -19,58 +20,59 @@ constexpr std::int32_t kNone = 1 << 29;  // from here on there is no pixel outsi
 class Envelope {
   public:
     explicit Envelope(std::ptrdiff_t cols)
-        : height_(static_cast<std::size_t>(cols)),
-          flags_(static_cast<std::size_t>(cols)),
-          site_(static_cast<std::size_t>(cols)) {}
+        : square_(static_cast<std::size_t>(cols)),
+          twice_(static_cast<std::size_t>(cols)),
+          beside_(static_cast<std::size_t>(cols)),
+          chord_(static_cast<std::size_t>((cols + Bits::kWord - 1) / Bits::kWord)),
+          site_(static_cast<std::size_t>(cols)),
+          height_(static_cast<std::size_t>(cols)) {}
 
     // Of the columns `first` to `last`; false where none has a pixel outside.
     bool fit(const std::int32_t* g, std::ptrdiff_t first, std::ptrdiff_t last) {
-        std::int64_t* height = height_.data();
-        for (std::ptrdiff_t s = first; s <= last; ++s)
-            height[s] = static_cast<std::int64_t>(s) * s + static_cast<std::int64_t>(g[s]) * g[s];
         // A corner of the hull lies below its neighbours' chord; most columns do not.
-        std::uint8_t* flags = flags_.data();
-        for (std::ptrdiff_t s = first; s <= last; ++s)
-            flags[s] = s == first || s == last || height[s] - height[s - 1] < height[s + 1] - height[s];
-        std::ptrdiff_t n = 0;
-        std::int32_t* site = site_.data();
-        const auto add = [&](std::ptrdiff_t s) {
-            if (g[s] >= kNone) return;
-            while (n >= 2) {
-                const std::int64_t top = site[n - 1], under = site[n - 2];
-                if ((height[s] - height[top]) * (top - under) > (height[top] - height[under]) * (s - top))
-                    break;
-                --n;
-            }
-            site[n++] = static_cast<std::int32_t>(s);
-        };
-        for (std::ptrdiff_t from = first; from <= last; from += Bits::kWord)
-            for (Word word = gather(flags + from, std::min(Bits::kWord, last + 1 - from)); word != 0;
-                 word &= word - 1)
-                add(from + lowest(word));
-        n_ = n;
-        return n > 0;
+        const std::ptrdiff_t n = last - first + 1;
+        double *square = square_.data(), *twice = twice_.data(), *beside = beside_.data();
+        for (std::ptrdiff_t i = 0; i < n; ++i) {
+            const auto rows = static_cast<double>(g[first + i]);
+            square[i] = rows * rows;
+        }
+        for (std::ptrdiff_t i = 1; i + 1 < n; ++i) {
+            twice[i] = square[i] + square[i];
+            beside[i] = square[i - 1] + square[i + 1] + 2.0;
+        }
+        for (const std::ptrdiff_t end : {std::ptrdiff_t{0}, n - 1}) {
+            twice[end] = 0.0;
+            beside[end] = 1.0;
+        }
+        plane_kernels().at_most({beside, twice, static_cast<std::size_t>(n), chord_.data()});
+        n_ = 0;
+        for (std::ptrdiff_t from = 0; from < n; from += Bits::kWord) {
+            Word word = ~chord_[static_cast<std::size_t>(from / Bits::kWord)];
+            if (n - from < Bits::kWord) word &= ~Word{0} >> (Bits::kWord - (n - from));
+            for (; word != 0; word &= word - 1)
+                add(g, static_cast<std::int32_t>(first + from + lowest(word)));
+        }
+        return n_ > 0;
     }
 
     // Calls visit(begin, end, nearest column) for stretches of the columns begin..end; of several columns
     // equally near, the first counts.
     template <class Visit>
     void each_stretch(std::ptrdiff_t begin, std::ptrdiff_t end, Visit visit) const {
+        const std::int32_t* site = site_.data();
+        const std::int64_t* height = height_.data();
         std::ptrdiff_t from = begin;
         for (std::ptrdiff_t i = 0; i < n_ && from < end; ++i) {
             std::ptrdiff_t to = end;
             if (i + 1 < n_) {
                 // The next column is nearer from where 2 x (next - own) exceeds the difference of their
                 // heights.
-                const std::int64_t rise =
-                    height_[static_cast<std::size_t>(site_[static_cast<std::size_t>(i) + 1])] -
-                    height_[static_cast<std::size_t>(site_[static_cast<std::size_t>(i)])];
-                const std::int64_t run =
-                    2 * (site_[static_cast<std::size_t>(i) + 1] - site_[static_cast<std::size_t>(i)]);
+                const std::int64_t rise = height[i + 1] - height[i];
+                const std::int64_t run = 2 * (site[i + 1] - site[i]);
                 to = std::min<std::ptrdiff_t>(end, floor_divide(rise, run) + 1);
             }
             if (to <= from) continue;
-            visit(from, to, static_cast<std::ptrdiff_t>(site_[static_cast<std::size_t>(i)]));
+            visit(from, to, static_cast<std::ptrdiff_t>(site[i]));
             from = to;
         }
     }
@@ -82,21 +84,55 @@ class Envelope {
         return quotient - (quotient * run > rise);
     }
 
-    std::vector<std::int64_t> height_;
-    std::vector<std::uint8_t> flags_;
+    void add(const std::int32_t* g, std::int32_t s) {
+        if (g[s] >= kNone) return;
+        std::int32_t* site = site_.data();
+        std::int64_t* height = height_.data();
+        const std::int64_t own = static_cast<std::int64_t>(s) * s + static_cast<std::int64_t>(g[s]) * g[s];
+        while (n_ >= 2) {
+            const std::int64_t top = site[n_ - 1], under = site[n_ - 2];
+            if ((own - height[n_ - 1]) * (top - under) > (height[n_ - 1] - height[n_ - 2]) * (s - top)) break;
+            --n_;
+        }
+        site[n_] = s;
+        height[n_++] = own;
+    }
+
+    std::vector<double> square_, twice_, beside_;  // of columns
+    std::vector<Word> chord_;                      // columns at or above their neighbours' chord
     std::vector<std::int32_t> site_;
+    std::vector<std::int64_t> height_;  // of sites
     std::ptrdiff_t n_ = 0;
 };
 
-// Squared distances of the columns begin..end of a row whose nearest column is s, g rows away.
-void fill_squares(double* row, std::ptrdiff_t begin, std::ptrdiff_t end, std::ptrdiff_t s, std::int32_t g) {
-    const double height = static_cast<double>(g) * static_cast<double>(g);
-    const auto first = static_cast<std::int32_t>(begin - s), n = static_cast<std::int32_t>(end - begin);
-    for (std::int32_t i = 0; i < n; ++i) {
-        const auto off = static_cast<double>(first + i);
-        row[begin + i] = off * off + height;
+// Squares of whole numbers less than `cols` in magnitude.
+class Squares {
+  public:
+    explicit Squares(std::ptrdiff_t cols) : cols_(cols), square_(static_cast<std::size_t>(2 * cols + kStep)) {
+        for (std::size_t i = 0; i < square_.size(); ++i) {
+            const double side = static_cast<double>(i) - static_cast<double>(cols);
+            square_[i] = side * side;
+        }
     }
-}
+
+    // Squared distances of the columns begin..end of a row whose nearest column is s, g rows away. Most
+    // stretches are short: steps of one width, which may write as far as `room`, take less time.
+    void fill(double* row, std::ptrdiff_t begin, std::ptrdiff_t end, std::ptrdiff_t room, std::ptrdiff_t s,
+              std::int32_t g) const {
+        const double height = static_cast<double>(g) * static_cast<double>(g);
+        const double* square = square_.data() + cols_ - s;
+        std::ptrdiff_t x = begin;
+        for (; x < end && x + kStep <= room; x += kStep)
+            for (std::ptrdiff_t i = x; i < x + kStep; ++i) row[i] = square[i] + height;
+        for (; x < end; ++x) row[x] = square[x] + height;
+    }
+
+  private:
+    static constexpr std::ptrdiff_t kStep = 8;
+
+    std::ptrdiff_t cols_;
+    std::vector<double> square_;
+};
 
 }  // namespace
 
@@ -181,32 +217,36 @@ double inscribed_radius(const Bits& inside) {
 void nearest(const Bits& inside, double* out, std::ptrdiff_t* index) {
     const std::ptrdiff_t rows = inside.rows, cols = inside.cols;
     const Outside outside(inside);
+    const Squares squares(cols);
     Envelope envelope(cols);
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
         poll(static_cast<std::size_t>(r), 16);
         const std::int32_t* g = outside.row(r);
         double* own = out + r * cols;
-        std::fill_n(own, cols, 0.0);
         if (index) {
             std::ptrdiff_t* at = index + r * cols;
             for (std::ptrdiff_t c = 0; c < cols; ++c) at[c] = r * cols + c;
         }
+        std::ptrdiff_t known = 0;  // what lies before
         // A run of inside pixels has its nearest columns within it or beside it.
         each_run(inside, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+            std::fill(own + known, own + begin, 0.0);
+            known = end;
             if (!envelope.fit(g, std::max<std::ptrdiff_t>(begin - 1, 0), std::min(end, cols - 1))) {
                 std::fill(own + begin, own + end, static_cast<double>(std::max(rows, cols)));
                 if (index) std::fill(index + r * cols + begin, index + r * cols + end, std::ptrdiff_t{-1});
                 return;
             }
             envelope.each_stretch(begin, end, [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t s) {
-                fill_squares(own, from, to, s, g[s]);
+                squares.fill(own, from, to, cols, s, g[s]);
                 if (!index) return;
                 const std::ptrdiff_t above = r - g[s];
                 const bool up = above >= 0 && !inside.at(above, s);
                 std::fill(index + r * cols + from, index + r * cols + to, (up ? above : r + g[s]) * cols + s);
             });
-            for (std::ptrdiff_t x = begin; x < end; ++x) own[x] = std::sqrt(own[x]);
+            plane_kernels().roots({own + begin, static_cast<std::size_t>(end - begin), 1.0});
         });
+        std::fill(own + known, own + cols, 0.0);
     }
 }
 
@@ -219,16 +259,24 @@ std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, double* squ
     for (const Run& run : parts.runs)
         std::fill_n(part.data() + run.row * cols + run.begin, run.end - run.begin, run.part);
     const Outside outside(bits.outside());
+    const Squares distances(cols);
     Envelope envelope(cols);
+    // The columns from the first to the last that hold a part.
+    const auto holds = [](std::int32_t away) { return away < kNone; };
+    const std::int32_t *begin = outside.row(0), *end = begin + cols;
+    const std::ptrdiff_t first = std::find_if(begin, end, holds) - begin;
+    if (first == cols) throw std::invalid_argument("there must be a part");
+    std::ptrdiff_t last = cols - 1;
+    while (!holds(begin[last])) --last;
     std::vector<Run> stretches;
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
         poll(static_cast<std::size_t>(r), 16);
         const std::int32_t* g = outside.row(r);
         double* own = squares + r * cols;
-        if (!envelope.fit(g, 0, cols - 1)) throw std::invalid_argument("there must be a part");
+        envelope.fit(g, first, last);
         const std::size_t before = stretches.size();
         envelope.each_stretch(0, cols, [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t s) {
-            fill_squares(own, from, to, s, g[s]);
+            distances.fill(own, from, to, cols, s, g[s]);
             const std::ptrdiff_t above = r - g[s];
             const bool up = above >= 0 && bits.at(above, s);
             const std::int32_t nearest = part[static_cast<std::size_t>((up ? above : r + g[s]) * cols + s)];

@@ -1,6 +1,6 @@
 // Bodies of the kernels over planes, included by one translation unit an instruction set, which defines
-// FASTPGS_PATH. Plain loops, each of few widths, that compilers turn into vectors. As in kernels_impl.hpp, no
-// inline function of the standard library.
+// FASTPGS_PATH and includes its doubles. Plain loops, each of few widths, that compilers turn into vectors.
+// As in kernels_impl.hpp, no inline function of the standard library.
 #include <cmath>
 
 #include "fastpgs/plane_kernels.hpp"
@@ -168,8 +168,31 @@ static void stain_row(const StainRowArgs& args) {
     }
 }
 
+static void roots(const RootsArgs& args) {
+    double* values = args.values;
+    const std::size_t n = args.n;
+    const double divisor = args.divisor;
+    if (divisor == 1.0)
+        for (std::size_t i = 0; i < n; ++i) values[i] = ::sqrt(values[i]);
+    else
+        for (std::size_t i = 0; i < n; ++i) values[i] = ::sqrt(values[i]) / divisor;
+}
+
+static void at_most(const AtMostArgs& args) {
+    for (std::size_t begin = 0; begin < args.n; begin += 64) {
+        const double *values = args.values + begin, *limits = args.limits + begin;
+        const std::size_t used = args.n - begin < 64 ? args.n - begin : 64;
+        std::uint64_t above = 0;
+        std::size_t i = 0;
+        for (; i + kReals <= used; i += kReals)
+            above |= static_cast<std::uint64_t>(bits(less(load(limits + i), load(values + i)))) << i;
+        for (; i < used; ++i) above |= static_cast<std::uint64_t>(values[i] > limits[i]) << i;
+        args.words[begin / 64] = ~above & (~std::uint64_t{0} >> (64 - used));
+    }
+}
+
 extern const PlaneKernels plane_table;
-const PlaneKernels plane_table = {&balance, &stain_row};
+const PlaneKernels plane_table = {&balance, &stain_row, &roots, &at_most};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "fastpgs/plane_kernels.hpp"
+
 namespace fastpgs::reach {
 
 namespace {
@@ -28,24 +30,26 @@ double square_within(double limit, bool less) {
 }
 
 // The pixels whose squared distance is at most most[part] of the nearest part.
-Bits within(const double* squares, const std::vector<Run>& stretches, const std::vector<double>& most,
-            std::ptrdiff_t rows, std::ptrdiff_t cols) {
-    Bits out(rows, cols);
-    std::vector<std::uint8_t> flags(static_cast<std::size_t>(cols));
-    for (auto stretch = stretches.begin(); stretch != stretches.end();) {
-        const std::int32_t row = stretch->row;
-        const double* own = squares + row * cols;
-        for (; stretch != stretches.end() && stretch->row == row; ++stretch) {
-            const double limit = most[static_cast<std::size_t>(stretch->part)];
-            for (std::int32_t x = stretch->begin; x < stretch->end; ++x)
-                flags[static_cast<std::size_t>(x)] = own[x] <= limit;
-        }
-        for (std::ptrdiff_t w = 0; w < out.width; ++w)
-            out.row(row)[w] =
-                shapes::gather(flags.data() + w * Bits::kWord, std::min(Bits::kWord, cols - w * Bits::kWord));
+class Within {
+  public:
+    Within(const std::vector<double>& most, std::ptrdiff_t rows, std::ptrdiff_t cols)
+        : most_(most), limits_(static_cast<std::size_t>(cols)), out_(rows, cols) {}
+
+    // The stretches of a row, one after the other; then the row.
+    void add(const Run& stretch) {
+        std::fill(limits_.begin() + stretch.begin, limits_.begin() + stretch.end,
+                  most_[static_cast<std::size_t>(stretch.part)]);
     }
-    return out;
-}
+    void look(const double* squares, std::int32_t row) {
+        plane_kernels().at_most({squares, limits_.data(), limits_.size(), out_.row(row)});
+    }
+    const Bits& bits() const { return out_; }
+
+  private:
+    const std::vector<double>& most_;
+    std::vector<double> limits_;
+    Bits out_;
+};
 
 // Radius of each part's whole nucleus: all parts whose lobes' surroundings hang together.
 std::vector<double> whole_of_all(const Parts& parts, const std::vector<double>& radius, const Bits& lobes) {
@@ -142,14 +146,24 @@ Radii measure(const Bits& nuclei, const Rules& rules, double* away, Bits& halo) 
         lobe.push_back(square_within(LOBES * radius, false));
         skin.push_back(square_within(rules.halo * radius, true));
     }
-    halo = within(squares, stretches, skin, rows, cols);
-    const Bits lobes = within(squares, stretches, lobe, rows, cols);
+    Within in_halo(skin, rows, cols), in_lobes(lobe, rows, cols);
+    for (auto stretch = stretches.begin(); stretch != stretches.end();) {
+        const std::int32_t row = stretch->row;
+        for (; stretch != stretches.end() && stretch->row == row; ++stretch) {
+            in_halo.add(*stretch);
+            in_lobes.add(*stretch);
+        }
+        in_halo.look(squares + row * cols, row);
+        in_lobes.look(squares + row * cols, row);
+    }
+    halo = in_halo.bits();
+    const Bits& lobes = in_lobes.bits();
     radii.whole = rules.near ? whole_of_near(neighbours(stretches, radii.part.size(), lobes), radii.part)
                              : whole_of_all(parts, radii.part, lobes);
     for (const Run& stretch : stretches) {
         const double whole = std::max(radii.whole[static_cast<std::size_t>(stretch.part)], 1.0);
-        double* own = away + stretch.row * cols;
-        for (std::int32_t x = stretch.begin; x < stretch.end; ++x) own[x] = std::sqrt(own[x]) / whole;
+        plane_kernels().roots({away + stretch.row * cols + stretch.begin,
+                               static_cast<std::size_t>(stretch.end - stretch.begin), whole});
     }
     return radii;
 }

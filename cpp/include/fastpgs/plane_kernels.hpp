@@ -31,9 +31,26 @@ struct StainRowArgs {
     float* strength;
 };
 
+// Roots, over a divisor, in place.
+struct RootsArgs {
+    double* values;
+    std::size_t n;
+    double divisor;
+};
+
+// Which values are at most their limits.
+struct AtMostArgs {
+    const double* values;
+    const double* limits;
+    std::size_t n;
+    std::uint64_t* words;  // out: bit i % 64 of word i / 64; 0 beyond the last
+};
+
 struct PlaneKernels {
     void (*balance)(const BalanceArgs&);
     void (*stain_row)(const StainRowArgs&);
+    void (*roots)(const RootsArgs&);
+    void (*at_most)(const AtMostArgs&);
 };
 
 const PlaneKernels& plane_kernels();
