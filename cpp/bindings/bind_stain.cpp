@@ -88,29 +88,20 @@ IndexArray group_sums(const LabelArray& groups, std::int32_t n, const ShortArray
     const stain::Picture picture = picture_of(features);
     same_shape(groups, picture.rows, picture.cols, "groups");
     same_shape(score, picture.rows, picture.cols, "score");
-    std::vector<std::int64_t> sums(static_cast<std::size_t>(5 * (n + 1)), 0);
-    const std::int32_t* group = groups.data();
-    const std::int16_t* scores = score.data();
+    std::vector<std::int64_t> sums;
     {
+        const std::int32_t* group = groups.data();
+        const std::int16_t* scores = score.data();
         const Released released;
-        // Neighbours are mostly of one group: sums of a run of them stay in registers.
-        for (std::ptrdiff_t i = 0; i < picture.size();) {
-            const std::int32_t own = group[i];
-            if (own < 0 || own > n)
-                throw std::invalid_argument("groups must lie in [0, " + std::to_string(n) + "], got " +
-                                            std::to_string(own));
-            const std::ptrdiff_t end = std::min(picture.size(), i + (std::ptrdiff_t{1} << 16)), begin = i;
-            poll();
-            std::int64_t total = 0, red = 0, green = 0, blue = 0;
-            for (; i < end && group[i] == own; ++i) {
-                total += scores[i];
-                red += picture.rgb[3 * i];
-                green += picture.rgb[3 * i + 1];
-                blue += picture.rgb[3 * i + 2];
-            }
-            std::int64_t* sum = sums.data() + 5 * own;
-            for (const std::int64_t part : {std::int64_t{i - begin}, total, red, green, blue}) *sum++ += part;
+        std::int32_t least = 0, most = 0;
+        for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
+            least = std::min(least, group[i]);
+            most = std::max(most, group[i]);
         }
+        if (least < 0 || most > n)
+            throw std::invalid_argument("groups must lie in [0, " + std::to_string(n) + "], got " +
+                                        std::to_string(least < 0 ? least : most));
+        sums = stain::group_sums(group, n, scores, picture);
     }
     IndexArray out({static_cast<py::ssize_t>(n) + 1, py::ssize_t{5}});
     std::copy(sums.begin(), sums.end(), out.mutable_data());

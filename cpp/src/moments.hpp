@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "fastpgs/tile_kernels.hpp"
+
 namespace fastpgs::colour {
 
 using Vector = std::array<double, 3>;
@@ -23,6 +25,18 @@ struct Moments {
             for (std::size_t j = i; j < 3; ++j) products[i][j] += colour[i] * colour[j];
         }
     }
+    // Of n triples, all at once.
+    void add(const std::uint8_t* colours, std::size_t n) {
+        std::int64_t more[9] = {};  // r, g, b, rr, rg, rb, gg, gb, bb
+        tile_kernels().colours.moments(colours, n, more);
+        number += static_cast<std::int64_t>(n);
+        for (std::size_t i = 0, next = 3; i < 3; ++i) {
+            sum[i] += more[i];
+            for (std::size_t j = i; j < 3; ++j) products[i][j] += more[next++];
+        }
+    }
+    Moments& operator+=(const Moments& other) { return add(other, 1); }
+    Moments& operator-=(const Moments& other) { return add(other, -1); }
     Vector mean() const {
         Vector out;
         for (std::size_t i = 0; i < 3; ++i)
@@ -39,6 +53,16 @@ struct Moments {
                     static_cast<double>(products[i][j]) - square / static_cast<double>(number);
             }
         return out;
+    }
+
+  private:
+    Moments& add(const Moments& other, std::int64_t times) {
+        number += times * other.number;
+        for (std::size_t i = 0; i < 3; ++i) {
+            sum[i] += times * other.sum[i];
+            for (std::size_t j = i; j < 3; ++j) products[i][j] += times * other.products[i][j];
+        }
+        return *this;
     }
 };
 

@@ -1,10 +1,10 @@
 #include "fastpgs/odds.hpp"
 
 #include <algorithm>
-#include <array>
 #include <vector>
 
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/plane_kernels.hpp"
 
 namespace fastpgs::odds {
 
@@ -26,34 +26,33 @@ std::size_t z(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
 class Rows {
   public:
     Rows(stain::Picture picture, const redness::Model& model, double most, std::ptrdiff_t half)
-        : picture_(picture), bias_(model.bias), most_(most), half_(half), line_(z(picture.cols + 2 * half)) {
-        for (std::size_t channel = 0; channel < 3; ++channel)
-            for (std::size_t level = 0; level < 256; ++level)
-                share_[channel][level] = model.weights[channel] * static_cast<double>(level);
+        : picture_(picture), half_(half), line_(z(picture.cols + 2 * half)) {
+        linear_.n = z(picture.cols);
+        std::copy_n(model.weights, 3, linear_.weights);
+        linear_.bias = model.bias;
+        linear_.most = most;
+        linear_.out = line_.data() + half;
+        for (std::ptrdiff_t off = 0; off <= 2 * half; ++off) moved_.push_back(line_.data() + off);
     }
 
     // Sums over 2 half + 1 columns.
     void sum(std::ptrdiff_t r, double* out) {
-        const std::uint8_t* colour = picture_.rgb + 3 * r * picture_.cols;
+        linear_.triples = picture_.rgb + 3 * r * picture_.cols;
+        plane_kernels().linear(linear_);
         double* own = line_.data() + half_;
-        for (std::ptrdiff_t c = 0; c < picture_.cols; ++c, colour += 3)
-            own[c] = share_[0][colour[0]] + share_[1][colour[1]] + share_[2][colour[2]] + bias_;
-        for (std::ptrdiff_t c = 0; c < picture_.cols; ++c) own[c] = std::min(std::max(own[c], -most_), most_);
         for (std::ptrdiff_t i = 1; i <= half_; ++i) {
             own[-i] = own[mirrored(-i, picture_.cols)];
             own[picture_.cols - 1 + i] = own[mirrored(picture_.cols - 1 + i, picture_.cols)];
         }
-        for (std::ptrdiff_t c = 0; c < picture_.cols; ++c) out[c] = own[c - half_];
-        for (std::ptrdiff_t off = 1 - half_; off <= half_; ++off)
-            for (std::ptrdiff_t c = 0; c < picture_.cols; ++c) out[c] += own[c + off];
+        plane_kernels().sum_lines({moved_.data(), moved_.size(), z(picture_.cols), 1.0, out});
     }
 
   private:
     stain::Picture picture_;
-    double bias_, most_;
+    LinearArgs linear_{};
     std::ptrdiff_t half_;
-    std::array<std::array<double, 256>, 3> share_;
     std::vector<double> line_;
+    std::vector<const double*> moved_;
 };
 
 }  // namespace
@@ -62,19 +61,16 @@ void by_colour(stain::Picture features, const redness::Model& model, double most
     const std::ptrdiff_t rows = features.rows, cols = features.cols, half = size / 2;
     Rows source(features, model, most, half);
     std::vector<double> sums(z(size * cols));  // of the rows around the present one
+    std::vector<const double*> around(z(size));
+    const double all = static_cast<double>(size) * static_cast<double>(size);
     std::ptrdiff_t known = 0;
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
         poll(z(r), 16);
         for (; known < std::min(r + half + 1, rows); ++known)
             source.sum(known, sums.data() + known % size * cols);
-        double* own = out + r * cols;
-        std::fill_n(own, cols, 0.0);
-        for (std::ptrdiff_t off = -half; off <= half; ++off) {
-            const double* sum = sums.data() + mirrored(r + off, rows) % size * cols;
-            for (std::ptrdiff_t c = 0; c < cols; ++c) own[c] += sum[c];
-        }
-        const double all = static_cast<double>(size) * static_cast<double>(size);
-        for (std::ptrdiff_t c = 0; c < cols; ++c) own[c] /= all;
+        for (std::ptrdiff_t off = -half; off <= half; ++off)
+            around[z(off + half)] = sums.data() + mirrored(r + off, rows) % size * cols;
+        plane_kernels().sum_lines({around.data(), around.size(), z(cols), all, out + r * cols});
     }
 }
 

@@ -206,7 +206,7 @@ bool colour_axis(const Window& window, const Bits& cell, const Bits& inside, con
     colour::Moments own, rest;
     const auto add = [&](const Bits& of, colour::Moments& to) {
         shapes::each_run(of, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-            for (; begin < end; ++begin) to.add(window.colour(r, begin));
+            to.add(window.colour(r, begin), static_cast<std::size_t>(end - begin));
         });
     };
     Bits beside = inside;

@@ -168,6 +168,81 @@ static void stain_row(const StainRowArgs& args) {
     }
 }
 
+// Calls visit(first, n, red, green, blue) for short runs of triples, split.
+template <class Visit>
+static inline void each_split(const std::uint8_t* triples, std::size_t n, Visit visit) {
+    constexpr std::size_t kRun = 256;
+    std::int16_t red[kRun], green[kRun], blue[kRun];
+    for (std::size_t first = 0; first < n; first += kRun) {
+        const std::size_t own = n - first < kRun ? n - first : kRun;
+        split_channels(triples + 3 * first, own, red, green, blue);
+        visit(first, own, red, green, blue);
+    }
+}
+
+static void linear(const LinearArgs& args) {
+    const double wr = args.weights[0], wg = args.weights[1], wb = args.weights[2];
+    const double bias = args.bias, most = args.most;
+    double* out = args.out;
+    each_split(args.triples, args.n,
+               [=](std::size_t first, std::size_t n, const std::int16_t* red, const std::int16_t* green,
+                   const std::int16_t* blue) {
+                   for (std::size_t i = 0; i < n; ++i) {
+                       double value = wr * static_cast<double>(red[i]) + wg * static_cast<double>(green[i]) +
+                                      wb * static_cast<double>(blue[i]) + bias;
+                       value = value < -most ? -most : value;
+                       out[first + i] = most < value ? most : value;
+                   }
+               });
+}
+
+static void quadratic(const QuadraticArgs& args) {
+    const double cr = args.centre[0], cg = args.centre[1], cb = args.centre[2];
+    const double rr = args.spread[0][0], rg = args.spread[0][1], rb = args.spread[0][2];
+    const double gr = args.spread[1][0], gg = args.spread[1][1], gb = args.spread[1][2];
+    const double br = args.spread[2][0], bg = args.spread[2][1], bb = args.spread[2][2];
+    double* out = args.out;
+    each_split(args.triples, args.n,
+               [=](std::size_t first, std::size_t n, const std::int16_t* red, const std::int16_t* green,
+                   const std::int16_t* blue) {
+                   for (std::size_t i = 0; i < n; ++i) {
+                       const double r = static_cast<double>(red[i]) - cr;
+                       const double g = static_cast<double>(green[i]) - cg;
+                       const double b = static_cast<double>(blue[i]) - cb;
+                       out[first + i] = r * (rr * r + rg * g + rb * b) + g * (gr * r + gg * g + gb * b) +
+                                        b * (br * r + bg * g + bb * b);
+                   }
+               });
+}
+
+template <std::size_t Number>
+static void sum_few(const SumLinesArgs& args) {
+    const double* lines[Number];
+    for (std::size_t l = 0; l < Number; ++l) lines[l] = args.lines[l];
+    const double divisor = args.divisor;
+    const std::size_t n = args.n;
+    double* __restrict out = args.out;
+    for (std::size_t i = 0; i < n; ++i) {
+        double sum = 0.0;
+        for (std::size_t l = 0; l < Number; ++l) sum += lines[l][i];
+        out[i] = divisor == 1.0 ? sum : sum / divisor;
+    }
+}
+
+static void sum_lines(const SumLinesArgs& args) {
+    if (args.number == 3) return sum_few<3>(args);
+    if (args.number == 5) return sum_few<5>(args);
+    const double divisor = args.divisor;
+    const std::size_t n = args.n;
+    double* __restrict out = args.out;
+    for (std::size_t i = 0; i < n; ++i) out[i] = 0.0;
+    for (std::size_t l = 0; l < args.number; ++l) {
+        const double* line = args.lines[l];
+        for (std::size_t i = 0; i < n; ++i) out[i] += line[i];
+    }
+    for (std::size_t i = 0; i < n; ++i) out[i] /= divisor;
+}
+
 static void roots(const RootsArgs& args) {
     double* values = args.values;
     const std::size_t n = args.n;
@@ -192,7 +267,7 @@ static void at_most(const AtMostArgs& args) {
 }
 
 extern const PlaneKernels plane_table;
-const PlaneKernels plane_table = {&balance, &stain_row, &roots, &at_most};
+const PlaneKernels plane_table = {&balance, &stain_row, &linear, &quadratic, &sum_lines, &roots, &at_most};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
+#include "fastpgs/bits.hpp"
+#include "fastpgs/plane_kernels.hpp"
 #include "moments.hpp"
 
 namespace fastpgs::redness {
@@ -22,15 +25,24 @@ constexpr double SHARED_WIDTH = 4.0;  // and to those of the discriminant
 constexpr double FEW = 0.1;           // share of strange colours below which the strangest tenth is taken
 constexpr int ROUNDS = 5;
 
+using shapes::Word;
+using Flags = std::vector<Word>;  // a bit each
+
 Vector median(const Colours& colours) {
+    // Colours side by side are alike: counted in turns, none waits for the one before.
+    std::array<std::array<std::array<std::uint32_t, 256>, 3>, 2> turns{};
+    const std::size_t number = colours.size() / 3;
+    const std::uint8_t* colour = colours.data();
+    for (std::size_t i = 0; i < number; ++i, colour += 3)
+        for (std::size_t channel = 0; channel < 3; ++channel) ++turns[i % 2][channel][colour[channel]];
     Vector out;
-    const auto number = static_cast<std::int64_t>(colours.size() / 3);
     for (std::size_t channel = 0; channel < 3; ++channel) {
-        std::array<std::int64_t, 256> count{};
-        for (std::size_t i = channel; i < colours.size(); i += 3) ++count[colours[i]];
-        const auto at = [&](std::int64_t rank) {
+        const auto& one = turns[0][channel];
+        const auto& other = turns[1][channel];
+        const auto at = [&](std::size_t rank) {
             std::size_t level = 0;
-            for (std::int64_t seen = count[0]; seen <= rank; seen += count[level]) ++level;
+            for (std::size_t seen = one[0] + other[0]; seen <= rank; seen += one[level] + other[level])
+                ++level;
             return static_cast<double>(level);
         };
         out[channel] = (at((number - 1) / 2) + at(number / 2)) / 2.0;
@@ -38,10 +50,23 @@ Vector median(const Colours& colours) {
     return out;
 }
 
-// Which of `near` are unlike `red`, and what share of them.
-double strange(const Colours& near, const Colours& red, double outlier, std::vector<std::uint8_t>& chosen) {
-    Moments all;
-    for (std::size_t i = 0; i < red.size(); i += 3) all.add(&red[i]);
+// Which values are above their limits.
+void above(const std::vector<double>& values, const std::vector<double>& limits, Flags& out) {
+    const std::size_t n = values.size();
+    out.resize((n + 63) / 64);
+    plane_kernels().at_most({values.data(), limits.data(), n, out.data()});
+    for (Word& word : out) word = ~word;
+    if (n % 64 != 0) out.back() &= (Word{1} << n % 64) - 1;
+}
+
+std::size_t count(const Flags& flags) {
+    std::size_t number = 0;
+    for (const Word word : flags) number += static_cast<std::size_t>(shapes::population(word));
+    return number;
+}
+
+// Which of `near` are unlike `red`, whose moments are `all`, and what share of them.
+double strange(const Colours& near, const Colours& red, const Moments& all, double outlier, Flags& chosen) {
     Matrix spread = all.scatter();
     for (std::size_t i = 0; i < 3; ++i)
         for (std::size_t j = 0; j < 3; ++j)
@@ -49,15 +74,17 @@ double strange(const Colours& near, const Colours& red, double outlier, std::vec
     spread = inverse(spread);
     const Vector centre = median(red);
     std::vector<double> distance(near.size() / 3);
-    for (std::size_t i = 0; i < distance.size(); ++i) {
-        Vector off;
-        for (std::size_t c = 0; c < 3; ++c) off[c] = near[3 * i + c] - centre[c];
-        distance[i] = dot(off, times(spread, off));
+    QuadraticArgs args{};
+    args.triples = near.data();
+    args.n = distance.size();
+    args.out = distance.data();
+    for (std::size_t i = 0; i < 3; ++i) {
+        args.centre[i] = centre[i];
+        std::copy(spread[i].begin(), spread[i].end(), args.spread[i]);
     }
-    chosen.resize(distance.size());
-    std::int64_t number = 0;
-    for (std::size_t i = 0; i < distance.size(); ++i) number += chosen[i] = distance[i] > outlier;
-    const double share = static_cast<double>(number) / static_cast<double>(distance.size());
+    plane_kernels().quadratic(args);
+    above(distance, std::vector<double>(distance.size(), outlier), chosen);
+    const double share = static_cast<double>(count(chosen)) / static_cast<double>(distance.size());
     if (share < FEW) {
         std::vector<double> ordered = distance;
         const double at = 0.9 * static_cast<double>(ordered.size() - 1);
@@ -66,25 +93,43 @@ double strange(const Colours& near, const Colours& red, double outlier, std::vec
         std::nth_element(ordered.begin(), middle, ordered.end());
         const double next = low + 1 < ordered.size() ? *std::min_element(middle + 1, ordered.end()) : *middle;
         const double least = *middle + (next - *middle) * (at - static_cast<double>(low));
-        for (std::size_t i = 0; i < distance.size(); ++i) chosen[i] = distance[i] >= least;
+        std::fill(chosen.begin(), chosen.end(), 0);
+        for (std::size_t i = 0; i < distance.size(); ++i)
+            chosen[i / 64] |= static_cast<Word>(distance[i] >= least) << i % 64;
     }
     return share;
+}
+
+// Moments of the colours that are flagged.
+Moments moments_of(const Colours& colours, const Flags& flags, Colours& room) {
+    room.clear();
+    for (std::size_t w = 0; w < flags.size(); ++w)
+        for (Word word = flags[w]; word != 0; word &= word - 1) {
+            const std::uint8_t* colour =
+                colours.data() + 3 * (64 * w + static_cast<std::size_t>(shapes::lowest(word)));
+            room.insert(room.end(), colour, colour + 3);
+        }
+    Moments moments;
+    moments.add(room.data(), room.size() / 3);
+    return moments;
 }
 
 }  // namespace
 
 Model fit(const Colours& near, const Colours& red, double outlier) {
-    std::vector<std::uint8_t> chosen;
-    const double share = strange(near, red, outlier, chosen);
-    const std::size_t number = chosen.size();
     Moments far;
-    for (std::size_t i = 0; i < red.size(); i += 3) far.add(&red[i]);
+    far.add(red.data(), red.size() / 3);
+    Flags chosen, again, gained, lost;
+    const double share = strange(near, red, far, outlier, chosen);
+    const std::size_t number = near.size() / 3;
+    std::vector<double> odds(number);
+    const std::vector<double> even(number, 0.0);
+    Colours room;
+    room.reserve(near.size());
+    Moments own = moments_of(near, chosen, room);
     Model model{};
     double apart = 0.0;
     for (int round = 0; round < ROUNDS; ++round) {
-        Moments own;
-        for (std::size_t i = 0; i < number; ++i)
-            if (chosen[i]) own.add(&near[3 * i]);
         const Vector a = own.mean(), b = far.mean();
         Matrix pooled = own.scatter();
         const Matrix other = far.scatter();
@@ -97,17 +142,25 @@ Model fit(const Colours& near, const Colours& red, double outlier) {
         model.bias = -0.5 * dot(weights, {a[0] + b[0], a[1] + b[1], a[2] + b[2]});
         std::copy(weights.begin(), weights.end(), model.weights);
         apart = std::sqrt(dot(weights, off));
-        std::vector<std::uint8_t> again(number);
-        std::size_t members = 0;
-        for (std::size_t i = 0; i < number; ++i) {
-            const std::uint8_t* colour = &near[3 * i];
-            const double odds =
-                weights[0] * colour[0] + weights[1] * colour[1] + weights[2] * colour[2] + model.bias;
-            members += again[i] = odds > 0;
-        }
-        if (static_cast<double>(members) < std::max(0.05 * static_cast<double>(number), 3.0) ||
+        plane_kernels().linear({near.data(),
+                                number,
+                                {weights[0], weights[1], weights[2]},
+                                model.bias,
+                                std::numeric_limits<double>::infinity(),
+                                odds.data()});
+        above(odds, even, again);
+        if (static_cast<double>(count(again)) < std::max(0.05 * static_cast<double>(number), 3.0) ||
             again == chosen)
             break;
+        // Few change sides: only those are counted anew.
+        gained = again;
+        lost = chosen;
+        for (std::size_t w = 0; w < again.size(); ++w) {
+            gained[w] &= ~chosen[w];
+            lost[w] &= ~again[w];
+        }
+        own += moments_of(near, gained, room);
+        own -= moments_of(near, lost, room);
         chosen.swap(again);
     }
     model.sure = apart * share;

@@ -5,7 +5,9 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 
+#include "fastpgs/block.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/plane_kernels.hpp"
 #include "fastpgs/shapes.hpp"
@@ -188,29 +190,40 @@ float median(const float* values, const shapes::Bits& where) {
         });
     };
     // Only values that begin with the same bits as the median are worth ordering.
+    constexpr std::size_t BINS = 1U << 14, STRIDE = 64;
     const auto bin = [](float value) {
         std::uint32_t bits = 0;
         std::memcpy(&bits, &value, sizeof bits);
-        return ((bits >> 31 ? ~bits : bits | 0x80000000U)) >> 18;
+        return (bits ^ (bits >> 31 ? ~std::uint32_t{0} : 0x80000000U)) >> 18;
     };
-    std::vector<std::uint32_t> number(1U << 14, 0);
+    std::vector<std::uint32_t> number(BINS, 0);
     each([&](float value) { ++number[bin(value)]; });
     const auto bin_of = [&](std::size_t rank) {
         std::size_t own = 0, before = 0;
+        for (;; own += STRIDE) {
+            const std::uint32_t* from = number.data() + own;
+            const std::uint32_t some = std::accumulate(from, from + STRIDE, std::uint32_t{0});
+            if (before + some > rank) break;
+            before += some;
+        }
         while (before + number[own] <= rank) before += number[own++];
         return std::pair{own, before};
     };
     const std::size_t last = n / 2, first = (n - 1) / 2;
     const auto [low, before] = bin_of(first);
     const std::size_t high = bin_of(last).first;
-    std::vector<float> near;
+    std::size_t number_near = 0;
+    for (std::size_t own = low; own <= high; ++own) number_near += number[own];
+    Block<float> near(number_near + 1);  // each is written, and kept if it is near
+    float* to = near.data();
     each([&, from = low](float value) {
-        if (const std::size_t own = bin(value); own >= from && own <= high) near.push_back(value);
+        *to = value;
+        to += bin(value) - from <= high - from ? 1 : 0;
     });
-    const auto lower = near.begin() + static_cast<std::ptrdiff_t>(first - before);
-    std::nth_element(near.begin(), lower, near.end());
+    float* const lower = near.data() + (first - before);
+    std::nth_element(near.data(), lower, to);
     if (first == last) return *lower;
-    return (*lower + *std::min_element(lower + 1, near.end())) / 2.0F;
+    return (*lower + *std::min_element(lower + 1, to)) / 2.0F;
 }
 
 std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* valid, std::ptrdiff_t size,

@@ -31,6 +31,33 @@ struct StainRowArgs {
     float* strength;
 };
 
+// weights[0] r + weights[1] g + weights[2] b + bias of each of n triples, at most `most` in magnitude.
+struct LinearArgs {
+    const std::uint8_t* triples;
+    std::size_t n;
+    double weights[3];
+    double bias, most;
+    double* out;
+};
+
+// d . (spread d) for each triple less a centre.
+struct QuadraticArgs {
+    const std::uint8_t* triples;
+    std::size_t n;
+    double centre[3];
+    double spread[3][3];
+    double* out;
+};
+
+// Sums of lines, one after the other from 0 on, over a divisor.
+struct SumLinesArgs {
+    const double* const* lines;
+    std::size_t number;
+    std::size_t n;
+    double divisor;
+    double* out;
+};
+
 // Roots, over a divisor, in place.
 struct RootsArgs {
     double* values;
@@ -49,6 +76,9 @@ struct AtMostArgs {
 struct PlaneKernels {
     void (*balance)(const BalanceArgs&);
     void (*stain_row)(const StainRowArgs&);
+    void (*linear)(const LinearArgs&);
+    void (*quadratic)(const QuadraticArgs&);
+    void (*sum_lines)(const SumLinesArgs&);
     void (*roots)(const RootsArgs&);
     void (*at_most)(const AtMostArgs&);
 };
