@@ -108,20 +108,6 @@ MaskArray keep_parts(const MaskArray& mask, const MaskArray& keep) {
     });
 }
 
-MaskArray parts_alone(const MaskArray& mask, const MaskArray& seed, const MaskArray& beyond,
-                      double solidity) {
-    const shapes::Mask in = mask_of(mask);
-    same_shape(seed, in.rows, in.cols, "seed");
-    same_shape(beyond, in.rows, in.cols, "beyond");
-    return make_mask(mask, [&](shapes::Mask whole, std::uint8_t* out) {
-        const auto pack = [&](const MaskArray& other) {
-            return shapes::pack({bytes_of(other), whole.rows, whole.cols});
-        };
-        shapes::unpack(shapes::parts_alone(shapes::pack(whole), pack(seed), pack(beyond), solidity), out,
-                       whole.cols);
-    });
-}
-
 }  // namespace
 
 void bind_shapes(py::module_& module) {
@@ -171,8 +157,6 @@ void bind_shapes(py::module_& module) {
                "neck"_a);
     module.def("part_areas", &part_areas, "mask"_a.noconvert());
     module.def("inscribed_radii", &inscribed_radii, "mask"_a.noconvert());
-    module.def("parts_alone", &parts_alone, "mask"_a.noconvert(), "seed"_a.noconvert(),
-               "beyond"_a.noconvert(), "solidity"_a);
     module.def("keep_parts", &keep_parts, "mask"_a.noconvert(), "keep"_a.noconvert());
     module.def(
         "touching_frame",

@@ -22,29 +22,30 @@ namespace {
 
 py::object black_surround(const ByteArray& rgb, int dark) {
     const stain::Picture picture = picture_of(rgb);
-    MaskArray mask({picture.rows, picture.cols});
-    std::uint8_t* data = bytes_of(mask);
+    shapes::Bits surround;
     bool found = false;
     {
         const Released released;
-        found = stain::black_surround(picture, dark, data);
+        found = stain::black_surround(picture, dark, surround);
     }
-    return found ? py::object(mask) : py::none();
+    if (!found) return py::none();
+    MaskArray mask({picture.rows, picture.cols});
+    shapes::unpack(surround, bytes_of(mask), picture.cols);
+    return mask;
 }
 
 DoubleArray background(const ByteArray& rgb, const std::optional<MaskArray>& valid) {
     const stain::Picture picture = picture_of(rgb);
-    const std::uint8_t* used = nullptr;
+    shapes::Bits used;
     if (valid) {
         same_shape(*valid, picture.rows, picture.cols, "valid");
-        used = bytes_of(*valid);
-        if (shapes::count({used, picture.rows, picture.cols}) == 0)
-            throw std::invalid_argument("valid must hold a pixel");
+        used = shapes::pack(mask_of(*valid));
+        if (!used.any()) throw std::invalid_argument("valid must hold a pixel");
     }
     DoubleArray white(3);
     double* data = white.mutable_data();
     const Released released;
-    stain::background(picture, used, data);
+    stain::background(picture, valid ? &used : nullptr, data);
     return white;
 }
 
@@ -79,33 +80,7 @@ std::vector<std::int64_t> spread_pivots(const ShortArray& score, const MaskArray
     if (lowest < -255 || highest > 255)
         throw std::invalid_argument("scores must lie in [-255, 255], got " + std::to_string(lowest) + " to " +
                                     std::to_string(highest));
-    return stain::spread(scores, used.data, used.size(), k);
-}
-
-// Of each group 0..n: pixels, and the sums of the score and of the three features.
-IndexArray group_sums(const LabelArray& groups, std::int32_t n, const ShortArray& score,
-                      const ByteArray& features) {
-    const stain::Picture picture = picture_of(features);
-    same_shape(groups, picture.rows, picture.cols, "groups");
-    same_shape(score, picture.rows, picture.cols, "score");
-    std::vector<std::int64_t> sums;
-    {
-        const std::int32_t* group = groups.data();
-        const std::int16_t* scores = score.data();
-        const Released released;
-        std::int32_t least = 0, most = 0;
-        for (std::ptrdiff_t i = 0; i < picture.size(); ++i) {
-            least = std::min(least, group[i]);
-            most = std::max(most, group[i]);
-        }
-        if (least < 0 || most > n)
-            throw std::invalid_argument("groups must lie in [0, " + std::to_string(n) + "], got " +
-                                        std::to_string(least < 0 ? least : most));
-        sums = stain::group_sums(group, n, scores, picture);
-    }
-    IndexArray out({static_cast<py::ssize_t>(n) + 1, py::ssize_t{5}});
-    std::copy(sums.begin(), sums.end(), out.mutable_data());
-    return out;
+    return stain::spread(scores, shapes::pack(used), k);
 }
 
 redness::Model model_of(const ByteArray& features, const MaskArray& near, const MaskArray& red,
@@ -154,34 +129,16 @@ DoubleArray model_odds(const ByteArray& features, const std::vector<double>& mod
     return odds_by(features, {{model[0], model[1], model[2]}, model[3], 0.0}, most, size);
 }
 
+// The pixels that odds and distances from the nucleus, in radii, take for a red cell's.
 MaskArray against(const DoubleArray& odds, const DoubleArray& away, double even) {
     if (odds.ndim() != 2) throw std::invalid_argument("odds must have two dimensions");
-    same_shape(away, odds.shape(0), odds.shape(1), "away");
-    MaskArray out = new_plane<bool>({odds.shape(0), odds.shape(1)});
+    const py::ssize_t rows = odds.shape(0), cols = odds.shape(1);
+    same_shape(away, rows, cols, "away");
+    MaskArray out = new_plane<bool>({rows, cols});
     const double *own = odds.data(), *distance = away.data();
     std::uint8_t* data = bytes_of(out);
-    const auto size = static_cast<std::ptrdiff_t>(odds.size());
-    const Released released(size);
-    odds::against(own, distance, size, even, data);
-    return out;
-}
-
-// The pixels of the groups for which chosen[group] holds.
-MaskArray in_groups(const LabelArray& groups, const MaskArray& chosen) {
-    if (groups.ndim() != 2) throw std::invalid_argument("groups must have two dimensions");
-    MaskArray out = new_plane<bool>({groups.shape(0), groups.shape(1)});
-    const std::int32_t* group = groups.data();
-    const std::uint8_t* flags = bytes_of(chosen);
-    std::uint8_t* data = bytes_of(out);
-    const auto size = static_cast<std::ptrdiff_t>(groups.size()),
-               n = static_cast<std::ptrdiff_t>(chosen.size());
-    const Released released(size);
-    for (std::ptrdiff_t i = 0; i < size; ++i) {
-        if (group[i] < 0 || group[i] >= n)
-            throw std::invalid_argument("groups must lie in [0, " + std::to_string(n - 1) + "], got " +
-                                        std::to_string(group[i]));
-        data[i] = flags[group[i]];
-    }
+    const Released released;
+    shapes::unpack(odds::against(own, distance, even, shapes::Bits(rows, cols).outside()), data, cols);
     return out;
 }
 
@@ -216,8 +173,6 @@ float median(const FloatArray& plane, const MaskArray& where) {
 
 void bind_stain(py::module_& module) {
     using namespace py::literals;
-    module.def("group_sums", &group_sums, "groups"_a.noconvert(), "n"_a, "score"_a.noconvert(),
-               "features"_a.noconvert());
     module.def("nearest_is_nuclear", &nearest_is_nuclear, "features"_a.noconvert(), "pivots"_a.noconvert(),
                "nuclear"_a.noconvert(), "lenient"_a);
     module.def("colour_model", &colour_model, "features"_a.noconvert(), "near"_a.noconvert(),
@@ -229,7 +184,6 @@ void bind_stain(py::module_& module) {
                "grey"_a);
     module.def("spread_pivots", &spread_pivots, "score"_a.noconvert(), "valid"_a.noconvert(), "k"_a);
     module.def("against", &against, "odds"_a.noconvert(), "away"_a.noconvert(), "even"_a);
-    module.def("in_groups", &in_groups, "groups"_a.noconvert(), "chosen"_a.noconvert());
     module.def("median", &median, "plane"_a.noconvert(), "where"_a.noconvert());
 }
 

@@ -283,17 +283,6 @@ std::vector<std::int64_t> nuclear_areas(const std::int32_t* bodies, const Parts&
     return area;
 }
 
-// The area-weighted median: half of all area lies in smaller parts.
-double typical(std::vector<std::int64_t> areas) {
-    std::sort(areas.begin(), areas.end());
-    const std::int64_t total = std::accumulate(areas.begin(), areas.end(), std::int64_t{0});
-    std::int64_t sum = 0;
-    for (const std::int64_t area : areas)
-        if (static_cast<double>(sum += area) >= static_cast<double>(total) / 2.0 && total > 0)
-            return static_cast<double>(area);
-    return 0.0;
-}
-
 }  // namespace
 
 void merge(std::int32_t* bodies, const Bits& nuclei, const MergeRules& rules) {
@@ -322,7 +311,7 @@ std::int32_t split(const Bits& region, const Bits& nuclei, const SplitRules& rul
     if (rules.least <= 0.0 || std::count_if(area.begin(), area.end(), some) > 1)
         merge(bodies, nuclei, rules.merging);
     area = nuclear_areas(bodies, parts, nuclei);
-    if (typical_body < 0) typical_body = typical(area);
+    if (typical_body < 0) typical_body = shapes::typical_area(area);
     std::int32_t n = 0;
     std::vector<std::int32_t> number(area.size(), 0);
     for (std::size_t i = 1; i < area.size(); ++i)

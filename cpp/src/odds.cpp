@@ -74,11 +74,11 @@ void by_colour(stain::Picture features, const redness::Model& model, double most
     }
 }
 
-void against(const double* odds, const double* away, std::ptrdiff_t size, double even, std::uint8_t* out) {
-    for (std::ptrdiff_t i = 0; i < size; ++i) {
+shapes::Bits against(const double* odds, const double* away, double even, const shapes::Bits& among) {
+    return shapes::filtered(among, [=](std::ptrdiff_t i) {
         const double prior = std::min(std::max(2.0 * (even - away[i]), -MOST_PRIOR), MOST_PRIOR);
-        out[i] = odds[i] + prior < 0.0;
-    }
+        return odds[i] + prior < 0.0;
+    });
 }
 
 }  // namespace fastpgs::odds

@@ -1,6 +1,7 @@
 #include "fastpgs/shapes.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "fastpgs/interrupt.hpp"
 
@@ -43,7 +44,15 @@ std::vector<std::int64_t> areas(const std::int32_t* parts, std::ptrdiff_t size, 
     return area;
 }
 
-std::int64_t count(Mask mask) { return pack(mask).count(); }
+double typical_area(std::vector<std::int64_t> areas) {
+    std::sort(areas.begin(), areas.end());
+    const std::int64_t total = std::accumulate(areas.begin(), areas.end(), std::int64_t{0});
+    std::int64_t sum = 0;
+    for (const std::int64_t area : areas)
+        if (static_cast<double>(sum += area) >= static_cast<double>(total) / 2.0 && total > 0)
+            return static_cast<double>(area);
+    return 0.0;
+}
 
 Bits fill_holes(const Bits& bits, double largest) {
     const Parts gaps = components(bits.outside());

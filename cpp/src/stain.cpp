@@ -39,7 +39,7 @@ double percentile(const std::int64_t* number, int least, std::int64_t total, dou
     return between(value_of(rank), value_of(std::min(rank + 1, total - 1)), at - low);
 }
 
-bool black_surround(Picture picture, int dark, std::uint8_t* mask) {
+bool black_surround(Picture picture, int dark, shapes::Bits& surround) {
     const std::ptrdiff_t rows = picture.rows, cols = picture.cols;
     const auto black = [&](std::ptrdiff_t r, std::ptrdiff_t c) {
         const std::uint8_t* p = picture.rgb + 3 * (r * cols + c);
@@ -55,13 +55,12 @@ bool black_surround(Picture picture, int dark, std::uint8_t* mask) {
     for (std::ptrdiff_t r = 0; r < rows; ++r)
         for (std::ptrdiff_t c = 0; c < cols; ++c)
             if (black(r, c)) inside.set(r, c, c + 1);
-    shapes::unpack(shapes::touching_frame(inside), mask, cols);
+    surround = shapes::touching_frame(inside);
     return true;
 }
 
-void background(Picture picture, const std::uint8_t* valid, double white[3]) {
-    std::ptrdiff_t number = picture.size();
-    if (valid) number = shapes::count({valid, picture.rows, picture.cols});
+void background(Picture picture, const shapes::Bits* valid, double white[3]) {
+    const std::ptrdiff_t number = valid ? valid->count() : picture.size();
     const std::ptrdiff_t step = std::max<std::ptrdiff_t>(1, number / SAMPLE);
     std::vector<const std::uint8_t*> pixels;
     pixels.reserve(z(number / step + 1));
@@ -71,12 +70,15 @@ void background(Picture picture, const std::uint8_t* valid, double white[3]) {
         pixels.push_back(picture.rgb + 3 * i);
         ++histogram[static_cast<std::size_t>(light(pixels.back()))];
     };
-    std::ptrdiff_t nth = 0;
-    if (!valid)
+    if (!valid) {
         for (std::ptrdiff_t i = 0; i < picture.size(); i += step) take(i);
-    else
-        for (std::ptrdiff_t i = 0; i < picture.size(); ++i)
-            if (valid[i] && nth++ % step == 0) take(i);
+    } else {
+        std::ptrdiff_t skip = 0;  // valid pixels before the next one
+        shapes::each_run(*valid, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+            for (; skip < end - begin; skip += step) take(r * picture.cols + begin + skip);
+            skip -= end - begin;
+        });
+    }
     const double least =
         0.9 * percentile(histogram.data(), 0, static_cast<std::int64_t>(pixels.size()), 95.0);
     std::array<std::array<std::int64_t, 256>, 3> all{};
@@ -226,16 +228,17 @@ float median(const float* values, const shapes::Bits& where) {
     return (*lower + *std::min_element(lower + 1, to)) / 2.0F;
 }
 
-std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* valid, std::ptrdiff_t size,
-                                 int k) {
+std::vector<std::int64_t> spread(const std::int16_t* score, const shapes::Bits& valid, int k) {
     constexpr int LOW = -255;
     // Neighbours are alike: a counter each in turn, so that none waits for the one before.
     constexpr std::size_t TURNS = 4;
     std::array<std::array<std::int64_t, 511>, TURNS> turns{};
-    for (std::ptrdiff_t i = 0; i < size; ++i) {
-        poll(z(i), std::size_t{1} << 18);
-        turns[z(i) % TURNS][static_cast<std::size_t>(score[i] - LOW)] += valid[i] != 0;
-    }
+    shapes::each_run(valid, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        poll(z(r), 64);
+        const std::int16_t* own = score + r * valid.cols;
+        for (std::ptrdiff_t c = begin; c < end; ++c)
+            ++turns[z(c) % TURNS][static_cast<std::size_t>(own[c] - LOW)];
+    });
     std::array<std::int64_t, 511> number{}, first{};
     std::int64_t total = 0;
     for (std::size_t bin = 0; bin < number.size(); ++bin) {
@@ -243,8 +246,10 @@ std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* 
         total += number[bin];
     }
     const auto first_of = [&](std::size_t bin) {
+        const std::ptrdiff_t size = valid.rows * valid.cols;
         for (std::ptrdiff_t i = 0; first[bin] == 0 && i < size; ++i)
-            if (valid[i] && score[i] - LOW == static_cast<int>(bin)) first[bin] = i + 1;
+            if (score[i] - LOW == static_cast<int>(bin) && valid.at(i / valid.cols, i % valid.cols))
+                first[bin] = i + 1;
         return first[bin] - 1;
     };
     if (total < k) return {};
@@ -271,6 +276,27 @@ std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* 
     std::sort(bins.begin(), bins.end());
     if (std::adjacent_find(bins.begin(), bins.end()) != bins.end()) return {};
     return at;
+}
+
+std::vector<std::int64_t> group_sums(const std::int32_t* groups, std::int32_t n, const std::int16_t* score,
+                                     Picture features) {
+    std::vector<std::int64_t> sums(static_cast<std::size_t>(5 * (n + 1)), 0);
+    // Neighbours are mostly of one group: sums of a run of them stay in registers.
+    for (std::ptrdiff_t i = 0; i < features.size();) {
+        const std::int32_t own = groups[i];
+        const std::ptrdiff_t end = std::min(features.size(), i + (std::ptrdiff_t{1} << 16)), begin = i;
+        poll();
+        std::int64_t total = 0, red = 0, green = 0, blue = 0;
+        for (; i < end && groups[i] == own; ++i) {
+            total += score[i];
+            red += features.rgb[3 * i];
+            green += features.rgb[3 * i + 1];
+            blue += features.rgb[3 * i + 2];
+        }
+        std::int64_t* sum = sums.data() + 5 * own;
+        for (const std::int64_t part : {std::int64_t{i - begin}, total, red, green, blue}) *sum++ += part;
+    }
+    return sums;
 }
 
 }  // namespace fastpgs::stain

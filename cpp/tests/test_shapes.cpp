@@ -168,7 +168,7 @@ void components(const Case& given) {
     CHECK(!shapes::parts_alone(packed, packed, packed, 0.0).any());
     CHECK(!shapes::parts_alone(packed, nothing, nothing, 0.0).any());
     const double hull = shapes::hull_area(shapes::pack(given.mask()));
-    CHECK(hull >= static_cast<double>(shapes::count(given.mask())));
+    CHECK(hull >= static_cast<double>(shapes::pack(given.mask()).count()));
     CHECK(hull <= static_cast<double>(size));
 }
 
@@ -202,7 +202,7 @@ void pipeline(const Case& given, std::mt19937& random) {
         bodies::split(packed, packed, {0.9, 2.0, {3.0, 50.0, 0.92}, 0.15}, typical, body.data());
     for (std::size_t i = 0; i < size; ++i)
         CHECK((body[i] >= 0 && body[i] <= split && (given.bytes[i] || !body[i])));
-    if (shapes::count(given.mask()) > 0) {
+    if (shapes::pack(given.mask()).any()) {
         shapes::Bits halo;
         const fastpgs::reach::Radii radii =
             fastpgs::reach::measure(packed, {random() % 2 == 0, 0.4}, levels.data(), halo);
@@ -222,10 +222,23 @@ void pipeline(const Case& given, std::mt19937& random) {
         const redness::Model model = redness::fit({rgb.begin(), half}, {half, rgb.end()}, 6.0);
         CHECK(size < 8 || std::isfinite(model.bias));
     }
-    Bytes surround(size), all(size, 1), rough(size);
-    stain::black_surround(picture, 120, surround.data());
-    const auto at = stain::spread(score.data(), all.data(), static_cast<std::ptrdiff_t>(size), 3);
+    Bytes rough(size);
+    shapes::Bits surround;
+    stain::black_surround(picture, 120, surround);
+    const auto at = stain::spread(score.data(), packed, 3);
     CHECK(at.empty() || at.size() == 3);
+    const auto sums =
+        stain::group_sums(body.data(), split, score.data(), {features.data(), given.rows, given.cols});
+    for (std::size_t group = 0; group <= static_cast<std::size_t>(split); ++group) {
+        std::int64_t expected[5] = {};
+        for (std::size_t i = 0; i < size; ++i)
+            if (body[i] == static_cast<std::int32_t>(group)) {
+                ++expected[0];
+                expected[1] += score[i];
+                for (std::size_t c = 0; c < 3; ++c) expected[2 + c] += features[3 * i + c];
+            }
+        CHECK(std::equal(expected, expected + 5, sums.begin() + static_cast<std::ptrdiff_t>(5 * group)));
+    }
     for (std::size_t i = 0; i < size; ++i) rough[i] = body[i] > 0 && random() % 3;
     outlines::Rules rules{2.0,
                           0.55,

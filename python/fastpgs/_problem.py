@@ -139,6 +139,11 @@ def _choice(value: Any, name: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
+def check_seed(seed: int) -> int:
+    """Return the seed for the core, below 2**64."""
+    return _integer(seed, "seed", 0) % 2**64
+
+
 def check_num_threads(num_threads: int | None) -> int:
     """Return the number of threads for the core: 0 stands for all that are permitted."""
     return 0 if num_threads is None else _integer(num_threads, "num_threads", 1, 4096)
@@ -432,7 +437,7 @@ def prepare(
         unit2=unit * unit,
         feature_unit=_unit(array, features, "sqeuclidean"),
         spatial_weight=spatial_weight * unit,
-        seed=_integer(seed, "seed", 0) % 2**64,
+        seed=check_seed(seed),
     )
     _check_exact(problem)
     return problem

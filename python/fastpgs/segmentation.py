@@ -89,16 +89,21 @@ def _n_colours(problem: Problem) -> int:
     return 1 if problem.features == "gray" or problem.image.ndim == 2 else int(problem.image.shape[2])
 
 
+def warn_not_converged(max_iter: int, stacklevel: int) -> None:
+    """Warn that the pivots have not come to rest."""
+    warnings.warn(
+        f"pivots still moved after max_iter={max_iter} iterations; raise max_iter or tol",
+        ConvergenceWarning,
+        stacklevel=stacklevel,
+    )
+
+
 def _check(result: _core.Result, problem: Problem, stacklevel: int) -> None:
     """Raise or warn of what the core found."""
     if result.distinct >= 0:
         raise _problem.too_few_distinct(problem.k, result.distinct)
     if not result.converged:
-        warnings.warn(
-            f"pivots still moved after max_iter={problem.max_iter} iterations; raise max_iter or tol",
-            ConvergenceWarning,
-            stacklevel=stacklevel,
-        )
+        warn_not_converged(problem.max_iter, stacklevel + 1)
     if any(result.empty):
         empty = [label for label, is_empty in enumerate(result.empty, start=1) if is_empty]
         warnings.warn(

@@ -9,7 +9,6 @@ from test_shapes import masks
 
 from fastpgs import _core
 from fastpgs.cells import shapes
-from fastpgs.cells.split import split_bodies
 
 
 def lowest_between(plane, a, b):
@@ -111,7 +110,9 @@ def test_a_region_is_split_into_its_bodies(region, seed, neck, least, given_size
     nuclei = ndimage.binary_dilation((rng.random(region.shape) < 0.03) & region)
     options = {"neck": neck, "vacuole": 4.0, "least": least, "most": 60.0, "smallest": 0.3}
     options["typical"] = 12.0 if given_size else None
-    bodies, n, typical = split_bodies(region, nuclei, **options)
+    rules = {name: value for name, value in options.items() if name != "typical"} | {"nearly_convex": 0.92}
+    measured = -1.0 if options["typical"] is None else options["typical"]
+    bodies, n, typical = _core.split_bodies(region, nuclei, rules, measured)
     expected, count, size = split_in_numpy(region, nuclei, **options)
     np.testing.assert_array_equal(bodies, expected)
     assert (n, typical) == (count, size)
@@ -181,23 +182,6 @@ def test_medians_are_those_of_numpy(mask, seed, coarse):
         assert got == np.median(values[mask])
     else:
         assert np.isnan(got)
-
-
-def test_sums_of_groups():
-    rng = np.random.default_rng(2)
-    groups = rng.integers(0, 4, (31, 17), dtype=np.int32)
-    score = rng.integers(-255, 256, groups.shape, dtype=np.int16)
-    features = rng.integers(0, 256, (*groups.shape, 3), dtype=np.uint8)
-    sums = _core.group_sums(groups, 5, score, features)
-    planes = [np.ones(groups.shape), score, *np.moveaxis(features, 2, 0)]
-    for column, plane in zip(sums.T, planes, strict=True):
-        np.testing.assert_array_equal(column, np.bincount(groups.ravel(), plane.ravel(), minlength=6))
-    with pytest.raises(ValueError, match=r"groups must lie in \[0, 2\], got 3"):
-        _core.group_sums(groups, 2, score, features)
-    chosen = np.array([True, False, False, True])
-    np.testing.assert_array_equal(_core.in_groups(groups, chosen), chosen[groups])
-    with pytest.raises(ValueError, match=r"groups must lie in \[0, 1\], got [23]"):
-        _core.in_groups(groups, chosen[:2])
 
 
 def test_planes_that_are_held_are_never_handed_out_again():

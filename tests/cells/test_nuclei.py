@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastpgs.cells.nuclei import NucleusRules, _nuclear
+from fastpgs import _core
+from fastpgs.cells.rules import RULES
 
 FIELDS = {
     "grey-blue red cells": (
@@ -47,4 +48,4 @@ def test_nuclear_pivots_are_told_by_score_and_hue(name):
     score = np.concatenate([[-np.inf], score])
     green = np.concatenate([[np.inf], np.maximum(g, 1.0)])
     blue, red = (np.concatenate([[0.0], part]) / green for part in (u, v))
-    assert _nuclear(score, green, blue, red, NucleusRules())[1:].tolist() == expected
+    assert _core.nuclear_groups(score, green, blue, red, RULES)[1:].tolist() == expected

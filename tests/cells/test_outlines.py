@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 
 from fastpgs import _core
-from fastpgs.cells.cytoplasm import CytoplasmRules, _alone
-from fastpgs.cells.nuclei import NucleusRules
+from fastpgs.cells.rules import RULES as SEARCH
+from fastpgs.cells.rules import CytoplasmRules, NucleusRules
 
 SIDE = 96
 RADIUS = 16.0  # of the nucleus
@@ -176,7 +176,7 @@ def test_smoothing_takes_nothing_from_a_neighbour_or_the_nucleus() -> None:
 def test_blobs_that_touch_nothing_stand_alone(beside: list[npt.NDArray[np.bool_]], expected: bool) -> None:
     blob, nucleus = disc(48, 26, 22), disc(46, 28, RADIUS)
     stained = np.logical_or.reduce([blob, *beside])
-    chosen = _alone(stained & ~nucleus, nucleus, np.zeros((SIDE, SIDE)), CytoplasmRules(), RADIUS, 1.6)
+    chosen = _core.blobs_alone(stained & ~nucleus, nucleus, np.zeros((SIDE, SIDE)), SEARCH, RADIUS, 1.6)
     assert chosen.any() == expected
     if expected:
         assert dice(chosen | nucleus, blob) > 0.995
@@ -184,14 +184,14 @@ def test_blobs_that_touch_nothing_stand_alone(beside: list[npt.NDArray[np.bool_]
 
 def test_what_the_frame_cuts_does_not_stand_alone() -> None:
     blob, nucleus = disc(48, 24, 30), disc(44, 26, RADIUS)
-    chosen = _alone(blob & ~nucleus, nucleus, np.zeros((SIDE, SIDE)), CytoplasmRules(), RADIUS, 1.6)
+    chosen = _core.blobs_alone(blob & ~nucleus, nucleus, np.zeros((SIDE, SIDE)), SEARCH, RADIUS, 1.6)
     assert not chosen.any()
 
 
 def test_what_reaches_too_far_does_not_stand_alone() -> None:
     blob, nucleus = disc(48, 48, 30), disc(48, 48, 8)
     away = np.where(disc(48, 48, 29), 0.0, CytoplasmRules().reach)
-    assert not _alone(blob & ~nucleus, nucleus, away, CytoplasmRules(), 8.0, 1.0).any()
+    assert not _core.blobs_alone(blob & ~nucleus, nucleus, away, SEARCH, 8.0, 1.0).any()
 
 
 def smudged(depth: int, blur: float) -> tuple[npt.NDArray[np.int32], ...]:

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from fastpgs import _core
-from fastpgs.cells.nuclei import start_pivots
-from fastpgs.cells.stain import DARK, OFFSET, stain_features
+from fastpgs.cells.rules import StainRules
+
+OFFSET, DARK, _ = StainRules()
 
 
 @st.composite
@@ -83,19 +84,17 @@ def test_a_black_surround_is_what_is_black_and_touches_the_frame():
     assert _core.black_surround(rgb, DARK) is None
 
 
-@given(pictures(), st.integers(2, 7))
-def test_pivots_start_evenly_over_the_range_of_the_score(rgb, k):
-    stain = stain_features(rgb)
-    got = start_pivots(stain.score, stain.valid, k)
-    rows, cols = np.nonzero(stain.valid)
-    values = stain.score[rows, cols].astype(np.int64)
-    expected = None
+@given(pictures(), st.integers(2, 7), st.integers(0, 2**32 - 1), st.sampled_from([0.5, 1.1]))
+def test_pivots_start_evenly_over_the_range_of_the_score(rgb, k, seed, share):
+    _, score, _, _ = _core.stain_planes(rgb, np.array([250.0, 233.5, 241.0]), OFFSET, False)
+    valid = np.random.default_rng(seed).random(score.shape) < share
+    got = _core.spread_pivots(score, valid, k)
+    rows, cols = np.nonzero(valid)
+    values = score[rows, cols].astype(np.int64)
+    expected = []
     if values.size >= k:
         low, high = np.percentile(values, [1, 99])
         at = [int(np.abs(values - want).argmin()) for want in np.linspace(low, high, k)]
         if len(np.unique(values[at])) == k:
-            expected = np.stack([rows[at], cols[at]], axis=1)
-    if expected is None:
-        assert got is None
-    else:
-        np.testing.assert_array_equal(got, expected)
+            expected = (rows * score.shape[1] + cols)[at].tolist()
+    assert got == expected

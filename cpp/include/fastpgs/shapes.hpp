@@ -36,7 +36,8 @@ void write_labels(const Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols, 
 // Pixels of each part 0..n.
 std::vector<std::int64_t> areas(const std::int32_t* parts, std::ptrdiff_t size, std::int32_t n);
 
-std::int64_t count(Mask mask);
+// The area-weighted median: half of all area lies in smaller parts, so specks weigh nothing. 0 of none.
+double typical_area(std::vector<std::int64_t> areas);
 
 // Fill holes of at most `largest` pixels; a hole does not touch the frame.
 Bits fill_holes(const Bits& bits, double largest);

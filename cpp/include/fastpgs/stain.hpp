@@ -17,11 +17,11 @@ struct Picture {
 
 // Mask of a black surround (levels up to `dark`, connected to the frame); false where there is none: it takes
 // at least a quarter of the frame.
-bool black_surround(Picture picture, int dark, std::uint8_t* mask);
+bool black_surround(Picture picture, int dark, shapes::Bits& surround);
 
 // Colour of the empty glass: the median of the pixels nearly as bright as the brightest. `valid` may be null;
 // there must be a valid pixel.
-void background(Picture picture, const std::uint8_t* valid, double white[3]);
+void background(Picture picture, const shapes::Bits* valid, double white[3]);
 
 struct Planes {
     std::uint8_t* features;  // rows x cols x 3
@@ -35,8 +35,11 @@ void planes(Picture picture, const double white[3], int offset, bool grey, const
 
 // Raster indices of k pixels spread evenly over the range (1st to 99th percentile) of the score; empty where
 // there are too few scores.
-std::vector<std::int64_t> spread(const std::int16_t* score, const std::uint8_t* valid, std::ptrdiff_t size,
-                                 int k);
+std::vector<std::int64_t> spread(const std::int16_t* score, const shapes::Bits& valid, int k);
+
+// Of each group 0..n five numbers: pixels, and the sums of the score and of the three features.
+std::vector<std::int64_t> group_sums(const std::int32_t* groups, std::int32_t n, const std::int16_t* score,
+                                     Picture features);
 
 // Of each group 0..n five numbers: pixels, and the sums of the score and of the three features.
 std::vector<std::int64_t> group_sums(const std::int32_t* groups, std::int32_t n, const std::int16_t* score,

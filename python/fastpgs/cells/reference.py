@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .. import _core
-
 __all__ = ["Pivots", "Reference", "Tone"]
 
 Bool = npt.NDArray[np.bool_]
@@ -28,16 +26,6 @@ class Pivots(NamedTuple):
     features: Float  # (k, 3) stain features
     nuclear: Bool  # (k,)
     ground: float  # median strength of the background
-
-    def nearest_is_nuclear(self, features: npt.NDArray[np.uint8], lenient: float = 1.0) -> Bool:
-        """Eq. 4 for the pixels (H, W, 3) of a window: whether the nearest pivot is a nuclear one.
-
-        With ``lenient`` above 1 a nuclear pivot may be farther by that factor, in squared distance.
-        """
-        pivots = np.ascontiguousarray(self.features, np.uint8)  # pixels of an image: nothing is rounded
-        return _core.nearest_is_nuclear(
-            np.ascontiguousarray(features), pivots, np.ascontiguousarray(self.nuclear), lenient
-        )
 
 
 class Tone(NamedTuple):

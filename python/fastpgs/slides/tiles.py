@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fastpgs.cells import Cells, Reference, shapes, stain
+from fastpgs import _core
+from fastpgs.cells import Cells, Reference
 from fastpgs.cells.find import find_in_window
-from fastpgs.cells.table import locate
+from fastpgs.cells.rules import RULES
+from fastpgs.cells.stain import as_levels
 from fastpgs.inference.preprocess import cut_masks, cut_raw, develop, margin_of
 
 from .plan import Plan, Tile
@@ -239,17 +241,10 @@ def _islands(
         Islands that may hold a cell of the tile, each with a margin: as wide as a cell where no other island is
         near, and else as wide as neighbours matter.
     """
-    features = stain.stain_features(view, white=reference.white).features
-    pivots = reference.pivots
-    lenient = pivots.nearest_is_nuclear(features, LENIENT)
-    if not lenient.any():
-        return np.zeros(lenient.shape, np.int32), []
     # Nuclei that may touch are one island.
-    away, at = shapes.nearest(~lenient)
-    islands, _ = shapes.label(away <= max(1.0, reference.radius / COARSE))
-    near = islands.ravel()[at.ravel()].reshape(islands.shape)
-    place = locate(view, islands, islands).table
-    boxes = np.stack([place[f"bbox-{i}"] for i in range(4)], axis=1) * COARSE + [whole[0], whole[1]] * 2
+    apart = max(1.0, reference.radius / COARSE)
+    islands, near, places = _core.islands(as_levels(view), RULES, reference, LENIENT, apart)
+    boxes = places * COARSE + [whole[0], whole[1]] * 2
     windows = []
     for i, box in enumerate(boxes.tolist(), start=1):
         reach = _grown(box, int(reference.cell), shape)
@@ -259,7 +254,7 @@ def _islands(
             narrow = [_within(_grown(box, math.ceil(r * reference.radius), shape), whole) for r in NARROW]
             alone = (window for window in narrow if _shows_only(i, islands, window, whole))
             windows.append(_Island(i, (*alone, wide)))
-    return near.astype(np.int32), windows
+    return near, windows
 
 
 def _shows_only(i: int, islands: npt.NDArray[np.int32], window: Window, whole: Window) -> bool:

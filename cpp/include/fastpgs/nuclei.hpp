@@ -1,0 +1,77 @@
+// The rough nuclei of an image, all at once, by pivots.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "fastpgs/bits.hpp"
+#include "fastpgs/staining.hpp"
+
+namespace fastpgs::nuclei {
+
+// The Python package documents them: fastpgs.cells.rules.
+struct Rules {
+    double share, sure, purple_blue, purple_red, pale, lowest, stained, redder, violet, likely, faint;
+    double vivid_blue, vivid_red, grey, greyer;                      // which pivots are nuclear
+    double opening, body, part, hole;                                // of rough nuclei
+    double edge, closing, smooth, lobe, contrast, skin, vague, rim;  // of the single one
+};
+
+using Colour = std::array<std::uint8_t, 3>;
+
+struct Pivots {
+    std::vector<Colour> features;       // stain features
+    std::vector<std::uint8_t> nuclear;  // flags
+    double ground = 0;                  // median strength of the background
+};
+
+// Means over the pixels of each pivot's group: the score, g, and the shares of u and v in g. Group 0 stands
+// for the pixels of none: its score is -inf, its g inf.
+struct Tints {
+    std::vector<double> score, green, blue, red;
+};
+
+// Flags of the groups whose pivots are nuclear.
+//
+// Red cells are salmon (little u) or grey-blue (little v), never purple: a pale nucleus beside very dark ones
+// is told by that. Where light or dye turn all the picture purple, hue is compared within it: the dye of red
+// cells keeps its hue however deep it is, nuclei are redder than what is paler.
+std::vector<std::uint8_t> nuclear_groups(const Tints& tints, const Rules& rules);
+
+// Eq. 4 of the paper: the pixels whose nearest pivot is a nuclear one. With `lenient` above 1 a nuclear pivot
+// may be farther by that factor, in squared distance.
+shapes::Bits nearest(const staining::Stain& stain, const Pivots& pivots, float lenient);
+
+// What is measured of a whole image before one looks at a window of it.
+struct Known {
+    const Pivots& pivots;
+    double radius, part;
+};
+
+// How an image's own pivots are found.
+struct Start {
+    int k = 5;
+    std::uint64_t seed = 0;
+    int threads = 0;    // 0: all that are permitted
+    double offset = 0;  // that of the stain features
+};
+
+// What the pivots tell of a whole image.
+struct Seeds {
+    shapes::Bits nuclei;
+    double radius = 0;  // typical radius of a nucleus, pixels
+    double part = 0;    // typical area of a rough nucleus, pixels
+    Pivots pivots;
+};
+
+struct Found {
+    std::optional<Seeds> seeds;  // where there are nuclei
+    bool converged = true;       // pivots came to rest
+};
+
+Found find(const staining::Stain& stain, const Rules& rules, const Start& start);
+std::optional<Seeds> find(const staining::Stain& stain, const Rules& rules, const Known& known);
+
+}  // namespace fastpgs::nuclei

@@ -1,0 +1,175 @@
+#include "fastpgs/cytoplasm.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "fastpgs/odds.hpp"
+#include "fastpgs/reach.hpp"
+#include "fastpgs/shapes.hpp"
+
+namespace fastpgs::cytoplasm {
+
+namespace {
+
+using nuclei::Seeds;
+using shapes::Bits;
+using staining::Stain;
+
+constexpr double PI = 3.141592653589793;
+constexpr double CONTACT = 0.08;  // radii: what is nearer to a nucleus is its blurred edge
+constexpr std::int64_t FEW = 20;  // pixels: no more tell no colour
+constexpr double TOLD = 0.45;     // how well cytoplasm and red cells are told apart where it begins to count
+constexpr double STEEP = 10.0;    // radii that cytoplasm may reach farther for each more
+constexpr double SMALL_NUCLEUS = 25.0;  // pixels: below this radius odds are averaged over fewer pixels
+
+// Growing one image's cytoplasm: what is known of the image, and the steps.
+class Grower {
+  public:
+    Grower(const Stain& stain, const Seeds& seeds, const Rules& rules, const double* away)
+        : stain_(stain),
+          seeds_(seeds),
+          rules_(rules),
+          away_(away),
+          square_(seeds.radius * seeds.radius),
+          around_(seeds.nuclei.outside()) {
+        around_ &= stain.valid;
+    }
+
+    // Pixels of no nucleus that are stained, where cytoplasm is of a level.
+    Bits stained(double level) const { return stain_.stronger(mixed(rules_.edge, level), around_); }
+
+    void find_odds(const redness::Model& model) {
+        odds_ = Block<double>(static_cast<std::size_t>(stain_.rows * stain_.cols));
+        odds::by_colour(stain_.colours(), model, rules_.most_odds, seeds_.radius < SMALL_NUCLEUS ? 3 : 5,
+                        odds_.data());
+    }
+
+    // The tone of the image, and its odds where red cells must be told apart.
+    Tone measure() {
+        const double dark = stain_.median(seeds_.nuclei);
+        Bits ring = stain_.stronger(mixed(rules_.faint, dark), around_);
+        ring = shapes::within(ring, away_,
+                              [near = rules_.near](double away) { return away > CONTACT && away < near; });
+        const bool enough = ring.count() > FEW;
+        Tone tone{dark, enough ? stain_.median(ring) : dark, std::nullopt, rules_.reach};
+        if (!enough) return tone;
+        const std::optional<Bits> red = red_cells(stained(tone.level));
+        if (!red || stain_.median(*red) - ground() <= rules_.pale * (tone.level - ground())) return tone;
+        // Pixels near nuclei that are no red cell's start a cytoplasm pivot; both settle as Fisher's
+        // discriminant.
+        tone.model = redness::fit(colours(ring), colours(*red), rules_.outlier);
+        find_odds(*tone.model);
+        const Bits told = shapes::within(ring, odds_.data(), [](double odds) { return odds > 0.0; });
+        if (told.count() > FEW) tone.level = stain_.median(told);
+        tone.limit =
+            std::min(std::max(rules_.halo + STEEP * (tone.model->sure - TOLD), rules_.halo), rules_.reach);
+        return tone;
+    }
+
+    Bits grow(const Tone& tone, const Bits& halo) const {
+        Bits stained = this->stained(tone.level);
+        const double opening = std::max(1.0, rules_.opening * seeds_.radius);
+        const bool untold = tone.limit == rules_.halo;
+        std::optional<Bits> blobs;
+        if (tone.model) {
+            const double contact = untold ? std::max(1.0, rules_.alone_opening * seeds_.radius) : opening;
+            blobs = alone(stained, seeds_.nuclei, away_, rules_, seeds_.radius, contact);
+            const Bits red = odds::against(odds_.data(), away_, rules_.even, stained);
+            stained.subtract(shapes::open_disc(red, std::max(1.0, rules_.red * seeds_.radius)));
+        }
+        if (untold)
+            stained &= halo;
+        else
+            stained = nearer(stained, tone.limit);
+        if (blobs) stained |= *blobs;
+        Bits mask = shapes::open_disc(stained |= seeds_.nuclei, opening);
+        mask = shapes::fill_holes(mask |= seeds_.nuclei, rules_.hole * PI * square_);
+        Bits seen = seeds_.nuclei;
+        return shapes::touching(mask &= stain_.valid, seen &= stain_.valid);
+    }
+
+  private:
+    double ground() const { return seeds_.pivots.ground; }
+    // So far from the background to a strength.
+    double mixed(double share, double strength) const { return ground() + share * (strength - ground()); }
+
+    Bits nearer(const Bits& among, double limit) const {
+        return shapes::within(among, away_, [limit](double away) { return away < limit; });
+    }
+    Bits farther(const Bits& among, double limit) const {
+        return shapes::within(among, away_, [limit](double away) { return away > limit; });
+    }
+
+    // Stained blobs far from every nucleus, if there are enough.
+    std::optional<Bits> red_cells(const Bits& stained) const {
+        const double enough =
+            std::min(0.3 * PI * square_, 0.015 * static_cast<double>(stain_.colours().size()));
+        const double width = rules_.blob * seeds_.radius;
+        const auto many = [&](const Bits& blobs) {
+            return blobs.count() > 1 && static_cast<double>(blobs.count()) >= enough;
+        };
+        Bits blobs = shapes::open_disc(farther(stained, rules_.far), width);
+        if (many(blobs)) return blobs;
+        blobs = shapes::touching_frame(shapes::open_disc(farther(stained, rules_.frame), width));
+        if (many(blobs)) return blobs;
+        return std::nullopt;
+    }
+
+    redness::Colours colours(const Bits& of) const {
+        redness::Colours out;
+        out.reserve(static_cast<std::size_t>(3 * of.count()));
+        shapes::each_run(of, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+            const std::uint8_t* row = stain_.features.data() + 3 * r * stain_.cols;
+            out.insert(out.end(), row + 3 * begin, row + 3 * end);
+        });
+        return out;
+    }
+
+    const Stain& stain_;
+    const Seeds& seeds_;
+    const Rules& rules_;
+    const double* away_;
+    double square_;  // of the typical radius
+    Bits around_;    // pixels to be looked at that are of no nucleus
+    Block<double> odds_;
+};
+
+}  // namespace
+
+Bits alone(const Bits& stained, const Bits& nuclei, const double* away, const Rules& rules, double radius,
+           double opening) {
+    Bits whole = stained;
+    whole = shapes::open_disc(whole |= nuclei, opening);
+    whole = shapes::fill_holes(whole |= nuclei, rules.vacuole * PI * (radius * radius));
+    const Bits beyond =
+        shapes::within(whole, away, [reach = rules.reach](double own) { return own >= reach; });
+    Bits out = shapes::parts_alone(whole, nuclei, beyond, rules.alone);
+    return out &= stained;
+}
+
+Region find(const Stain& stain, const Seeds& seeds, const Rules& rules, const Tone* known) {
+    Region region;
+    region.reach = Block<double>(static_cast<std::size_t>(stain.rows * stain.cols));
+    Bits halo;
+    // In a window of a crowded slide, chains of neighbouring lobes end where the window does: there only the
+    // next neighbours and theirs are looked at.
+    reach::measure(seeds.nuclei, {known != nullptr, rules.halo}, region.reach.data(), halo);
+    if (stain.surround) {
+        const double dark = stain.median(seeds.nuclei);
+        region.tone = {dark, dark, std::nullopt, rules.reach};
+        Bits whole = stain.valid;
+        region.mask = shapes::touching(whole |= seeds.nuclei, seeds.nuclei);
+        return region;
+    }
+    Grower grower(stain, seeds, rules, region.reach.data());
+    if (known) {
+        region.tone = *known;
+        if (known->model) grower.find_odds(*known->model);
+    } else {
+        region.tone = grower.measure();
+    }
+    region.mask = grower.grow(region.tone, halo);
+    return region;
+}
+
+}  // namespace fastpgs::cytoplasm

@@ -1,0 +1,183 @@
+#include "fastpgs/nuclei.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "fastpgs/nuclear.hpp"
+#include "fastpgs/segment.hpp"
+#include "fastpgs/shapes.hpp"
+
+namespace fastpgs::nuclei {
+
+namespace {
+
+using shapes::Bits;
+using shapes::Parts;
+using staining::Stain;
+
+constexpr double PI = 3.141592653589793;
+constexpr double NEVER = -std::numeric_limits<double>::infinity();
+
+bool any(const std::vector<std::uint8_t>& flags) {
+    return std::find(flags.begin(), flags.end(), 1) != flags.end();
+}
+
+double greatest(const std::vector<double>& values) { return *std::max_element(values.begin(), values.end()); }
+
+Tints tints_of(const std::vector<std::int64_t>& sums, double offset) {
+    Tints out;
+    for (std::size_t at = 0; at < sums.size(); at += 5) {
+        const auto count = static_cast<double>(std::max<std::int64_t>(sums[at], 1));
+        const auto mean = [&](std::size_t i) { return static_cast<double>(sums[at + i]) / count; };
+        const bool none = at == 0;
+        const double green = none ? -NEVER : std::max(mean(2), 1.0);
+        out.score.push_back(none ? NEVER : mean(1));
+        out.green.push_back(green);
+        out.blue.push_back((mean(3) - offset) / green);
+        out.red.push_back((mean(4) - offset) / green);
+    }
+    return out;
+}
+
+// The pixels of the pivots whose flags are set, opened and freed of specks; none where nothing is left.
+std::optional<Seeds> cleaned(const Stain& stain, Bits rough, double radius, const double* part,
+                             const Rules& rules, Pivots pivots) {
+    if (radius == 0.0) return std::nullopt;
+    const double disc = PI * (radius * radius);
+    rough = shapes::fill_holes(shapes::open_disc(rough, std::max(1.0, rules.opening * radius)),
+                               rules.hole * disc);
+    const Parts parts = shapes::components(rough);
+    if (parts.n == 0) return std::nullopt;
+    const auto areas = parts.areas();
+    Seeds seeds;
+    seeds.radius = radius;
+    seeds.part = part ? *part : shapes::typical_area(areas);
+    shapes::Bytes keep(areas.size());
+    for (std::size_t i = 1; i < areas.size(); ++i)
+        keep[i] = static_cast<double>(areas[i]) >= rules.part * seeds.part;
+    if (!stain.surround) {  // a cell on black has no platelets beside it, but perhaps coarse chromatin
+        const auto radii = shapes::inscribed_radii(rough, parts);
+        for (std::size_t i = 1; i < keep.size(); ++i) keep[i] = keep[i] && radii[i] >= rules.body * radius;
+    }
+    if (!any(keep)) return std::nullopt;
+    seeds.nuclei = Bits(rough.rows, rough.cols);
+    parts.draw(keep, seeds.nuclei);
+    seeds.pivots = std::move(pivots);
+    return seeds;
+}
+
+// A segmentation of the stain features, from pixels spread over the range of the score; false where there are
+// fewer colours than pivots, and so nothing to tell apart.
+bool segment_stain(const Stain& stain, const Start& start, std::int32_t* groups, Result& result) {
+    Params params;
+    params.k = start.k;
+    params.features = Features::raw;
+    params.init = Init::given;
+    params.given = stain::spread(stain.score.data(), stain.valid, start.k);
+    if (params.given.empty()) return false;
+    params.seed = start.seed;
+    params.want_inertia = false;
+    params.threads = start.threads;
+    const ImageView image{stain.features.data(), PixelType::u8, static_cast<std::size_t>(stain.rows),
+                          static_cast<std::size_t>(stain.cols), 3};
+    shapes::Bytes used;
+    if (stain.valid.count() < stain.rows * stain.cols) {
+        used.resize(image.pixels());
+        shapes::unpack(stain.valid, used.data(), stain.cols);
+    }
+    result = segment(image, {used.empty() ? nullptr : used.data()}, params, groups);
+    return result.distinct < 0;
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> nuclear_groups(const Tints& tints, const Rules& rules) {
+    const auto& [score, green, blue, red] = tints;
+    const std::size_t n = score.size();
+    const double highest = greatest(score);
+    const double red_of_highest =
+        red[static_cast<std::size_t>(std::max_element(score.begin(), score.end()) - score.begin())];
+    double deepest = 0.0;
+    for (const double own : green)
+        if (std::isfinite(own)) deepest = std::max(deepest, own);
+    std::vector<std::uint8_t> chosen(n);
+    for (std::size_t i = 0; i < n; ++i) {
+        const bool purple = blue[i] > rules.purple_blue && red[i] > rules.purple_red;
+        double paler = NEVER;  // the reddest of what is paler, and no glass
+        bool told = false;
+        for (std::size_t j = 0; j < n; ++j)
+            if (score[j] < score[i] && green[j] > rules.stained * deepest) {
+                paler = std::max(paler, red[j]);
+                told = true;
+            }
+        const double above = red[i] - paler;
+        const bool redder = told && above > rules.redder && blue[i] > rules.violet &&
+                            red[i] > rules.purple_red && score[i] > rules.likely;
+        const bool grey =
+            told && above < rules.redder && red[i] < std::min(rules.grey, red_of_highest - rules.greyer);
+        const bool vivid = blue[i] > rules.vivid_blue && red[i] > rules.vivid_red && highest < rules.likely;
+        const double share = purple ? rules.pale : rules.share;
+        bool nuclear = score[i] > std::max(share * highest, vivid ? rules.faint : rules.lowest);
+        if (highest < rules.sure) nuclear = nuclear && (purple || redder);
+        chosen[i] = nuclear && !grey;
+    }
+    return chosen;
+}
+
+Found find(const Stain& stain, const Rules& rules, const Start& start) {
+    Found found;
+    Block<std::int32_t> groups(static_cast<std::size_t>(stain.rows * stain.cols));
+    Result result;
+    if (!segment_stain(stain, start, groups.data(), result)) return found;
+    found.converged = result.converged;
+    const Tints tints = tints_of(
+        stain::group_sums(groups.data(), start.k, stain.score.data(), stain.colours()), start.offset);
+    auto nuclear = nuclear_groups(tints, rules);
+    if (stain.surround && !any(nuclear)) {
+        // On black no glass says what is white, so colours may mislead; but no red cells are there to be told
+        // from, and depth is enough.
+        const double deepest = *std::max_element(tints.green.begin() + 1, tints.green.end());
+        for (std::size_t i = 1; i < nuclear.size(); ++i)
+            nuclear[i] = tints.green[i] > std::max(rules.share * deepest, rules.lowest);
+    }
+    if (!any(nuclear)) return found;
+    const auto in_groups = [&](auto&& holds) {
+        return shapes::where(groups.data(), stain.rows, stain.cols, stain.cols, holds);
+    };
+    const auto empty = static_cast<std::int32_t>(std::min_element(tints.green.begin(), tints.green.end()) -
+                                                 tints.green.begin());
+    Pivots pivots;
+    pivots.ground = stain.median(in_groups([empty](std::int32_t group) { return group == empty; }));
+    pivots.nuclear.assign(nuclear.begin() + 1, nuclear.end());
+    for (std::size_t i = 0; i < result.pivot_features.size(); i += 3) {
+        Colour colour;  // a pixel's: nothing is rounded
+        for (std::size_t c = 0; c < 3; ++c)
+            colour[c] = static_cast<std::uint8_t>(result.pivot_features[i + c]);
+        pivots.features.push_back(colour);
+    }
+    const std::uint8_t* flags = nuclear.data();
+    const Bits rough =
+        shapes::open_disc(in_groups([flags](std::int32_t group) { return flags[group]; }), 1.0);
+    const double radius = std::sqrt(shapes::typical_area(shapes::components(rough).areas()) / PI);
+    found.seeds = cleaned(stain, rough, radius, nullptr, rules, std::move(pivots));
+    return found;
+}
+
+Bits nearest(const Stain& stain, const Pivots& pivots, float lenient) {
+    nuclear::Colours nuclei, others;
+    for (std::size_t i = 0; i < pivots.features.size(); ++i)
+        (pivots.nuclear[i] ? nuclei : others).push_back(pivots.features[i]);
+    Block<std::uint8_t> chosen(static_cast<std::size_t>(stain.rows * stain.cols));
+    nuclear::nearest(stain.colours(), nuclei, others, lenient, chosen.data());
+    return shapes::pack({chosen.data(), stain.rows, stain.cols});
+}
+
+std::optional<Seeds> find(const Stain& stain, const Rules& rules, const Known& known) {
+    Bits rough = nearest(stain, known.pivots, 1.0F);
+    rough = shapes::open_disc(rough &= stain.valid, 1.0);
+    return cleaned(stain, std::move(rough), known.radius, &known.part, rules, known.pivots);
+}
+
+}  // namespace fastpgs::nuclei
