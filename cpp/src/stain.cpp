@@ -278,25 +278,4 @@ std::vector<std::int64_t> spread(const std::int16_t* score, const shapes::Bits& 
     return at;
 }
 
-std::vector<std::int64_t> group_sums(const std::int32_t* groups, std::int32_t n, const std::int16_t* score,
-                                     Picture features) {
-    std::vector<std::int64_t> sums(static_cast<std::size_t>(5 * (n + 1)), 0);
-    // Neighbours are mostly of one group: sums of a run of them stay in registers.
-    for (std::ptrdiff_t i = 0; i < features.size();) {
-        const std::int32_t own = groups[i];
-        const std::ptrdiff_t end = std::min(features.size(), i + (std::ptrdiff_t{1} << 16)), begin = i;
-        poll();
-        std::int64_t total = 0, red = 0, green = 0, blue = 0;
-        for (; i < end && groups[i] == own; ++i) {
-            total += score[i];
-            red += features.rgb[3 * i];
-            green += features.rgb[3 * i + 1];
-            blue += features.rgb[3 * i + 2];
-        }
-        std::int64_t* sum = sums.data() + 5 * own;
-        for (const std::int64_t part : {std::int64_t{i - begin}, total, red, green, blue}) *sum++ += part;
-    }
-    return sums;
-}
-
 }  // namespace fastpgs::stain

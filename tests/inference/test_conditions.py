@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from fastpgs.inference.conditions import NAMES, Conditions, blockiness, fit_conditions, measure, sharpness
 from fastpgs.inference.files import ModelConfig, ModelError
-from fastpgs.inference.preprocess import InputSpec
+from fastpgs.inference.preprocess import InputSpec, field_gain
 
 LIGHT = ((0.95, 0.95, 230.0), (0.98, 0.98, 250.0), (1.0, 1.0, 255.0))
 SPEC = InputSpec(size=16, balance="typical", light=LIGHT)
@@ -56,11 +56,13 @@ def test_blur_takes_sharpness_and_brightness_does_not(picture):
 
 def test_measures_of_a_field():
     crops = np.full((2, 16, 16, 3), 100, np.uint8)
-    found = measure(crops, np.array([np.e**5, np.e**7]), np.array([245.0, 250.0, 245.0]), 0.3, SPEC)
+    found = measure(
+        crops, np.array([np.e**5, np.e**7]), field_gain(np.array([245.0, 250.0, 245.0]), SPEC), 0.3
+    )
     assert len(found) == len(NAMES)
     np.testing.assert_allclose(found[1:], [0.3, 6.0, 0.0, 0.0, 0.0], atol=1e-12)
     # A background of another colour is mended: its gains are what was done.
-    red = measure(crops, np.ones(2), np.array([200.0, 250.0, 245.0]), 0.3, SPEC)
+    red = measure(crops, np.ones(2), field_gain(np.array([200.0, 250.0, 245.0]), SPEC), 0.3)
     np.testing.assert_allclose(red[3:], np.log([1.0, 245 / 200, 1.0]), atol=1e-12)
 
 

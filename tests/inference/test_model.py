@@ -443,24 +443,28 @@ def test_only_light_unlike_the_training_is_made_typical():
     cold = typical * (0.9, 1.0, 1.05)
     dim = typical * 0.7
     odd = np.stack([typical, cold, dim, typical * 0.1, typical * (0.4, 1.0, 1.0)])
-    seen = seen_levels(odd, spec)
+    seen = seen_levels(odd, gains(odd, spec), spec)
     np.testing.assert_array_equal(seen[0], typical)
     np.testing.assert_allclose(seen[1:3], np.stack([typical] * 2), rtol=0.01)
     np.testing.assert_array_equal(seen[3:], odd[3:])  # nothing to go by, and beyond recognition
     crop = np.full((1, 8, 8, 3), np.rint(dim * 0.5), np.uint8)
-    np.testing.assert_allclose(finish(crop, None, dim[None], spec)[0, 0, 0], typical * 0.5, atol=2)
-    np.testing.assert_array_equal(finish(crop, None, dim[None], InputSpec(balance="none")), crop)
+    plain = InputSpec(balance="none")
+    np.testing.assert_allclose(
+        finish(crop, None, gains(dim[None], spec), spec)[0, 0, 0], typical * 0.5, atol=2
+    )
+    np.testing.assert_array_equal(finish(crop, None, gains(dim[None], plain), plain), crop)
     with pytest.raises(ValueError, match="light needs three rows of three values"):
         InputSpec(light=((1.0, 1.0, 255.0),))
 
 
 def test_white_balance_makes_the_background_white(tmp_path):
-    from fastpgs.inference.preprocess import WHITE, finish
+    from fastpgs.inference.preprocess import WHITE, finish, gains
 
     field = np.full((20, 20, 3), (200, 180, 220), np.uint8)
     field[5:9, 5:9] = (100, 50, 150)
     level = background(field)
     np.testing.assert_array_equal(level, (200, 180, 220))
-    out = finish(field[None], None, level[None], InputSpec(balance="white"))
+    spec = InputSpec(balance="white")
+    out = finish(field[None], None, gains(level[None], spec), spec)
     np.testing.assert_array_equal(out[0, 0, 0], (WHITE, WHITE, WHITE))
     np.testing.assert_array_equal(out[0, 6, 6], np.rint(np.array([100, 50, 150]) * WHITE / (200, 180, 220)))

@@ -41,10 +41,6 @@ std::vector<std::int64_t> spread(const std::int16_t* score, const shapes::Bits& 
 std::vector<std::int64_t> group_sums(const std::int32_t* groups, std::int32_t n, const std::int16_t* score,
                                      Picture features);
 
-// Of each group 0..n five numbers: pixels, and the sums of the score and of the three features.
-std::vector<std::int64_t> group_sums(const std::int32_t* groups, std::int32_t n, const std::int16_t* score,
-                                     Picture features);
-
 // numpy.median of the values where `where` holds; a nan where it holds nowhere.
 float median(const float* values, const shapes::Bits& where);
 

@@ -151,7 +151,8 @@ class BlastClassifier:
         ----------
         image : ndarray, shape (H, W) or (H, W, C)
         """
-        return look_at(preprocess.to_rgb8(image), blocks=self.config.conditions is not None)
+        look = look_at(preprocess.to_rgb8(image), blocks=self.config.conditions is not None)
+        return replace(look, gain=preprocess.field_gain(look.level, self.config.input))
 
     def crops(
         self, image: NDArray[Any], cells: Cells, zoom: float = 1.0, look: Look | None = None
@@ -171,7 +172,8 @@ class BlastClassifier:
         spec = self.config.input
         if zoom != 1.0:
             spec = replace(spec, scale=spec.scale * zoom)
-        return preprocess.cut(image, cells, spec, None if look is None else look.level)
+        known = () if look is None else (look.level, look.gain)
+        return preprocess.cut(image, cells, spec, *known)
 
     def scores(
         self, crops: NDArray[np.uint8], num_threads: int | None = None, *, masks: bool = True
@@ -279,8 +281,11 @@ class BlastClassifier:
         """
         if self.config.conditions is None or len(crops) == 0:
             return 0.0
-        measures = measure(crops, np.asarray(areas), look.level, look.blocks, self.config.input)
+        measures = measure(crops, np.asarray(areas), self._gain(look), look.blocks)
         return float(self.config.conditions.shift(measures)[0])
+
+    def _gain(self, look: Look) -> NDArray[np.float64]:
+        return preprocess.field_gain(look.level, self.config.input) if look.gain is None else look.gain
 
     def novelty(
         self, look: Look, areas: NDArray[Any], crops: NDArray[np.uint8], embeddings: NDArray[Any]
@@ -298,7 +303,7 @@ class BlastClassifier:
         """
         if self._novelty is None or len(crops) == 0:
             return float("nan")
-        seen = preprocess.seen_levels(look.level[None], self.config.input)[0]
+        seen = preprocess.seen_levels(look.level, self._gain(look), self.config.input)
         vector = describe_field(np.asarray(embeddings, np.float64), crops, seen, np.asarray(areas))
         return float(self._novelty.score(vector)[0])
 

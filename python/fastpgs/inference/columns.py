@@ -58,7 +58,7 @@ def make_table(columns: Mapping[str, Sequence[Any]], schema: pa.Schema) -> pa.Ta
 def read_table(path: Path, names: list[str] | None = None) -> pa.Table:
     """The columns of a parquet file, in the order of the file; default: all."""
     with pq.ParquetFile(path) as file:  # `pyarrow.parquet.read_table` makes a data set of it first
-        return file.read(names)
+        return file.read(names, use_threads=False)  # small files: to wake a thread takes longer
 
 
 def numbers(array: pa.Array) -> npt.NDArray[Any]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fastpgs import _core
 from fastpgs.inference.calibration import fit_logistic
-from fastpgs.inference.preprocess import InputSpec, UInt8, gains
+from fastpgs.inference.preprocess import UInt8
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def sharpness(crops: UInt8) -> float:
     return math.log((second + GREY_LEVELS) / (down + across + GREY_LEVELS))
 
 
-def measure(crops: UInt8, areas: Floats, level: Floats, blocks: float, spec: InputSpec) -> Floats:
+def measure(crops: UInt8, areas: Floats, gain: Floats, blocks: float) -> Floats:
     """The measures of one field, in the order of `NAMES`.
 
     Parameters
@@ -69,15 +69,14 @@ def measure(crops: UInt8, areas: Floats, level: Floats, blocks: float, spec: Inp
         Of its n cells, n >= 1, as the network sees them.
     areas : float64, shape (n,)
         Of the cells, pixels of the training's size.
-    level : float64, shape (3,)
-        Its background, before anything was mended.
+    gain : float64, shape (3,)
+        `fastpgs.inference.preprocess.field_gain` of its background.
     blocks : float
         `blockiness` of the picture.
-    spec : InputSpec
     """
-    gain = np.log(gains(np.asarray(level)[None], spec)[0])
+    red, green, blue = np.log(gain).tolist()
     size = np.log(np.maximum(areas, 1.0)).mean()
-    return np.array([sharpness(crops), blocks, size, gain[1], gain[0] - gain[1], gain[2] - gain[1]])
+    return np.array([sharpness(crops), blocks, size, green, red - green, blue - green])
 
 
 @dataclass(frozen=True)

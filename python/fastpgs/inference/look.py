@@ -26,12 +26,15 @@ class Look:
         Largest luminance, and the luminance's standard deviation, in levels of 0 to 255.
     blocks : float
         `fastpgs.inference.conditions.blockiness`; 0 where nobody was going to ask.
+    gain : float64, shape (3,), optional
+        `fastpgs.inference.preprocess.field_gain` of the level, where a model took the look.
     """
 
     level: NDArray[np.float64]
     brightest: float
     spread: float
     blocks: float = 0.0
+    gain: NDArray[np.float64] | None = None
 
     @property
     def blank(self) -> str:

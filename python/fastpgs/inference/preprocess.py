@@ -177,7 +177,11 @@ def zoom_of(pixel_size: float | None, wanted: float | None) -> float:
 
 
 def cut(
-    image: NDArray[Any], cells: Cells, spec: InputSpec, level: NDArray[np.float64] | None = None
+    image: NDArray[Any],
+    cells: Cells,
+    spec: InputSpec,
+    level: NDArray[np.float64] | None = None,
+    gain: NDArray[np.float64] | None = None,
 ) -> UInt8:
     """Crops of cells as the network wants them.
 
@@ -188,6 +192,8 @@ def cut(
     spec : InputSpec
     level : float64, shape (3,), optional
         `background` of the slide that the image is a window of; default: the image's own.
+    gain : float64, shape (3,), optional
+        `gains` of that level, where they are known.
 
     Returns
     -------
@@ -200,7 +206,7 @@ def cut(
     margin = margin_of(spec)
     crops = cut_raw(rgb, cells, spec, level, margin)
     masks = cut_masks(cells, spec, margin) if spec.masked else None
-    return develop(crops, masks, level, spec)
+    return develop(crops, masks, field_gain(level, spec) if gain is None else gain, spec)
 
 
 def margin_of(spec: InputSpec) -> int:
@@ -208,10 +214,10 @@ def margin_of(spec: InputSpec) -> int:
     return 0 if spec.denoise == "none" else 1
 
 
-def develop(crops: UInt8, masks: UInt8 | None, level: NDArray[np.float64], spec: InputSpec) -> UInt8:
-    """What `cut` returns, of raw crops of one field with the margin of `margin_of`, and their masks."""
+def develop(crops: UInt8, masks: UInt8 | None, gain: NDArray[np.float64], spec: InputSpec) -> UInt8:
+    """What `cut` returns, of raw crops of one field with the margin of `margin_of`, their masks, and `field_gain`."""
     margin = margin_of(spec)
-    done = finish(crops, masks, np.broadcast_to(level, (len(crops), 3)), spec)
+    done = finish(crops, masks, gain[None], spec)
     return np.ascontiguousarray(done[:, margin : margin + spec.size, margin : margin + spec.size])
 
 
@@ -234,7 +240,7 @@ def cut_masks(cells: Cells, spec: InputSpec, margin: int = 0) -> UInt8:
     return np.asarray(masks, dtype=np.uint8)
 
 
-def finish(crops: UInt8, masks: UInt8 | None, levels: NDArray[np.float64], spec: InputSpec) -> UInt8:
+def finish(crops: UInt8, masks: UInt8 | None, gain: NDArray[np.float64], spec: InputSpec) -> UInt8:
     """Noise removal, white balance, masking and grey, as the model's input asks.
 
     Parameters
@@ -242,8 +248,8 @@ def finish(crops: UInt8, masks: UInt8 | None, levels: NDArray[np.float64], spec:
     crops : uint8, shape (n, S, S, 3)
     masks : uint8, shape (n, S, S), optional
         Needed where ``spec.masked``.
-    levels : float64, shape (n, 3)
-        `background` of the field each crop is from. Fields too dark to have one are left as they are.
+    gain : float64, shape (n, 3) or (1, 3)
+        `gains` of the field each crop is from, or of the one that all are from.
     spec : InputSpec
 
     Returns
@@ -254,7 +260,6 @@ def finish(crops: UInt8, masks: UInt8 | None, levels: NDArray[np.float64], spec:
         from scipy.ndimage import median_filter
 
         crops = median_filter(crops, size=(1, 3, 3, 1), mode="nearest")
-    gain = gains(levels, spec)
     if (gain != 1.0).any():
         crops = np.clip(np.rint(crops * gain[:, None, None, :].astype(np.float32)), 0, 255).astype(np.uint8)
     if spec.masked:
@@ -302,11 +307,19 @@ def gains(levels: NDArray[np.float64], spec: InputSpec) -> NDArray[np.float64]:
     return out
 
 
-def seen_levels(levels: NDArray[np.float64], spec: InputSpec) -> NDArray[np.float64]:
-    """Backgrounds (n, 3) as the network sees them: mended where ``spec.balance`` is ``"typical"``."""
+def field_gain(level: NDArray[np.float64], spec: InputSpec) -> NDArray[np.float64]:
+    """`gains` of one field with the background ``level`` (3,)."""
+    gain: NDArray[np.float64] = gains(np.asarray(level)[None], spec)[0]
+    return gain
+
+
+def seen_levels(
+    levels: NDArray[np.float64], gain: NDArray[np.float64], spec: InputSpec
+) -> NDArray[np.float64]:
+    """Backgrounds (n, 3) as the network sees them: mended by `gains` where ``spec.balance`` is ``"typical"``."""
     if spec.balance != "typical":
         return levels
-    return np.asarray(np.minimum(levels * gains(levels, spec), 255.0), dtype=np.float64)
+    return np.asarray(np.minimum(levels * gain, 255.0), dtype=np.float64)
 
 
 def check_crops(crops: NDArray[Any], spec: InputSpec) -> UInt8:

@@ -31,6 +31,8 @@ def spread(
 ) -> list[R]:
     """``[work(part) for part in parts]`` on threads in which torch has no threads of its own.
 
+    One thread without torch is the one that asks.
+
     Parameters
     ----------
     work : callable
@@ -43,6 +45,9 @@ def spread(
     """
     if not parts:
         return []
+    n = min(len(parts), available_cpus() if num_threads is None else num_threads)
+    if n <= 1 and not with_torch:
+        return [work(part) for part in parts]
     pool = _started(with_torch)
     results: list[R | None] = [None] * len(parts)
     waiting = iter(range(len(parts)))  # next() of it is atomic
@@ -51,7 +56,6 @@ def spread(
         for i in waiting:
             results[i] = work(parts[i])
 
-    n = min(len(parts), available_cpus() if num_threads is None else num_threads)
     for task in [pool.submit(run) for _ in range(n)]:
         task.result()
     return results  # type: ignore[return-value]

@@ -14,7 +14,7 @@ from fastpgs.cells import Cells, Reference
 from fastpgs.cells.find import find_in_window
 from fastpgs.cells.rules import RULES
 from fastpgs.cells.stain import as_levels
-from fastpgs.inference.preprocess import cut_masks, cut_raw, develop, margin_of
+from fastpgs.inference.preprocess import cut_masks, cut_raw, develop, field_gain, margin_of
 
 from .plan import Plan, Tile
 from .reader import Window
@@ -214,7 +214,7 @@ def _developed(found: list[TileCells], plan: Plan, spec: Any) -> TileCells:
     joined = TileCells.join(found, (side, side, 3))
     shown = [part.shown for part in found if part.shown is not None]
     masks = np.concatenate([np.zeros((0, side, side), np.uint8), *shown]) if spec.masked else None
-    joined.crops = develop(joined.crops, masks, np.asarray(plan.level), spec)
+    joined.crops = develop(joined.crops, masks, field_gain(np.asarray(plan.level), spec), spec)
     return joined
 
 

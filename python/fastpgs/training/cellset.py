@@ -29,6 +29,7 @@ from fastpgs.inference.preprocess import (
     cut_raw,
     find,
     finish,
+    gains,
     to_rgb8,
 )
 from fastpgs.io import ImageReadError
@@ -94,7 +95,7 @@ class CellSet:
 
     def inputs(self, spec: InputSpec) -> UInt8:
         """The crops as the network wants them, (n, S, S, C)."""
-        crops = finish(self.crops, self.masks, self.level, spec)
+        crops = finish(self.crops, self.masks, gains(self.level, spec), spec)
         return crops if crops.ndim == 4 else crops[..., None]
 
 

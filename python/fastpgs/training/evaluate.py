@@ -14,7 +14,7 @@ from fastpgs.inference.calibration import Calibration, Thresholds, fit_calibrati
 from fastpgs.inference.conditions import NAMES as MEASURES
 from fastpgs.inference.conditions import Conditions, fit_conditions, measure
 from fastpgs.inference.novelty import describe_field
-from fastpgs.inference.preprocess import InputSpec, seen_levels
+from fastpgs.inference.preprocess import InputSpec, field_gain, gains, seen_levels
 from fastpgs.training.cellset import CellSet
 from fastpgs.training.datasets import Dataset
 
@@ -300,8 +300,8 @@ def field_measures(
     for image in images:
         own = np.flatnonzero(sample == image)
         first = members[own[0]]
-        area, level = cells.area[members[own]], cells.level[first]
-        rows.append(measure(crops[own], area, level, float(cells.blocks[first]), spec)[None])
+        area, gain = cells.area[members[own]], field_gain(cells.level[first], spec)
+        rows.append(measure(crops[own], area, gain, float(cells.blocks[first]))[None])
     return np.concatenate(rows)
 
 
@@ -315,7 +315,8 @@ def field_vectors(
     spec: InputSpec,
 ) -> Floats:
     """Novelty vectors (m, D) of images; row i of `embeddings` and `crops` is cell ``members[i]``, of ``sample[i]``."""
-    levels = seen_levels(cells.level[members], spec)
+    levels = cells.level[members]
+    levels = seen_levels(levels, gains(levels, spec), spec)
     rows = []
     for image in images:
         own = np.flatnonzero(sample == image)

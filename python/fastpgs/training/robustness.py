@@ -13,7 +13,7 @@ from fastpgs import metrics
 from fastpgs.inference import pooling
 from fastpgs.inference.conditions import blockiness, measure
 from fastpgs.inference.novelty import Novelty, describe_field
-from fastpgs.inference.preprocess import InputSpec, background, cut, find, seen_levels
+from fastpgs.inference.preprocess import InputSpec, background, cut, field_gain, find, seen_levels
 from fastpgs.training.cellset import read_image
 from fastpgs.training.datasets import Dataset
 from fastpgs.training.evaluate import Fitted
@@ -102,13 +102,14 @@ def _judge(
     pictures = torch.from_numpy(np.ascontiguousarray(shaped.transpose(0, 3, 1, 2)))
     logits, embeddings = predict(network, pictures, spec, device)
     light, areas = background(image), cells.table["area"]
+    gain = field_gain(light, spec)
     shift = 0.0
     if fitted.conditions is not None:
-        measures = measure(crops, areas, light, blockiness(image), spec)
+        measures = measure(crops, areas, gain, blockiness(image))
         shift = float(fitted.conditions.shift(measures)[0])
     score = pooling.pool(fitted.calibration(logits), fitted.pooling, fitted.focus)
     p = float(fitted.field_calibration(score, shift))
-    level = seen_levels(light[None], spec)[0]
+    level = seen_levels(light, gain, spec)
     distance = float(novelty.score(describe_field(embeddings, crops, level, areas))[0])
     return {
         "p": p,
