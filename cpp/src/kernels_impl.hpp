@@ -273,38 +273,6 @@ static double multiply_any(const MultiplyArgs& args) {
     return sum([&](std::size_t i) { return args.by[i]; });
 }
 
-template <int Dims>
-static double closer_dims(const CloserArgs& args) {
-    alignas(64) double least[kChunk];
-    double part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-    for (std::size_t begin = 0; begin < args.n; begin += kChunk) {
-        const std::size_t n = args.n - begin < kChunk ? args.n - begin : kChunk, whole = n / 8 * 8;
-        const double* before = args.before + begin;
-        for (std::size_t i = 0; i < n; ++i) {
-            const double d2 = distance2<double, Dims>(args.z, begin + i, args.dims, args.target);
-            least[i] = d2 < before[i] ? d2 : before[i];
-        }
-        for (std::size_t i = 0; i < n; ++i) args.out[begin + i] = least[i];
-        for (std::size_t i = 0; i < whole; i += 8)
-            for (std::size_t l = 0; l < 8; ++l) part[l] += least[i + l];
-        for (std::size_t i = whole; i < n; ++i) part[0] += least[i];
-    }
-    double total = 0.0;
-    for (std::size_t l = 0; l < 8; ++l) total += part[l];
-    return total;
-}
-
-static double closer_any(const CloserArgs& args) {
-    switch (args.dims) {
-        case 1:
-            return closer_dims<1>(args);
-        case 3:
-            return closer_dims<3>(args);
-        default:
-            return closer_dims<0>(args);
-    }
-}
-
 template <class T, int Dims>
 static void mark_dims(const MarkArgs<T>& args) {
     using L = typename Lane<T>::type;
@@ -349,7 +317,6 @@ const Kernels table = {FASTPGS_PATH_NAME,
                        &nearest_any<std::int32_t>,
                        &nearest_any<double>,
                        &multiply_any,
-                       &closer_any,
                        &mark_any<std::int32_t>,
                        &mark_any<double>};
 

@@ -257,7 +257,7 @@ namespace FASTPGS_PATH {
 
 extern const RealKernels real_table;
 const RealKernels real_table = {&extents, &sums,      &places, &place_channels,
-                                &limit,   &objective, &within, {&away, &two_nearest, &central}};
+                                &limit,   &objective, &within, {&away, &closer, &two_nearest, &central}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -5,12 +5,13 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <type_traits>
 
 #include "fastpgs/interrupt.hpp"
-#include "fastpgs/kernels.hpp"
 #include "fastpgs/points.hpp"
 #include "fastpgs/random.hpp"
+#include "fastpgs/real_kernels.hpp"
 #include "fastpgs/swaps.hpp"
 #include "fastpgs/weighted_pick.hpp"
 
@@ -85,8 +86,9 @@ class Pool {
             poll();
             const double* z[kMaxDims];
             for (std::size_t a = 0; a < z_.dims(); ++a) z[a] = z_[a] + begin;
-            sum += fastpgs::closer({z, std::min(kRead, size() - begin), z_.dims(), target.data(),
-                                    before.data() + begin, out.data() + begin});
+            sum += real_kernels().swaps.closer(
+                {z, std::min(kRead, size() - begin), z_.dims(), target.data(), out.data() + begin},
+                before.data() + begin);
         }
         // Integers of a pool of candidates add up to less than 2^53, in any order.
         if (std::is_integral_v<D> && size() <= kCandidates) return static_cast<D>(sum);
@@ -117,43 +119,43 @@ std::vector<std::int64_t> plus_plus(const ImageView& image, const MaskView& mask
         ranks[t] = static_cast<std::int64_t>(m == n ? t : low + rng.below(length));
         low += length;
     }
-    const std::vector<std::int64_t> candidates = pixels_of_ranks(image, mask, std::move(ranks));
-    Pool<D> pool(image, space, candidates);
+    const Pool<D> candidates(image, space, pixels_of_ranks(image, mask, std::move(ranks)));
+    std::optional<Pool<D>> everyone;
+    const Pool<D>* pool = &candidates;
 
-    const std::vector<double> far(pool.size(), std::numeric_limits<double>::infinity());
-    std::vector<double> d2, trial, best;
+    std::vector<double> d2(pool->size(), std::numeric_limits<double>::infinity()), trial, best;
     const std::size_t first = rng.below(m);
-    std::vector<std::int64_t> pivots = {pool.pixel(first)};
-    std::vector<std::vector<double>> chosen = {pool.coordinates(first)};
-    D total = pool.closer(far, chosen.front(), d2);
+    std::vector<std::int64_t> pivots = {pool->pixel(first)};
+    std::vector<std::vector<double>> chosen = {pool->coordinates(first)};
+    D total = pool->closer(d2, chosen.front(), d2);
     const int trials = 2 + static_cast<int>(std::log(k));
     while (pivots.size() < static_cast<std::size_t>(k)) {
         if (!(total > 0)) {  // the pool has no further colour: look at every pixel
-            if (pool.size() == n) return pivots;
-            pool = Pool<D>(image, space, all_used(image, mask));
+            if (pool->size() == n) return pivots;
+            pool = &everyone.emplace(image, space, all_used(image, mask));
             d2.assign(n, std::numeric_limits<double>::infinity());
-            for (const auto& pivot : chosen) total = pool.closer(d2, pivot, d2);
+            for (const auto& pivot : chosen) total = pool->closer(d2, pivot, d2);
             continue;
         }
         D best_total = 0;
         std::size_t best_pick = 0;
         for (int t = 0; t < trials; ++t) {
             const std::size_t pick = weighted_pick(d2, total, rng);
-            const D potential = pool.closer(d2, pool.coordinates(pick), trial);
+            const D potential = pool->closer(d2, pool->coordinates(pick), trial);
             if (t > 0 && !(potential < best_total)) continue;
             best_total = potential;
             best_pick = pick;
             best.swap(trial);
         }
-        pivots.push_back(pool.pixel(best_pick));
-        chosen.push_back(pool.coordinates(best_pick));
+        pivots.push_back(pool->pixel(best_pick));
+        chosen.push_back(pool->coordinates(best_pick));
         d2.swap(best);
         total = best_total;
     }
     if (k == 1) return pivots;
     std::vector<std::int64_t> searched;
     const std::size_t wanted = kSearched * static_cast<std::size_t>(k);
-    for (std::size_t t = 0; t < m; t += (m + wanted - 1) / wanted) searched.push_back(candidates[t]);
+    for (std::size_t t = 0; t < m; t += (m + wanted - 1) / wanted) searched.push_back(candidates.pixel(t));
     const Pool<D> points(image, space, std::move(searched));
     return Swaps<D>(points.planes(), points.pixels()).search(std::move(pivots), std::move(chosen), rng);
 }

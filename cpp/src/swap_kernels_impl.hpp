@@ -117,18 +117,54 @@ static std::size_t central(const CentralArgs& args) {
     }
 }
 
+static double away_from(const AwayArgs& args, std::size_t i) {
+    double total = 0.0;
+    for (std::size_t a = 0; a < args.dims; ++a) {
+        const double d = args.z[a][i] - args.target[a];
+        total += d * d;
+    }
+    return total;
+}
+
 template <std::size_t Dims>
 static void away_of(const AwayArgs& args) {
     const std::size_t whole = args.n / kReals * kReals;
     for (std::size_t i = 0; i < whole; i += kReals)
         store(args.out + i, distance2<Dims>(args.z, args.dims, i, args.target));
-    for (std::size_t i = whole; i < args.n; ++i) {
-        double total = 0.0;
-        for (std::size_t a = 0; a < args.dims; ++a) {
-            const double d = args.z[a][i] - args.target[a];
-            total += d * d;
+    for (std::size_t i = whole; i < args.n; ++i) args.out[i] = away_from(args, i);
+}
+
+template <std::size_t Dims>
+static double closer_of(const AwayArgs& args, const double* before) {
+    constexpr std::size_t kAtOnce = 4;  // vectors
+    const std::size_t whole = args.n / (kAtOnce * kReals) * (kAtOnce * kReals);
+    Reals sums[kAtOnce];
+    for (Reals& sum : sums) sum = all(0.0);
+    for (std::size_t i = 0; i < whole; i += kAtOnce * kReals) {
+        for (std::size_t v = 0; v < kAtOnce; ++v) {
+            const std::size_t at = i + v * kReals;
+            const Reals d2 = least(distance2<Dims>(args.z, args.dims, at, args.target), load(before + at));
+            store(args.out + at, d2);
+            sums[v] = add(sums[v], d2);
         }
-        args.out[i] = total;
+    }
+    double total = sum_of(add(add(sums[0], sums[1]), add(sums[2], sums[3])));
+    for (std::size_t i = whole; i < args.n; ++i) {
+        const double d2 = away_from(args, i);
+        args.out[i] = d2 < before[i] ? d2 : before[i];
+        total += args.out[i];
+    }
+    return total;
+}
+
+static double closer(const AwayArgs& args, const double* before) {
+    switch (args.dims) {
+        case 1:
+            return closer_of<1>(args, before);
+        case 3:
+            return closer_of<3>(args, before);
+        default:
+            return closer_of<0>(args, before);
     }
 }
 

@@ -54,16 +54,6 @@ struct MarkArgs {
     std::uint8_t* bits;  // out: a point
 };
 
-// Squared distances to one point, or those of before where they are less.
-struct CloserArgs {
-    const double* const* z;
-    std::size_t n;  // any number
-    std::size_t dims;
-    const double* target;  // (dims,)
-    const double* before;
-    double* out;  // may be `before`
-};
-
 // Sums of products of planes with one of them.
 struct MultiplyArgs {
     const double* const* z;
@@ -108,7 +98,6 @@ struct Kernels {
     void (*nearest_i32)(const NearestArgs<std::int32_t>&);
     void (*nearest_f64)(const NearestArgs<double>&);
     double (*multiply)(const MultiplyArgs&);  // returns the sum of `by`
-    double (*closer)(const CloserArgs&);      // returns the sum of `out`, in no certain order
     void (*mark_i32)(const MarkArgs<std::int32_t>&);
     void (*mark_f64)(const MarkArgs<double>&);
 };
@@ -123,7 +112,6 @@ inline void summarise(const SummaryArgs<std::int32_t>& args) { kernels().summary
 inline void summarise(const SummaryArgs<double>& args) { kernels().summary_f64(args); }
 inline void nearest(const NearestArgs<std::int32_t>& args) { kernels().nearest_i32(args); }
 inline void nearest(const NearestArgs<double>& args) { kernels().nearest_f64(args); }
-inline double closer(const CloserArgs& args) { return kernels().closer(args); }
 inline double multiply(const MultiplyArgs& args) { return kernels().multiply(args); }
 inline void mark(const MarkArgs<std::int32_t>& args) { kernels().mark_i32(args); }
 inline void mark(const MarkArgs<double>& args) { kernels().mark_f64(args); }

@@ -21,11 +21,16 @@ class SplitMix64 {
     // An integer in [0, bound): the high half of a 64 x 64-bit product.
     std::uint64_t below(std::uint64_t bound) {
         const std::uint64_t u = next();
+#ifdef __SIZEOF_INT128__
+        __extension__ using Wide = unsigned __int128;
+        return static_cast<std::uint64_t>(static_cast<Wide>(u) * bound >> 64);
+#else
         const std::uint64_t u1 = u >> 32, u0 = u & 0xFFFFFFFFULL;
         const std::uint64_t b1 = bound >> 32, b0 = bound & 0xFFFFFFFFULL;
         const std::uint64_t low = u0 * b0, mid1 = u1 * b0, mid2 = u0 * b1;
         const std::uint64_t carry = ((low >> 32) + (mid1 & 0xFFFFFFFFULL) + (mid2 & 0xFFFFFFFFULL)) >> 32;
         return u1 * b1 + (mid1 >> 32) + (mid2 >> 32) + carry;
+#endif
     }
 
     // A double in [0, 1) with 53 random bits.

@@ -1,4 +1,4 @@
-// The inner loops of the search for a start, compiled with those over tiles of real points.
+// The inner loops of the start and of its search by swaps, compiled with those over tiles of real points.
 //
 // Points lie in planes: z[a][i] is coordinate a of point i. Owners are numbers of clusters as doubles.
 #pragma once
@@ -40,6 +40,9 @@ struct CentralArgs {
 
 struct SwapKernels {
     void (*away)(const AwayArgs&);
+    // The same, or what they were before where that is less; `out` may be `before`. Returns their sum, in no
+    // certain order.
+    double (*closer)(const AwayArgs&, const double* before);
     void (*two_nearest)(const TwoNearestArgs&);
     std::size_t (*central)(const CentralArgs&);  // n where no member has a finite key
 };
