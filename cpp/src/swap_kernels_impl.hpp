@@ -6,9 +6,10 @@ namespace FASTPGS_PATH {
 
 // Owners are numbers of clusters as doubles, so that they lie in lanes beside what they belong to.
 
-static void two_nearest(const TwoNearestArgs& args) {
+static double two_nearest(const TwoNearestArgs& args) {
     constexpr std::size_t kAtOnce = 4;  // vectors
     const std::size_t whole = args.n / (kAtOnce * kReals) * (kAtOnce * kReals);
+    Reals sum = all(0.0);
     for (std::size_t i = 0; i < whole; i += kAtOnce * kReals) {
         Reals nearest[kAtOnce], second[kAtOnce], owner[kAtOnce], number = all(0.0);
         for (std::size_t v = 0; v < kAtOnce; ++v) {
@@ -31,8 +32,10 @@ static void two_nearest(const TwoNearestArgs& args) {
             store(args.nearest + i + v * kReals, nearest[v]);
             store(args.second + i + v * kReals, second[v]);
             store(args.owners + i + v * kReals, owner[v]);
+            sum = add(sum, nearest[v]);
         }
     }
+    double total = sum_of(sum);
     for (std::size_t i = whole; i < args.n; ++i) {
         double nearest = args.d2[0][i], second = kInfinite;
         std::size_t owner = 0;
@@ -45,7 +48,9 @@ static void two_nearest(const TwoNearestArgs& args) {
         args.nearest[i] = nearest;
         args.second[i] = second;
         args.owners[i] = static_cast<double>(owner);
+        total += nearest;
     }
+    return total;
 }
 
 // Keys of lanes and of one point: the same operations.

@@ -26,9 +26,6 @@ constexpr int kSettling = 2;            // iterations after each
 template <class D>
 Swaps<D>::Swaps(const Planes<double>& z, const std::vector<std::int64_t>& pixels)
     : z_(z), pixels_(pixels), kernels_(real_kernels().swaps) {
-    owner_.resize(size());
-    nearest_.resize(size());
-    second_.resize(size());
     if (std::is_integral_v<D>) return;
     double top = 0.0;
     for (std::size_t a = 0; a < z.dims(); ++a)
@@ -46,30 +43,41 @@ void Swaps<D>::measure(State& state) const {
 }
 
 template <class D>
-void Swaps<D>::find_owners(const State& state) {
+double Swaps<D>::find_owners(State& state) const {
     std::vector<const double*> rows;
     for (const Row& row : state.rows) rows.push_back(row->data());
-    kernels_.two_nearest({rows.data(), size(), rows.size(), nearest_.data(), second_.data(), owner_.data()});
+    return kernels_.two_nearest(
+        {rows.data(), size(), rows.size(), state.nearest.data(), state.second.data(), state.owner.data()});
+}
+
+template <class D>
+void Swaps<D>::State::follow(const State& other) {
+    pivots = other.pivots;
+    at = other.at;
+    rows = other.rows;
+    members = other.members;
+    sums = other.sums;
+    central = other.central;
 }
 
 // Sums move with the points that change hands; clusters that hold the same points as before keep their
 // medoids.
 template <class D>
-void Swaps<D>::move_to_medoids(State& state) {
+void Swaps<D>::move_to_medoids(State& state) const {
     const std::size_t width = z_.dims() + 1;
     constexpr std::size_t kRun = 16;  // most runs stay as they are
     for (std::size_t i = 0; i < size(); ++i) {
         if (i % kRun == 0) {
             const std::size_t bytes = std::min(kRun, size() - i) * sizeof(double);
-            if (std::memcmp(&owner_[i], &state.members[i], bytes) == 0) {
+            if (std::memcmp(&state.owner[i], &state.members[i], bytes) == 0) {
                 i += kRun - 1;
                 continue;
             }
         }
-        if (owner_[i] == state.members[i]) continue;
+        if (state.owner[i] == state.members[i]) continue;
         const auto from = static_cast<std::size_t>(state.members[i]);
-        const auto to = static_cast<std::size_t>(owner_[i]);
-        state.members[i] = owner_[i];
+        const auto to = static_cast<std::size_t>(state.owner[i]);
+        state.members[i] = state.owner[i];
         state.central[from] = state.central[to] = 0;
         state.sums[from * width] -= 1.0;
         state.sums[to * width] += 1.0;
@@ -92,8 +100,8 @@ void Swaps<D>::move_to_medoid(State& state, std::size_t j) const {
     constexpr bool kIntegral = std::is_integral_v<D>;
     double shift[kMaxDims];
     for (std::size_t a = 0; a < dims; ++a) shift[a] = kIntegral ? 2.0 * sums[1 + a] : sums[1 + a] / sums[0];
-    const std::size_t medoid = kernels_.central(
-        {z_.data(), size(), dims, owner_.data(), static_cast<double>(j), kIntegral ? sums[0] : 0.0, shift});
+    const std::size_t medoid = kernels_.central({z_.data(), size(), dims, state.owner.data(),
+                                                 static_cast<double>(j), kIntegral ? sums[0] : 0.0, shift});
     const std::size_t point = medoid < size() ? medoid : 0;  // where keys overflow
     state.central[j] = 1;
     state.pivots[j] = pixels_[point];
@@ -106,14 +114,7 @@ void Swaps<D>::move_to_medoid(State& state, std::size_t j) const {
 }
 
 template <class D>
-D Swaps<D>::total() const {
-    D sum = 0;
-    for (const double value : nearest_) sum += static_cast<D>(value);
-    return sum;
-}
-
-template <class D>
-void Swaps<D>::settle(State& state) {
+void Swaps<D>::settle(State& state) const {
     poll();
     for (int i = 0; i < kSettling; ++i) {
         measure(state);
@@ -121,17 +122,20 @@ void Swaps<D>::settle(State& state) {
         move_to_medoids(state);
     }
     measure(state);
-    find_owners(state);
-    state.objective = total();
+    const double sum = find_owners(state);
+    state.objective = static_cast<D>(sum);
+    if (std::is_integral_v<D>) return;
+    state.objective = 0;  // of reals from first to last
+    for (const double value : state.nearest) state.objective += static_cast<D>(value);
 }
 
 // By which pivot's loss the objective grows least, if a point at the squared distances `drawn` comes in.
 template <class D>
-std::size_t Swaps<D>::least_missed(std::size_t k, const double* drawn) const {
-    std::vector<double> missed(k, 0.0);
+std::size_t Swaps<D>::least_missed(const State& state, const double* drawn) const {
+    std::vector<double> missed(state.pivots.size(), 0.0);
     for (std::size_t i = 0; i < size(); ++i)
-        missed[static_cast<std::size_t>(owner_[i])] +=
-            std::min(second_[i], drawn[i]) - std::min(nearest_[i], drawn[i]);
+        missed[static_cast<std::size_t>(state.owner[i])] +=
+            std::min(state.second[i], drawn[i]) - std::min(state.nearest[i], drawn[i]);
     return static_cast<std::size_t>(std::min_element(missed.begin(), missed.end()) - missed.begin());
 }
 
@@ -140,6 +144,8 @@ std::vector<std::int64_t> Swaps<D>::search(std::vector<std::int64_t> pivots,
                                            std::vector<std::vector<double>> coordinates, SplitMix64& rng) {
     const std::size_t k = pivots.size();
     State now, trial;
+    for (State* state : {&now, &trial})
+        for (auto* found : {&state->owner, &state->nearest, &state->second}) found->resize(size());
     now.pivots = std::move(pivots);
     now.at = std::move(coordinates);
     now.rows.resize(k);
@@ -152,14 +158,13 @@ std::vector<std::int64_t> Swaps<D>::search(std::vector<std::int64_t> pivots,
     now.central.resize(k);
     settle(now);
     for (std::size_t swap = 0; swap < std::min(kSwaps * k, kMostSwaps) && now.objective > 0; ++swap) {
-        if (swap > 0) find_owners(now);
-        const std::size_t pick = weighted_pick(nearest_, now.objective, rng);
+        const std::size_t pick = weighted_pick(now.nearest, now.objective, rng);
         std::vector<double> at(z_.dims());
         for (std::size_t a = 0; a < at.size(); ++a) at[a] = z_[a][pick];
         const Row drawn = std::make_shared<Block<double>>(size());
         kernels_.away({z_.data(), size(), z_.dims(), at.data(), drawn->data()});
-        const std::size_t out = least_missed(k, drawn->data());
-        trial = now;
+        const std::size_t out = least_missed(now, drawn->data());
+        trial.follow(now);
         trial.pivots[out] = pixels_[pick];
         trial.at[out] = at;
         trial.rows[out] = drawn;

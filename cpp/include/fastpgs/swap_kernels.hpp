@@ -43,8 +43,8 @@ struct SwapKernels {
     // The same, or what they were before where that is less; `out` may be `before`. Returns their sum, in no
     // certain order.
     double (*closer)(const AwayArgs&, const double* before);
-    void (*two_nearest)(const TwoNearestArgs&);
-    std::size_t (*central)(const CentralArgs&);  // n where no member has a finite key
+    double (*two_nearest)(const TwoNearestArgs&);  // returns the sum of `nearest`, in no certain order
+    std::size_t (*central)(const CentralArgs&);    // n where no member has a finite key
 };
 
 }  // namespace fastpgs

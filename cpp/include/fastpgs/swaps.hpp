@@ -36,24 +36,26 @@ class Swaps {
         std::vector<double> members;          // the clusters whose medoids the pivots are, n
         std::vector<double> sums;             // of those, (k, dims + 1): points, then coordinate sums
         std::vector<std::uint8_t> central;    // k flags: the pivot is the medoid of its cluster there
+        // What is found anew, of each point: its pivot, and squared distances to that and the next one.
+        std::vector<double> owner, nearest, second;
         D objective = 0;
+
+        // Begins where the other state is.
+        void follow(const State& other);
     };
 
     std::size_t size() const { return pixels_.size(); }
-    void measure(State& state) const;      // rows
-    void find_owners(const State& state);  // owner_, nearest_, second_
-    void move_to_medoids(State& state);    // of the points of each owner_
+    void measure(State& state) const;          // rows
+    double find_owners(State& state) const;    // returns the sum of nearest, in no certain order
+    void move_to_medoids(State& state) const;  // of the points of each owner
     void move_to_medoid(State& state, std::size_t j) const;
-    void settle(State& state);  // all of it, twice, and the objective
-    std::size_t least_missed(std::size_t k, const double* drawn) const;
-    D total() const;
+    void settle(State& state) const;  // all of it, twice, and the objective
+    std::size_t least_missed(const State& state, const double* drawn) const;
 
     const Planes<double>& z_;
     const std::vector<std::int64_t>& pixels_;
     const SwapKernels& kernels_;
     double round_ = 0.0;
-    std::vector<double> owner_;
-    std::vector<double> nearest_, second_;
 };
 
 }  // namespace fastpgs
