@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +39,7 @@ _METRICS = get_args(Metric)
 _UPDATES = get_args(Update)
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """A checked segmentation problem.
 
     Attributes
@@ -103,6 +101,8 @@ class Problem:
 
 
 def _integer(value: Any, name: str, low: int, high: int | None = None) -> int:
+    if type(value) is int and low <= value and (high is None or value <= high):
+        return value  # as nearly always
     bounds = f"at least {low}" if high is None else f"in [{low}, {high}]"
     if isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name} must be an integer {bounds}, got {value!r}")
@@ -116,6 +116,8 @@ def _integer(value: Any, name: str, low: int, high: int | None = None) -> int:
 
 
 def _nonnegative(value: Any, name: str) -> float:
+    if type(value) is float and 0.0 <= value < math.inf:
+        return value  # as nearly always
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -124,7 +126,7 @@ def _nonnegative(value: Any, name: str) -> float:
         raise ValueError(
             f"{name} must be finite and at least 0, got an integer beyond double precision"
         ) from None
-    if not 0.0 <= number < float("inf"):
+    if not 0.0 <= number < math.inf:
         raise ValueError(f"{name} must be finite and at least 0, got {number}")
     return number
 
@@ -419,9 +421,11 @@ def prepare(
         how = "given"
         pivots = _given_pivots(init, k, shape, used)
 
+    if not (array.flags.c_contiguous and array.flags.aligned):  # the core reads whole elements
+        array = np.require(array, requirements=("C", "A"))
     unit = _unit(array, features, metric)
     problem = Problem(
-        image=np.require(array, requirements=("C", "A")),  # aligned: the core reads whole elements
+        image=array,
         mask=used,
         k=k,
         features=features,

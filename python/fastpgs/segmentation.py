@@ -37,22 +37,33 @@ class Fit(NamedTuple):
     map: npt.NDArray[np.float64] | None
 
 
+#: The core's names, looked up once.
+_FEATURES = {name: getattr(_core.Features, name) for name in ("lab", "rgb", "gray", "xy", "raw")}
+
+
 def _params(problem: Problem, linear: npt.NDArray[np.float64] | None) -> _core.Params:
-    params = _core.Params()
+    params = _core.Params()  # as the core's defaults are: a small image feels every setting
     params.k = problem.k
-    params.features = getattr(_core.Features, problem.features)
-    params.update = getattr(_core.Update, problem.update)
-    params.init = getattr(_core.Init, "plus_plus" if problem.init == "k-medoids++" else problem.init)
+    params.features = _FEATURES[problem.features]
+    if problem.update != "medoid":
+        params.update = getattr(_core.Update, problem.update)
     if problem.init_pivots is not None:
         width = problem.shape[1]
+        params.init = _core.Init.given
         params.given = [row * width + col for row, col in problem.init_pivots.tolist()]
-    params.n_init = problem.n_init
+    elif problem.init == "random":
+        params.init = _core.Init.random
+    if problem.n_init != 1:
+        params.n_init = problem.n_init
     params.max_iter = problem.max_iter
     params.tol2 = problem.tol2
-    params.threshold = problem.threshold
-    params.connectivity = problem.connectivity or 0
-    params.positions = problem.spatial_weight > 0.0
-    params.map = [] if linear is None else linear.ravel().tolist()
+    if problem.threshold is not None:
+        params.threshold = problem.threshold
+    if problem.connectivity is not None:
+        params.connectivity = problem.connectivity
+    if linear is not None:
+        params.positions = problem.spatial_weight > 0.0
+        params.map = linear.ravel().tolist()
     params.seed = problem.seed
     return params
 
@@ -62,7 +73,7 @@ def _linear_map(problem: Problem) -> npt.NDArray[np.float64] | None:
     if not problem.linear:
         return None
     colours = _core.Params()
-    colours.features = getattr(_core.Features, problem.features)
+    colours.features = _FEATURES[problem.features]
     whitening = None
     if problem.metric == "mahalanobis":
         if problem.integer:
@@ -125,8 +136,10 @@ def solve(
     linear = _linear_map(problem)
     params = _params(problem, linear)
     params.threads = threads
-    params.want_clusters = clusters
-    params.want_inertia = inertia
+    if clusters:
+        params.want_clusters = True
+    if not inertia:
+        params.want_inertia = False
     labels, result = _core.segment(problem.image, problem.mask, params)
     _check(result, problem, stacklevel)
     return Fit(labels, result, problem, linear)
