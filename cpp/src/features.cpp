@@ -303,15 +303,16 @@ void apply_map(const FeatureSpace& space, std::size_t n, double* const* out) {
     }
 }
 
-// Least and greatest value of each channel; many at once, so that compilers make lanes of the loop.
-template <class T>
+// Least and greatest value of each channel; many at once, so that compilers make lanes of the loop, which stay
+// in registers where there are three channels.
+template <class T, std::size_t Channels>
 void channel_extents(const ImageView& image, T* low, T* high) {
     constexpr std::size_t kTurns = 8;
-    const std::size_t channels = image.channels, period = channels * kTurns, n = image.pixels() * channels;
+    const std::size_t channels = Channels > 0 ? Channels : image.channels, period = channels * kTurns;
+    const std::size_t n = image.pixels() * channels;
     const T* p = image.as<T>();
-    std::vector<T> least(period), most(period);
-    for (std::size_t l = 0; l < period; ++l) least[l] = most[l] = p[l % channels];
-    T *from = least.data(), *to = most.data();
+    T from[(Channels > 0 ? Channels : kMaxDims) * kTurns], to[(Channels > 0 ? Channels : kMaxDims) * kTurns];
+    for (std::size_t l = 0; l < period; ++l) from[l] = to[l] = p[l % channels];
     std::size_t i = 0;
     for (; i + period <= n; i += period) {
         for (std::size_t l = 0; l < period; ++l) {
@@ -335,7 +336,10 @@ void channel_extents(const ImageView& image, T* low, T* high) {
 template <class T>
 void colour_extents(const ImageView& image, const FeatureSpace& space, double* low, double* high) {
     T least[kMaxDims], most[kMaxDims];
-    channel_extents(image, least, most);
+    if (image.channels == 3)
+        channel_extents<T, 3>(image, least, most);
+    else
+        channel_extents<T, 0>(image, least, most);
     const bool scaled = !space.integer && space.kind != Features::raw;
     for (std::size_t c = 0; c < image.channels; ++c) {
         low[c] = static_cast<double>(least[c]) * (scaled ? 255.0 : 1.0);
