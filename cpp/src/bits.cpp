@@ -152,6 +152,8 @@ Parts components(const Bits& bits) {
     std::vector<Run>& runs = out.runs;
     // A union of two runs keeps the earlier one, so roots ascend in raster order.
     std::vector<std::int32_t> parent;
+    runs.reserve(static_cast<std::size_t>(2 * bits.rows));
+    parent.reserve(static_cast<std::size_t>(2 * bits.rows));
     std::size_t above = 0, above_end = 0;  // the runs of the row above
     for (std::ptrdiff_t r = 0; r < bits.rows; ++r) {
         poll(static_cast<std::size_t>(r), 64);

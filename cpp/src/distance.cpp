@@ -188,8 +188,10 @@ std::vector<double> inscribed_radii(const Bits& inside, const Parts& parts) {
         double& best = radii[static_cast<std::size_t>(run.part)];
         const std::int32_t left = run.begin > 0 ? run.begin - 1 : -kNone;
         const std::int32_t right = run.end < inside.cols ? run.end : kNone;
-        for (std::int32_t c = run.begin; c < run.end;) {
-            // No pixel is farther from the outside than along its row and its column,
+        // No pixel is farther from the outside than along its row and its column,
+        const auto near = static_cast<std::int32_t>(best);
+        const std::int32_t last = std::min(run.end, right - near);
+        for (std::int32_t c = std::max(run.begin, left + near + 1); c < last;) {
             if (std::min({c - left, right - c, g[c]}) <= best) {
                 ++c;
                 continue;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/plane_kernels.hpp"
 #include "moments.hpp"
 
 namespace fastpgs::outlines {
@@ -38,25 +39,37 @@ class Histogram {
     // A nan where there is none.
     double median() const {
         if (size_ == 0) return std::numeric_limits<double>::quiet_NaN();
-        return (at((size_ - 1) / 2) + at(size_ / 2)) / 2.0;
+        const std::int64_t first = (size_ - 1) / 2, last = size_ / 2;
+        std::size_t i = 0;
+        std::int64_t seen = number_[0];
+        const auto at = [&](std::int64_t rank) {
+            while (seen <= rank) seen += number_[++i];
+            return low_ + static_cast<int>(i);
+        };
+        const int lower = at(first);
+        return (lower + at(last)) / 2.0;
     }
 
-    // Calls visit(value, number) from the highest on, where there are any.
-    template <class Visit>
-    void from_highest(Visit visit) const {
-        for (std::size_t i = number_.size(); i-- > 0;)
-            if (number_[i] > 0) visit(low_ + static_cast<int>(i), number_[i]);
+    // Of the values up to each: how many there are, and their sum.
+    struct Totals {
+        int low;
+        std::vector<std::int64_t> number, sum;
+    };
+    Totals totals() const {
+        Totals all{low_, {}, {}};
+        all.number.reserve(number_.size());
+        all.sum.reserve(number_.size());
+        std::int64_t number = 0, sum = 0, value = low_;
+        for (const std::uint32_t own : number_) {
+            all.number.push_back(number += own);
+            all.sum.push_back(sum += value++ * own);
+        }
+        return all;
     }
 
   private:
-    double at(std::int64_t rank) const {
-        std::size_t i = 0;
-        for (std::int64_t seen = number_[0]; seen <= rank; seen += number_[i]) ++i;
-        return low_ + static_cast<int>(i);
-    }
-
     int low_;
-    std::vector<std::int64_t> number_;
+    std::vector<std::uint32_t> number_;
     std::int64_t size_ = 0;
 };
 
@@ -125,17 +138,14 @@ struct TwoMeans {
 // False where there are too few numbers, or only one.
 bool two_means(const Histogram& numbers, TwoMeans& found) {
     const std::int64_t number = numbers.size();
-    std::int64_t total = 0;
-    numbers.from_highest([&](int value, std::int64_t n) { total += value * n; });
     if (number < LEAST) return false;
+    const auto [low, numbers_to, sums_to] = numbers.totals();
+    const std::int64_t total = sums_to.back();
     found.threshold = static_cast<double>(total) / static_cast<double>(number);
     for (int round = 0; round < 20; ++round) {
-        std::int64_t above = 0, sum = 0;
-        numbers.from_highest([&](int value, std::int64_t n) {
-            if (!(value > found.threshold)) return;
-            above += n;
-            sum += value * n;
-        });
+        // The threshold lies between the least number and the greatest.
+        const auto at = static_cast<std::size_t>(static_cast<int>(std::floor(found.threshold)) - low);
+        const std::int64_t above = number - numbers_to[at], sum = total - sums_to[at];
         if (above == number || above == 0) return false;
         found.high = static_cast<double>(sum) / static_cast<double>(above);
         found.low = static_cast<double>(total - sum) / static_cast<double>(number - above);
@@ -231,17 +241,23 @@ bool colour_axis(const Window& window, const Bits& cell, const Bits& inside, con
     for (double& part : axis) part *= GRAIN / length;
     found.spread = std::sqrt(std::max(colour::dot(axis, colour::times(spread, axis)), 0.0));
     found.values.assign(static_cast<std::size_t>(cell.rows * cell.cols), 0);
+    found.lowest = std::numeric_limits<std::int16_t>::max();
+    found.highest = std::numeric_limits<std::int16_t>::min();
+    std::vector<double> line(static_cast<std::size_t>(cell.cols));
+    LinearArgs along{nullptr,    0, {axis[0], axis[1], axis[2]}, 0.0, std::numeric_limits<double>::infinity(),
+                     line.data()};
     shapes::each_run(cell, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-        for (; begin < end; ++begin) {
-            const std::uint8_t* colour = window.colour(r, begin);
-            const double at = axis[0] * colour[0] + axis[1] * colour[1] + axis[2] * colour[2];
-            found.values[static_cast<std::size_t>(r * cell.cols + begin)] =
-                static_cast<std::int16_t>(std::lrint(at));
+        along.triples = window.colour(r, begin);
+        along.n = static_cast<std::size_t>(end - begin);
+        plane_kernels().linear(along);
+        std::int16_t* values = found.values.data() + r * cell.cols + begin;
+        for (std::size_t i = 0; i < along.n; ++i) {
+            const auto value = static_cast<std::int16_t>(std::lrint(line[i]));
+            values[i] = value;
+            found.lowest = std::min<int>(found.lowest, value);
+            found.highest = std::max<int>(found.highest, value);
         }
     });
-    const auto [lowest, highest] = std::minmax_element(found.values.begin(), found.values.end());
-    found.lowest = *lowest;
-    found.highest = *highest;
     return true;
 }
 
@@ -305,10 +321,9 @@ Bits compact(const Window& window, const Bits& body, const Bits& rough, const Ru
     return shapes::fill_holes(cell, rules.vacuole);
 }
 
-// A cell's outline as smooth as one draws it: notches and outgrowths narrower than twice a share of its
-// inscribed radius are closed and cut. The closing may take the pixels of `may` alone, and no nucleus is cut.
-Bits smooth_outline(const Bits& cell, const Bits& may, const Bits& rough, double share) {
-    const double radius = share * shapes::inscribed_radius(cell);
+// A cell's outline as smooth as one draws it: notches and outgrowths narrower than twice a radius are closed
+// and cut. The closing may take the pixels of `may` alone, and no nucleus is cut.
+Bits smooth_outline(const Bits& cell, const Bits& may, const Bits& rough, double radius) {
     // Room for the disc, lest what lies beyond the box counts as closed.
     const auto room = static_cast<std::ptrdiff_t>(std::ceil(radius)) + 1;
     Bits wide(cell.rows + 2 * room, cell.cols + 2 * room), smooth(cell.rows, cell.cols);
@@ -373,16 +388,17 @@ double typical(const std::vector<Drawn>& drawn, double Drawn::* measure) {
 
 std::vector<Box> boxes_of(const Field& field, std::int32_t n) {
     std::vector<Box> boxes(static_cast<std::size_t>(n) + 1, Box{field.rows, field.cols, 0, 0});
-    for (std::ptrdiff_t r = 0; r < field.rows; ++r)
-        for (std::ptrdiff_t c = 0; c < field.cols; ++c) {
-            const std::int32_t body = field.bodies[r * field.cols + c];
-            if (body <= 0 || body > n) continue;
-            Box& box = boxes[static_cast<std::size_t>(body)];
-            box.top = std::min(box.top, r);
-            box.bottom = r + 1;
-            box.left = std::min(box.left, c);
-            box.right = std::max(box.right, c + 1);
+    const Bits some = shapes::where(field.bodies, field.rows, field.cols, field.cols,
+                                    [n](std::int32_t body) { return body > 0 && body <= n; });
+    shapes::each_run(some, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        const std::int32_t* own = field.bodies + r * field.cols;
+        for (std::ptrdiff_t c = begin; c < end;) {
+            const std::ptrdiff_t first = c;
+            while (c < end && own[c] == own[first]) ++c;
+            Box& box = boxes[static_cast<std::size_t>(own[first])];
+            box = {std::min(box.top, r), std::min(box.left, first), r + 1, std::max(box.right, c)};
         }
+    });
     return boxes;
 }
 
@@ -409,8 +425,10 @@ bool outline(const Field& field, std::int32_t own, const Rules& rules, int lowes
     Bits& cell = drawn.cell;
     cell = compact(window, body, rough, rules);
     if (rules.solid > 0) {
-        cell = shapes::touching(shapes::cut_tongues(cell, rough, rules.tongue), rough);
-        cell = smooth_outline(cell, may, rough, rules.outline);
+        double inscribed = shapes::inscribed_radius(cell);
+        Bits whole = shapes::touching(shapes::cut_tongues(cell, rough, rules.tongue, inscribed), rough);
+        if (whole.words != cell.words) inscribed = shapes::inscribed_radius(whole);
+        cell = smooth_outline(whole, may, rough, rules.outline * inscribed);
     }
     cell &= may;
     Bits beside = free;

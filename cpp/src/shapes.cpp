@@ -9,19 +9,21 @@ namespace fastpgs::shapes {
 
 namespace {
 
-using Chain = std::vector<std::int64_t>;  // (row, column) pairs
+struct Point {
+    std::int64_t row, col;
+};
+using Chain = std::vector<Point>;
 
 // Twice the signed area of the triangle o, a, b.
-std::int64_t cross(const std::int64_t* o, const std::int64_t* a, const std::int64_t* b) {
-    return (a[0] - o[0]) * (b[1] - o[1]) - (a[1] - o[1]) * (b[0] - o[0]);
+std::int64_t cross(const Point& o, const Point& a, const Point& b) {
+    return (a.row - o.row) * (b.col - o.col) - (a.col - o.col) * (b.row - o.row);
 }
 
-void add(Chain& chain, std::int64_t row, std::int64_t col, int side) {
-    const std::int64_t point[2] = {row, col};
-    while (chain.size() >= 4 && side * cross(&chain[chain.size() - 4], &chain[chain.size() - 2], point) <= 0)
-        chain.resize(chain.size() - 2);
-    chain.push_back(row);
-    chain.push_back(col);
+void add(Chain& chain, Point point, int side) {
+    std::size_t n = chain.size();
+    while (n >= 2 && side * cross(chain[n - 2], chain[n - 1], point) <= 0) --n;
+    chain.resize(n);
+    chain.push_back(point);
 }
 
 }  // namespace
@@ -94,6 +96,8 @@ double hull_area(const Bits& bits) {
     // The hull's corners are among the corners of each row's ends. Andrew's monotone chain over rows: the
     // left chain and the right one, then the area between them.
     Chain left, right;
+    left.reserve(static_cast<std::size_t>(2 * bits.rows));
+    right.reserve(static_cast<std::size_t>(2 * bits.rows));
     for (std::ptrdiff_t r = 0; r < bits.rows; ++r) {
         const Word* row = bits.row(r);
         std::ptrdiff_t begin = 0, end = bits.width;
@@ -103,14 +107,14 @@ double hull_area(const Bits& bits) {
         const std::ptrdiff_t first = begin * Bits::kWord + lowest(row[begin]);
         const std::ptrdiff_t last = (end - 1) * Bits::kWord + highest(row[end - 1]) + 1;
         for (const std::ptrdiff_t y : {r, r + 1}) {
-            add(left, y, first, 1);
-            add(right, y, last, -1);
+            add(left, {y, first}, 1);
+            add(right, {y, last}, -1);
         }
     }
     std::int64_t twice = 0;
     const auto sum = [&](const Chain& chain, int sign) {
-        for (std::size_t i = 2; i < chain.size(); i += 2)
-            twice += sign * (chain[i] - chain[i - 2]) * (chain[i + 1] + chain[i - 1]);
+        for (std::size_t i = 1; i < chain.size(); ++i)
+            twice += sign * (chain[i].row - chain[i - 1].row) * (chain[i].col + chain[i - 1].col);
     };
     sum(right, 1);
     sum(left, -1);

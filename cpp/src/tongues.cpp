@@ -6,8 +6,7 @@
 
 namespace fastpgs::shapes {
 
-Bits cut_tongues(const Bits& bits, const Bits& kept, const TongueRules& rules) {
-    const double inscribed = inscribed_radius(bits);
+Bits cut_tongues(const Bits& bits, const Bits& kept, const TongueRules& rules, double inscribed) {
     const Bits core = open_disc(bits, rules.core * inscribed);
     Bits room = bits;
     const Parts outgrowths = components(room.subtract(core));
@@ -40,7 +39,9 @@ Bits cut_tongues(const Bits& bits, const Bits& kept, const TongueRules& rules) {
 }
 
 void cut_tongues(Mask mask, const std::uint8_t* kept, const TongueRules& rules, std::uint8_t* out) {
-    unpack(cut_tongues(pack(mask), pack({kept, mask.rows, mask.cols}), rules), out, mask.cols);
+    const Bits bits = pack(mask);
+    unpack(cut_tongues(bits, pack({kept, mask.rows, mask.cols}), rules, inscribed_radius(bits)), out,
+           mask.cols);
 }
 
 }  // namespace fastpgs::shapes

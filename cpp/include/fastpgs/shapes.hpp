@@ -68,8 +68,8 @@ struct TongueRules {
     double core = 0, length = 0, neck = 0;
 };
 
-// The mask without its tongues; those that hold a pixel of `kept` stay.
-Bits cut_tongues(const Bits& bits, const Bits& kept, const TongueRules& rules);
+// The mask, whose inscribed radius is known, without its tongues; those that hold a pixel of `kept` stay.
+Bits cut_tongues(const Bits& bits, const Bits& kept, const TongueRules& rules, double inscribed);
 void cut_tongues(Mask mask, const std::uint8_t* kept, const TongueRules& rules, std::uint8_t* out);
 
 // Area of the convex hull of the pixels, each a unit square.
