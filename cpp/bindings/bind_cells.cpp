@@ -11,7 +11,6 @@
 
 #include "cell_arrays.hpp"
 #include "fastpgs/bodies.hpp"
-#include "fastpgs/measures.hpp"
 #include "fastpgs/outlines.hpp"
 #include "fastpgs/reach.hpp"
 #include "fastpgs/rings.hpp"
@@ -128,39 +127,6 @@ std::tuple<DoubleArray, MaskArray> nuclear_reach(const MaskArray& nuclei, bool n
     return {away, around};
 }
 
-// Whole numbers and sums of products of each cell 1..n, in the order of measures::Cell.
-std::tuple<IndexArray, DoubleArray> cell_sums(const LabelArray& labels, const LabelArray& nuclei,
-                                              const ByteArray& rgb, std::int32_t n) {
-    const stain::Picture picture = picture_of(rgb);
-    same_shape(labels, picture.rows, picture.cols, "labels");
-    same_shape(nuclei, picture.rows, picture.cols, "nuclei");
-    std::vector<measures::Cell> cells;
-    {
-        const std::int32_t *own = labels.data(), *inner = nuclei.data();
-        const Released released;
-        for (std::ptrdiff_t i = 0; i < picture.size(); ++i)
-            if (own[i] > n)
-                throw std::invalid_argument("labels must be at most " + std::to_string(n) + ", got " +
-                                            std::to_string(own[i]));
-        cells = measures::measure(own, inner, picture.rgb, picture.rows, picture.cols, n);
-    }
-    const auto count = static_cast<py::ssize_t>(cells.size());
-    IndexArray whole({count, py::ssize_t{16}});
-    DoubleArray products({count, py::ssize_t{5}});
-    std::int64_t* to = whole.mutable_data();
-    double* product = products.mutable_data();
-    for (const measures::Cell& c : cells) {
-        for (const std::int64_t value :
-             {c.top, c.left, c.bottom, c.right, c.area, c.nucleus_area, c.rows, c.cols, c.colour[0],
-              c.colour[1], c.colour[2], c.nucleus_colour[0], c.nucleus_colour[1], c.nucleus_colour[2],
-              c.green_steps, c.green_neighbours})
-            *to++ = value;
-        for (const double value : {c.rows_rows, c.cols_cols, c.rows_cols, c.perimeter, c.green_green})
-            *product++ = value;
-    }
-    return {whole, products};
-}
-
 // Outer rings of each label within its box, each (m, 2) x, y.
 std::vector<std::vector<FloatArray>> trace_rings(const LabelArray& labels, const IndexArray& ids,
                                                  const IndexArray& boxes) {
@@ -209,8 +175,6 @@ void bind_cells(py::module_& module) {
                "typical"_a);
     module.def("nuclear_reach", &nuclear_reach, "nuclei"_a.noconvert(), "near"_a, "halo"_a);
     module.def("trace_rings", &trace_rings, "labels"_a.noconvert(), "ids"_a, "boxes"_a);
-    module.def("cell_sums", &cell_sums, "labels"_a.noconvert(), "nuclei"_a.noconvert(), "rgb"_a.noconvert(),
-               "n"_a);
 }
 
 }  // namespace fastpgs::bindings

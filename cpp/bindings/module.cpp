@@ -30,6 +30,7 @@ void bind_shapes(py::module_& module);
 void bind_stain(py::module_& module);
 void bind_cells(py::module_& module);
 void bind_search(py::module_& module);
+void bind_table(py::module_& module);
 void bind_build(py::module_& module);
 void bind_conv3(py::module_& module);
 void bind_light(py::module_& module);
@@ -44,6 +45,7 @@ PYBIND11_MODULE(_core, module) {
     fastpgs::bindings::bind_stain(module);
     fastpgs::bindings::bind_cells(module);
     fastpgs::bindings::bind_search(module);
+    fastpgs::bindings::bind_table(module);
     fastpgs::bindings::bind_build(module);
     fastpgs::bindings::bind_conv3(module);
     fastpgs::bindings::bind_light(module);

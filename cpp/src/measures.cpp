@@ -15,7 +15,7 @@ std::size_t z(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
 
 struct Image {
     const std::int32_t *labels, *nuclei;
-    const std::uint8_t* rgb;
+    const std::uint8_t* rgb;  // null where colours do not matter
     std::ptrdiff_t rows, cols;
 
     bool inside(std::ptrdiff_t r, std::ptrdiff_t c) const { return r >= 0 && r < rows && c >= 0 && c < cols; }
@@ -47,8 +47,12 @@ void first_sums(const Image& image, const shapes::Bits& any, std::vector<Cell>& 
         cell.area += length;
         cell.rows += r * length;
         cell.cols += (begin + end - 1) * length / 2;
-        const std::uint8_t* colour = image.rgb + 3 * (r * image.cols + begin);
         const std::int32_t* nucleus = image.nuclei + r * image.cols + begin;
+        if (!image.rgb) {
+            for (std::ptrdiff_t i = 0; i < length; ++i) cell.nucleus_area += nucleus[i] > 0;
+            return;
+        }
+        const std::uint8_t* colour = image.rgb + 3 * (r * image.cols + begin);
         std::int64_t sum[3] = {0, 0, 0}, inner[3] = {0, 0, 0}, area = 0;
         for (std::ptrdiff_t i = 0; i < length; ++i, colour += 3) {
             const bool in = nucleus[i] > 0;
@@ -149,20 +153,66 @@ void perimeters(const Image& image, const shapes::Bits& any, std::vector<Cell>& 
     }
 }
 
+// How solid cells and nuclei are, and in how many parts the latter.
+void shapes_of(const Image& image, std::vector<Cell>& cells) {
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+        Cell& cell = cells[i];
+        if (cell.area == 0) continue;
+        const auto pixels = [&](const std::int32_t* numbers) {
+            return shapes::where(
+                numbers + cell.top * image.cols + cell.left, cell.bottom - cell.top, cell.right - cell.left,
+                image.cols,
+                [own = static_cast<std::int32_t>(i) + 1](std::int32_t number) { return number == own; });
+        };
+        cell.solidity = shapes::solidity(pixels(image.labels));
+        const shapes::Bits nucleus = pixels(image.nuclei);
+        cell.nucleus_solidity = shapes::solidity(nucleus);
+        cell.nucleus_parts = shapes::components(nucleus).n;
+    }
+}
+
+// Cells without measures, and the pixels that are some cell's.
+std::vector<Cell> blank(const Image& image, shapes::Bits& any) {
+    std::int32_t n = 0;
+    for (std::ptrdiff_t i = 0; i < image.rows * image.cols; ++i) n = std::max(n, image.labels[i]);
+    Cell none{};
+    none.top = image.rows;
+    none.left = image.cols;
+    any = shapes::where(image.labels, image.rows, image.cols, image.cols,
+                        [](std::int32_t label) { return label > 0; });
+    return std::vector<Cell>(static_cast<std::size_t>(n), none);
+}
+
 }  // namespace
 
+Ellipse ellipse_of(const Cell& cell) {
+    const double yy = Cell::mean(cell.rows_rows, cell.area), xx = Cell::mean(cell.cols_cols, cell.area),
+                 xy = Cell::mean(cell.rows_cols, cell.area);
+    const double half = (yy - xx) / 2.0;
+    const double spread = std::sqrt(half * half + xy * xy);
+    const double large = (yy + xx) / 2.0 + spread, small = std::max((yy + xx) / 2.0 - spread, 0.0);
+    return {4.0 * std::sqrt(large), 4.0 * std::sqrt(small),
+            large > 0.0 ? std::sqrt(1.0 - small / large) : 0.0};
+}
+
 std::vector<Cell> measure(const std::int32_t* labels, const std::int32_t* nuclei, const std::uint8_t* rgb,
-                          std::ptrdiff_t rows, std::ptrdiff_t cols, std::int32_t n) {
-    Cell none{};
-    none.top = rows;
-    none.left = cols;
-    std::vector<Cell> cells(static_cast<std::size_t>(n), none);
+                          std::ptrdiff_t rows, std::ptrdiff_t cols) {
     const Image image{labels, nuclei, rgb, rows, cols};
-    const shapes::Bits any =
-        shapes::where(labels, rows, cols, cols, [](std::int32_t label) { return label > 0; });
+    shapes::Bits any;
+    std::vector<Cell> cells = blank(image, any);
     first_sums(image, any, cells);
     second_sums(image, any, cells);
     perimeters(image, any, cells);
+    shapes_of(image, cells);
+    return cells;
+}
+
+std::vector<Cell> locate(const std::int32_t* labels, const std::int32_t* nuclei, std::ptrdiff_t rows,
+                         std::ptrdiff_t cols) {
+    const Image image{labels, nuclei, nullptr, rows, cols};
+    shapes::Bits any;
+    std::vector<Cell> cells = blank(image, any);
+    first_sums(image, any, cells);
     return cells;
 }
 

@@ -119,9 +119,12 @@ def split_bodies(
 def nuclear_reach(
     nuclei: npt.NDArray[np.bool_], near: bool, halo: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]: ...
-def cell_sums(
-    labels: npt.NDArray[np.int32], nuclei: npt.NDArray[np.int32], rgb: npt.NDArray[np.uint8], n: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]: ...
+def locate_cells(
+    labels: npt.NDArray[np.int32], nuclei: npt.NDArray[np.int32]
+) -> dict[str, npt.NDArray[Any]]: ...
+def measure_cells(
+    labels: npt.NDArray[np.int32], nuclei: npt.NDArray[np.int32], rgb: npt.NDArray[np.uint8]
+) -> dict[str, npt.NDArray[Any]]: ...
 def colour_model(
     features: npt.NDArray[np.uint8],
     near: npt.NDArray[np.bool_],

@@ -1,4 +1,4 @@
-// Sums over the pixels of cells, from which the table of measurements is made.
+// What is measured of cells, and the sums over pixels that it is made from.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,29 @@ struct Cell {
     std::int64_t colour[3], nucleus_colour[3];   // sums of levels
     double green_green;                          // of the nucleus: squared deviations from its mean
     std::int64_t green_steps, green_neighbours;  // absolute differences between neighbours, and their number
+    double solidity, nucleus_solidity;
+    std::int64_t nucleus_parts;  // lobes apart from one another
+
+    // Means, of a cell or nucleus without pixels 0.
+    double centroid_row() const { return mean(static_cast<double>(rows), area); }
+    double centroid_col() const { return mean(static_cast<double>(cols), area); }
+    static double mean(double sum, std::int64_t number) {
+        return sum / static_cast<double>(number > 0 ? number : 1);
+    }
 };
 
-// Cells 1..n of `labels`; nuclei carry the same numbers and lie inside.
+// Axes and eccentricity of the ellipse with the same second moments as a cell.
+struct Ellipse {
+    double major, minor, eccentricity;
+};
+Ellipse ellipse_of(const Cell& cell);
+
+// All cells 1..n of `labels`; nuclei carry the same numbers and lie inside.
 std::vector<Cell> measure(const std::int32_t* labels, const std::int32_t* nuclei, const std::uint8_t* rgb,
-                          std::ptrdiff_t rows, std::ptrdiff_t cols, std::int32_t n);
+                          std::ptrdiff_t rows, std::ptrdiff_t cols);
+
+// Their boxes, areas and sums of positions alone; all else is 0.
+std::vector<Cell> locate(const std::int32_t* labels, const std::int32_t* nuclei, std::ptrdiff_t rows,
+                         std::ptrdiff_t cols);
 
 }  // namespace fastpgs::measures

@@ -97,8 +97,8 @@ def find_in_window(
     Where those touch the window's border, a cell may depend on what lies beyond, though it does not reach so far.
     """
     _check(2, neck, None)
-    rgb, labels, nuclei, found = _search(image, neck, mask, reference)
-    return locate(rgb, labels, nuclei), found.grown
+    _, labels, nuclei, found = _search(image, neck, mask, reference)
+    return locate(labels, nuclei), found.grown
 
 
 def fit_reference(
@@ -131,7 +131,7 @@ def fit_reference(
     """
     _check(k, neck, None)
     threads = _problem.check_num_threads(num_threads)
-    rgb, labels, nuclei, found = _search(image, neck, mask, None, int(k), seed, threads)
+    _, labels, nuclei, found = _search(image, neck, mask, None, int(k), seed, threads)
     n = int(labels.max(initial=0))
     if n == 0:
         return None
@@ -140,7 +140,7 @@ def fit_reference(
     inner = np.array([np.median(depth[own == i]) for i in range(1, n + 1) if area[i - 1]])
     order = np.argsort(inner, kind="stable")
     total = np.cumsum(area[area > 0][order])
-    place = locate(rgb, labels, nuclei).table
+    place = locate(labels, nuclei).table
     sides = [place[f"bbox-{i + 2}"] - place[f"bbox-{i}"] for i in (0, 1)]
     return Reference(
         white=found.white,
