@@ -22,6 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fastpgs.inference.columns import column, numbers, read_table
 from fastpgs.io.atomic import atomic_path, write_atomic
 
 from .plan import Plan, Tile
@@ -101,15 +102,15 @@ class SlideFolder:
 
     def write(self, tile: Tile, cells: TileCells) -> None:
         """Save the cells of a tile."""
-        columns = {
-            "box": pa.FixedSizeListArray.from_arrays(cells.box.astype(np.int32).ravel(), 4),
-            "area": cells.area,
-            "nucleus_area": cells.nucleus_area,
-            "centroid": pa.FixedSizeListArray.from_arrays(cells.centroid.ravel(), 2),
-            "p_blast": cells.p_blast,
-            "mask": pa.array([np.packbits(mask).tobytes() for mask in cells.masks], pa.binary()),
-            "nucleus": pa.array([np.packbits(mask).tobytes() for mask in cells.nuclei], pa.binary()),
-        }
+        columns = [
+            pa.FixedSizeListArray.from_arrays(column(cells.box.ravel(), pa.int32()), 4),
+            column(cells.area, pa.int64()),
+            column(cells.nucleus_area, pa.int64()),
+            pa.FixedSizeListArray.from_arrays(column(cells.centroid.ravel(), pa.float64()), 2),
+            column(cells.p_blast, pa.float32()),
+            column([np.packbits(mask).tobytes() for mask in cells.masks], pa.binary()),
+            column([np.packbits(mask).tobytes() for mask in cells.nuclei], pa.binary()),
+        ]
         with atomic_path(self._file(tile)) as temporary:
             pq.write_table(pa.table(columns, schema=_SCHEMA), temporary)
 
@@ -124,15 +125,12 @@ class SlideFolder:
         self._files = [self._file(tile) for tile in tiles]
         columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in (*_NUMBERS, "part", "row")}
         for i, file in enumerate(self._files):
-            table = pq.read_table(file, columns=_NUMBERS, partitioning=None).combine_chunks()
+            table = read_table(file, _NUMBERS)
             n = len(table)
-            for name in _NUMBERS:
-                values = table.column(name)
-                if name in ("box", "centroid"):
-                    flat = values.combine_chunks().flatten() if n else pa.array([], pa.float64())
-                    columns[name].append(flat.to_numpy(zero_copy_only=False).reshape(n, -1 if n else 0))
-                else:
-                    columns[name].append(values.to_numpy())
+            for name in _NUMBERS if n else ():
+                values = table.column(name).combine_chunks()
+                lists = name in ("box", "centroid")
+                columns[name].append(numbers(values.flatten()).reshape(n, -1) if lists else numbers(values))
             columns["part"].append(np.full(n, i, np.int32))
             columns["row"].append(np.arange(n, dtype=np.int32))
         whole = {name: _whole(name, parts) for name, parts in columns.items()}
@@ -144,12 +142,12 @@ class SlideFolder:
         masks = self._read_masks(int(index.part[i]))
         top, left, bottom, right = (int(v) for v in index.box[i])
         size = (bottom - top, right - left)
-        bits = np.frombuffer(masks[nucleus][int(index.row[i])].as_py(), np.uint8)
+        bits = np.frombuffer(masks[nucleus][int(index.row[i])], np.uint8)
         return np.unpackbits(bits, count=size[0] * size[1]).reshape(size).view(np.bool_)
 
-    def _masks_of(self, part: int) -> tuple[Any, Any]:
-        table = pq.read_table(self._files[part], columns=["mask", "nucleus"], partitioning=None)
-        return table.column("mask"), table.column("nucleus")
+    def _masks_of(self, part: int) -> tuple[list[bytes], list[bytes]]:
+        table = read_table(self._files[part], ["mask", "nucleus"])
+        return table.column("mask").to_pylist(), table.column("nucleus").to_pylist()
 
     def _file(self, tile: Tile) -> Path:
         return self.path / f"tile-{tile.row:05d}-{tile.col:05d}.parquet"

@@ -23,7 +23,7 @@ from .plan import Plan, Tile, make_plan
 from .reader import Slide, open_slide
 from .scaled import ScaledSlide
 from .stitch import stitch
-from .tiles import judge_tile
+from .tiles import TileCells, judge_tile
 from .tissue import Tissue
 
 __all__ = ["judge_slide", "judge_tiles", "prepare"]
@@ -106,23 +106,30 @@ def judge_tiles(
     workers: int,
     profile: Profile,
 ) -> None:
-    """Judge tiles, as many at a time as there are workers, and save each as it is done."""
+    """Judge tiles, as many at a time as there are workers, and save each when it and those before it are done."""
     scaled = ScaledSlide(slide, plan.factor)
     profile.declare("tiles", workers)
+    profile.declare("save", 1)
 
-    def work(tile: Tile) -> None:
+    def work(tile: Tile) -> tuple[Tile, TileCells]:
         with profile.time("tiles"):
-            folder.write(tile, judge_tile(scaled, plan, tile, model))
+            return tile, judge_tile(scaled, plan, tile, model)
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="fastpgs-tile")
-    running: deque[Future[None]] = deque()
+    running: deque[Future[tuple[Tile, TileCells]]] = deque()
+
+    def save() -> None:  # here, where nobody waits for the disk but who has nothing else to do
+        done = running.popleft().result()
+        with profile.time("save"):
+            folder.write(*done)
+
     try:
         for tile in tiles:
             running.append(pool.submit(work, tile))
             while len(running) > 2 * workers:
-                running.popleft().result()
+                save()
         while running:
-            running.popleft().result()
+            save()
     finally:
         # A tile that is being saved when the run is stopped is saved wholly or not at all.
         pool.shutdown(wait=True, cancel_futures=True)
