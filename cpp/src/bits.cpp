@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/plane_kernels.hpp"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -46,7 +47,39 @@ std::int32_t root(std::vector<std::int32_t>& parent, std::int32_t i) {
     return i;
 }
 
+// Rows of a mask by look(numbers of a row, words), which tells of all pixels.
+template <class Number, class Look>
+Bits chosen(const Bits& among, const Number* numbers, Look look) {
+    Bits out(among.rows, among.cols);
+    for (std::ptrdiff_t r = 0; r < among.rows; ++r) {
+        const Word *wanted = among.row(r), *end = wanted + among.width;
+        if (std::all_of(wanted, end, [](Word word) { return word == 0; })) continue;
+        Word* own = out.row(r);
+        look(numbers + r * among.cols, own);
+        for (; wanted != end; ++wanted, ++own) *own &= *wanted;
+    }
+    return out;
+}
+
 }  // namespace
+
+Bits below(const Bits& among, const double* numbers, double limit) {
+    return chosen(among, numbers, [&](const double* row, Word* words) {
+        fastpgs::below(LimitArgs<double>{row, limit, static_cast<std::size_t>(among.cols), words});
+    });
+}
+
+Bits above(const Bits& among, const double* numbers, double limit) {
+    return chosen(among, numbers, [&](const double* row, Word* words) {
+        fastpgs::above(LimitArgs<double>{row, limit, static_cast<std::size_t>(among.cols), words});
+    });
+}
+
+Bits above(const Bits& among, const float* numbers, float limit) {
+    return chosen(among, numbers, [&](const float* row, Word* words) {
+        fastpgs::above(LimitArgs<float>{row, limit, static_cast<std::size_t>(among.cols), words});
+    });
+}
 
 bool Bits::any() const {
     return std::any_of(words.begin(), words.end(), [](Word word) { return word != 0; });

@@ -48,8 +48,7 @@ class Grower {
     Tone measure() {
         const double dark = stain_.median(seeds_.nuclei);
         Bits ring = stain_.stronger(mixed(rules_.faint, dark), around_);
-        ring = shapes::within(ring, away_,
-                              [near = rules_.near](double away) { return away > CONTACT && away < near; });
+        ring = farther(nearer(ring, rules_.near), CONTACT);
         const bool enough = ring.count() > FEW;
         Tone tone{dark, enough ? stain_.median(ring) : dark, std::nullopt, rules_.reach};
         if (!enough) return tone;
@@ -59,7 +58,7 @@ class Grower {
         // discriminant.
         tone.model = redness::fit(colours(ring), colours(*red), rules_.outlier);
         find_odds(*tone.model);
-        const Bits told = shapes::within(ring, odds_.data(), [](double odds) { return odds > 0.0; });
+        const Bits told = shapes::above(ring, odds_.data(), 0.0);
         if (told.count() > FEW) tone.level = stain_.median(told);
         tone.limit =
             std::min(std::max(rules_.halo + STEEP * (tone.model->sure - TOLD), rules_.halo), rules_.reach);
@@ -93,12 +92,8 @@ class Grower {
     // So far from the background to a strength.
     double mixed(double share, double strength) const { return ground() + share * (strength - ground()); }
 
-    Bits nearer(const Bits& among, double limit) const {
-        return shapes::within(among, away_, [limit](double away) { return away < limit; });
-    }
-    Bits farther(const Bits& among, double limit) const {
-        return shapes::within(among, away_, [limit](double away) { return away > limit; });
-    }
+    Bits nearer(const Bits& among, double limit) const { return shapes::below(among, away_, limit); }
+    Bits farther(const Bits& among, double limit) const { return shapes::above(among, away_, limit); }
 
     // Stained blobs far from every nucleus, if there are enough.
     std::optional<Bits> red_cells(const Bits& stained) const {
@@ -141,8 +136,8 @@ Bits alone(const Bits& stained, const Bits& nuclei, const double* away, const Ru
     Bits whole = stained;
     whole = shapes::open_disc(whole |= nuclei, opening);
     whole = shapes::fill_holes(whole |= nuclei, rules.vacuole * PI * (radius * radius));
-    const Bits beyond =
-        shapes::within(whole, away, [reach = rules.reach](double own) { return own >= reach; });
+    Bits beyond = whole;
+    beyond.subtract(shapes::below(whole, away, rules.reach));
     Bits out = shapes::parts_alone(whole, nuclei, beyond, rules.alone);
     return out &= stained;
 }

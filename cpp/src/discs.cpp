@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/plane_kernels.hpp"
 #include "fastpgs/shapes.hpp"
 
 namespace fastpgs::shapes {
@@ -47,16 +48,12 @@ class Field {
     }
 
     void erode(const std::vector<std::ptrdiff_t>& half) {
-        const auto size = static_cast<std::ptrdiff_t>(words_.size());
         std::vector<Word> columns = words_, known, next(words_.size(), ~Word{0});
         std::ptrdiff_t height = 0;
         const auto grow_columns = [&](std::ptrdiff_t to) {
             while (height < to) {
-                const std::ptrdiff_t off = ++height * stride();
-                const Word* from = words_.data();
-                Word* column = columns.data();
-                for (std::ptrdiff_t i = 0; i < size - off; ++i) column[i] &= from[i + off];
-                for (std::ptrdiff_t i = off; i < size; ++i) column[i] &= from[i - off];
+                const auto off = static_cast<std::size_t>(++height * stride());
+                plane_kernels().meet({words_.data(), off, words_.size(), columns.data()});
             }
         };
         grow_columns(half.back());
@@ -64,10 +61,7 @@ class Field {
         for (std::size_t column = half.size() - 1; column > 0; --column) {
             poll();
             grow_columns(half[column - 1]);
-            const Word *now = known.data(), *own = columns.data();
-            Word* to = next.data();
-            for (std::ptrdiff_t i = 1; i < size - 1; ++i)
-                to[i] = (now[i] << 1 | now[i - 1] >> 63) & (now[i] >> 1 | now[i + 1] << 63) & own[i];
+            plane_kernels().narrow({known.data(), columns.data(), words_.size(), next.data()});
             known.swap(next);
         }
         words_.swap(known);

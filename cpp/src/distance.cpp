@@ -136,28 +136,36 @@ class Squares {
 
 }  // namespace
 
-Outside::Outside(const Bits& inside)
-    : rows_(inside.rows), cols_(inside.cols), g_(static_cast<std::size_t>(rows_ * cols_)) {
+Outside::Outside(const Bits& inside) : Outside(inside, {0, 0, inside.rows, inside.cols}) {}
+
+Outside::Outside(const Bits& inside, const Box& box)
+    : longer_(std::max(inside.rows, inside.cols)),
+      box_(box),
+      g_(static_cast<std::size_t>(box.rows() * box.cols())) {
     const Bits outside = inside.outside();
+    const std::ptrdiff_t cols = box.cols();
     const auto clear = [&](std::ptrdiff_t r, std::int32_t* own) {
-        each_run(outside, r,
-                 [&](std::ptrdiff_t begin, std::ptrdiff_t end) { std::fill(own + begin, own + end, 0); });
+        each_run(outside, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+            begin = std::max(begin, box.left) - box.left;
+            end = std::min(end, box.right) - box.left;
+            if (begin < end) std::fill(own + begin, own + end, 0);
+        });
     };
-    std::vector<std::int32_t> since(static_cast<std::size_t>(cols_), kNone);
+    std::vector<std::int32_t> since(static_cast<std::size_t>(cols), kNone);
     std::int32_t* last = since.data();
-    for (std::ptrdiff_t r = 0; r < rows_; ++r) {
-        std::int32_t* own = g_.data() + r * cols_;
-        for (std::ptrdiff_t c = 0; c < cols_; ++c) own[c] = last[c] + 1;
+    for (std::ptrdiff_t r = box.top; r < box.bottom; ++r) {
+        std::int32_t* own = g_.data() + (r - box.top) * cols;
+        for (std::ptrdiff_t c = 0; c < cols; ++c) own[c] = last[c] + 1;
         clear(r, own);
         last = own;
     }
     std::fill(since.begin(), since.end(), kNone);
     last = since.data();
-    for (std::ptrdiff_t r = rows_ - 1; r >= 0; --r) {
-        std::int32_t* own = g_.data() + r * cols_;
-        for (std::ptrdiff_t c = 0; c < cols_; ++c) ++last[c];
+    for (std::ptrdiff_t r = box.bottom - 1; r >= box.top; --r) {
+        std::int32_t* own = g_.data() + (r - box.top) * cols;
+        for (std::ptrdiff_t c = 0; c < cols; ++c) ++last[c];
         clear(r, last);
-        for (std::ptrdiff_t c = 0; c < cols_; ++c) own[c] = std::min(own[c], last[c]);
+        for (std::ptrdiff_t c = 0; c < cols; ++c) own[c] = std::min(own[c], last[c]);
     }
 }
 
@@ -167,14 +175,31 @@ std::int64_t Outside::square(std::ptrdiff_t r, std::ptrdiff_t c) const {
     std::int64_t best = of(0, g[0]);
     // Columns beyond `best` have nothing nearer; those without a pixel outside are farther than any image is
     // wide.
-    const std::ptrdiff_t left = c, right = cols_ - 1 - c, both = std::min(left, right);
+    const std::ptrdiff_t left = c - box_.left, right = box_.right - 1 - c, both = std::min(left, right);
     std::ptrdiff_t off = 1;
     for (; off <= both && off * off < best; ++off) best = std::min(best, of(off, std::min(g[-off], g[off])));
     for (; off <= left && off * off < best; ++off) best = std::min(best, of(off, g[-off]));
     for (; off <= right && off * off < best; ++off) best = std::min(best, of(off, g[off]));
-    const auto longer = static_cast<std::int64_t>(std::max(rows_, cols_));
+    const std::int64_t longer = longer_;
     return best >= of(0, kNone) ? longer * longer : best;
 }
+
+namespace {
+
+// The box of some parts, with a pixel more on each side where there is one: what is nearest to a pixel of
+// theirs and outside lies beside one of them.
+Box beside(const Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols) {
+    if (parts.n == 0) return {};
+    Box box{parts.runs.front().row, cols, parts.runs.back().row + 1, 0};
+    for (const Run& run : parts.runs) {
+        box.left = std::min<std::ptrdiff_t>(box.left, run.begin);
+        box.right = std::max<std::ptrdiff_t>(box.right, run.end);
+    }
+    return {std::max<std::ptrdiff_t>(box.top - 1, 0), std::max<std::ptrdiff_t>(box.left - 1, 0),
+            std::min(box.bottom + 1, rows), std::min(box.right + 1, cols)};
+}
+
+}  // namespace
 
 std::vector<double> inscribed_radii(const Bits& inside, const Parts& parts) {
     std::vector<double> radii(static_cast<std::size_t>(parts.n) + 1, 0.0);
@@ -182,7 +207,7 @@ std::vector<double> inscribed_radii(const Bits& inside, const Parts& parts) {
         std::fill(radii.begin() + 1, radii.end(), static_cast<double>(std::max(inside.rows, inside.cols)));
         return radii;
     }
-    const Outside outside(inside);
+    const Outside outside(inside, beside(parts, inside.rows, inside.cols));
     const auto look = [&](const Run& run) {
         const std::int32_t* g = outside.row(run.row);
         double& best = radii[static_cast<std::size_t>(run.part)];
@@ -260,22 +285,17 @@ std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, double* squ
     Block<std::int32_t> part(static_cast<std::size_t>(rows * cols));
     for (const Run& run : parts.runs)
         std::fill_n(part.data() + run.row * cols + run.begin, run.end - run.begin, run.part);
-    const Outside outside(bits.outside());
+    if (parts.n == 0) throw std::invalid_argument("there must be a part");
+    const Box columns = beside(parts, rows, cols);
+    const Outside outside(bits.outside(), {0, columns.left, rows, columns.right});
     const Squares distances(cols);
     Envelope envelope(cols);
-    // The columns from the first to the last that hold a part.
-    const auto holds = [](std::int32_t away) { return away < kNone; };
-    const std::int32_t *begin = outside.row(0), *end = begin + cols;
-    const std::ptrdiff_t first = std::find_if(begin, end, holds) - begin;
-    if (first == cols) throw std::invalid_argument("there must be a part");
-    std::ptrdiff_t last = cols - 1;
-    while (!holds(begin[last])) --last;
     std::vector<Run> stretches;
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
         poll(static_cast<std::size_t>(r), 16);
         const std::int32_t* g = outside.row(r);
         double* own = squares + r * cols;
-        envelope.fit(g, first, last);
+        envelope.fit(g, columns.left, columns.right - 1);
         const std::size_t before = stretches.size();
         envelope.each_stretch(0, cols, [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t s) {
             distances.fill(own, from, to, cols, s, g[s]);

@@ -75,10 +75,12 @@ void by_colour(stain::Picture features, const redness::Model& model, double most
 }
 
 shapes::Bits against(const double* odds, const double* away, double even, const shapes::Bits& among) {
-    return shapes::filtered(among, [=](std::ptrdiff_t i) {
-        const double prior = std::min(std::max(2.0 * (even - away[i]), -MOST_PRIOR), MOST_PRIOR);
-        return odds[i] + prior < 0.0;
-    });
+    shapes::Bits out(among.rows, among.cols);
+    for (std::ptrdiff_t r = 0; r < among.rows; ++r) {
+        const std::ptrdiff_t first = r * among.cols;
+        plane_kernels().against({odds + first, away + first, z(among.cols), even, MOST_PRIOR, out.row(r)});
+    }
+    return out &= among;
 }
 
 }  // namespace fastpgs::odds

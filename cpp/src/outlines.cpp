@@ -103,8 +103,11 @@ struct Window {
     const std::uint8_t* features;  // of the first pixel
 
     Bits within(double limit) const {
-        return shapes::where(reach, depth.rows, depth.cols, depth.stride,
-                             [limit](double own) { return own <= limit; });
+        Bits out(depth.rows, depth.cols);
+        for (std::ptrdiff_t r = 0; r < depth.rows; ++r)
+            above(LimitArgs<double>{reach + r * depth.stride, limit, static_cast<std::size_t>(depth.cols),
+                                    out.row(r)});
+        return out.outside();
     }
     const std::uint8_t* colour(std::ptrdiff_t r, std::ptrdiff_t c) const {
         return features + 3 * (r * depth.stride + c);

@@ -253,21 +253,110 @@ static void roots(const RootsArgs& args) {
         for (std::size_t i = 0; i < n; ++i) values[i] = ::sqrt(values[i]) / divisor;
 }
 
-static void at_most(const AtMostArgs& args) {
-    for (std::size_t begin = 0; begin < args.n; begin += 64) {
-        const double *values = args.values + begin, *limits = args.limits + begin;
-        const std::size_t used = args.n - begin < 64 ? args.n - begin : 64;
-        std::uint64_t above = 0;
-        std::size_t i = 0;
-        for (; i + kReals <= used; i += kReals)
-            above |= static_cast<std::uint64_t>(bits(less(load(limits + i), load(values + i)))) << i;
-        for (; i < used; ++i) above |= static_cast<std::uint64_t>(values[i] > limits[i]) << i;
-        args.words[begin / 64] = ~above & (~std::uint64_t{0} >> (64 - used));
+// Words of what several(i) tells of so many values from i on, a bit each, and one(i) of a single one.
+template <std::size_t Step, class Several, class One>
+static inline void fill_words(std::size_t n, std::uint64_t* words, Several several, One one) {
+    for (std::size_t begin = 0; begin < n; begin += 64) {
+        const std::size_t end = n - begin < 64 ? n : begin + 64;
+        std::uint64_t word = 0;
+        std::size_t i = begin;
+        for (; i + Step <= end; i += Step) word |= static_cast<std::uint64_t>(several(i)) << (i - begin);
+        for (; i < end; ++i) word |= static_cast<std::uint64_t>(one(i)) << (i - begin);
+        words[begin / 64] = word;
     }
 }
 
+static void at_most(const AtMostArgs& args) {
+    const double *values = args.values, *limits = args.limits;
+    constexpr unsigned kAll = (1U << kReals) - 1;
+    fill_words<kReals>(
+        args.n, args.words,
+        [=](std::size_t i) { return bits(less(load(limits + i), load(values + i))) ^ kAll; },
+        [=](std::size_t i) { return !(limits[i] < values[i]); });
+}
+
+static void below_f64(const LimitArgs<double>& args) {
+    const double *values = args.values, limit = args.limit;
+    const Reals limits = all(limit);
+    fill_words<kReals>(
+        args.n, args.words, [=](std::size_t i) { return bits(less(load(values + i), limits)); },
+        [=](std::size_t i) { return values[i] < limit; });
+}
+
+static void above_f64(const LimitArgs<double>& args) {
+    const double *values = args.values, limit = args.limit;
+    const Reals limits = all(limit);
+    fill_words<kReals>(
+        args.n, args.words, [=](std::size_t i) { return bits(less(limits, load(values + i))); },
+        [=](std::size_t i) { return limit < values[i]; });
+}
+
+static void against(const AgainstArgs& args) {
+    const double *odds = args.odds, *away = args.away, even = args.even, most = args.most;
+    const Reals evens = all(even), twice = all(2.0), highest = all(most), lowest = all(-most),
+                zero = all(0.0);
+    fill_words<kReals>(
+        args.n, args.words,
+        [=](std::size_t i) {
+            const Reals prior =
+                least(fastpgs::FASTPGS_PATH::most(multiply(twice, subtract(evens, load(away + i))), lowest),
+                      highest);
+            return bits(less(add(load(odds + i), prior), zero));
+        },
+        [=](std::size_t i) {
+            double prior = 2.0 * (even - away[i]);
+            prior = prior < -most ? -most : prior;
+            return odds[i] + (most < prior ? most : prior) < 0.0;
+        });
+}
+
+// Single precision, several at a time.
+#if defined(__AVX2__)
+constexpr std::size_t kSingles = 8;
+static inline unsigned singles_less(const float* a, const float* b) {
+    return static_cast<unsigned>(
+        _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(a), _mm256_loadu_ps(b), _CMP_LT_OQ)));
+}
+#elif defined(__SSE2__)
+constexpr std::size_t kSingles = 4;
+static inline unsigned singles_less(const float* a, const float* b) {
+    return static_cast<unsigned>(_mm_movemask_ps(_mm_cmplt_ps(_mm_loadu_ps(a), _mm_loadu_ps(b))));
+}
+#else
+constexpr std::size_t kSingles = 1;
+static inline unsigned singles_less(const float* a, const float* b) { return *a < *b ? 1U : 0U; }
+#endif
+
+static void above_f32(const LimitArgs<float>& args) {
+    const float *values = args.values, limit = args.limit;
+    float limits[kSingles];
+    for (float& own : limits) own = limit;
+    const float* other = limits;
+    fill_words<kSingles>(
+        args.n, args.words, [=](std::size_t i) { return singles_less(other, values + i); },
+        [=](std::size_t i) { return limit < values[i]; });
+}
+
+static void meet(const MeetArgs& args) {
+    const std::uint64_t* others = args.others;
+    std::uint64_t* __restrict words = args.words;
+    const std::size_t n = args.n, off = args.off;
+    for (std::size_t i = 0; i < n - off; ++i) words[i] &= others[i + off];
+    for (std::size_t i = off; i < n; ++i) words[i] &= others[i - off];
+}
+
+static void narrow(const NarrowArgs& args) {
+    const std::uint64_t *words = args.words, *others = args.others;
+    std::uint64_t* __restrict out = args.out;
+    const std::size_t n = args.n;
+    for (std::size_t i = 1; i + 1 < n; ++i)
+        out[i] = (words[i] << 1 | words[i - 1] >> 63) & (words[i] >> 1 | words[i + 1] << 63) & others[i];
+}
+
 extern const PlaneKernels plane_table;
-const PlaneKernels plane_table = {&balance, &stain_row, &linear, &quadratic, &sum_lines, &roots, &at_most};
+const PlaneKernels plane_table = {&balance, &stain_row, &linear,    &quadratic, &sum_lines,
+                                  &roots,   &at_most,   &below_f64, &above_f64, &above_f32,
+                                  &against, &meet,      &narrow};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

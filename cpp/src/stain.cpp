@@ -246,10 +246,16 @@ std::vector<std::int64_t> spread(const std::int16_t* score, const shapes::Bits& 
         total += number[bin];
     }
     const auto first_of = [&](std::size_t bin) {
+        constexpr std::ptrdiff_t STEP = 64;  // at once
         const std::ptrdiff_t size = valid.rows * valid.cols;
-        for (std::ptrdiff_t i = 0; first[bin] == 0 && i < size; ++i)
-            if (score[i] - LOW == static_cast<int>(bin) && valid.at(i / valid.cols, i % valid.cols))
-                first[bin] = i + 1;
+        const auto wanted = static_cast<std::int16_t>(static_cast<int>(bin) + LOW);
+        for (std::ptrdiff_t from = 0; first[bin] == 0 && from < size; from += STEP) {
+            const std::ptrdiff_t to = std::min(from + STEP, size);
+            std::int16_t any = 0;
+            for (std::ptrdiff_t i = from; i < to; ++i) any |= score[i] == wanted ? 1 : 0;
+            for (std::ptrdiff_t i = from; any != 0 && first[bin] == 0 && i < to; ++i)
+                if (score[i] == wanted && valid.at(i / valid.cols, i % valid.cols)) first[bin] = i + 1;
+        }
         return first[bin] - 1;
     };
     if (total < k) return {};

@@ -101,33 +101,10 @@ Bits where(const Number* numbers, std::ptrdiff_t rows, std::ptrdiff_t cols, std:
     return bits;
 }
 
-// The pixels of a mask for which holds(raster index) holds.
-template <class Holds>
-Bits filtered(const Bits& among, Holds holds) {
-    Bits bits(among.rows, among.cols);
-    std::uint8_t flags[Bits::kWord];
-    for (std::ptrdiff_t r = 0; r < among.rows; ++r)
-        for (std::ptrdiff_t w = 0; w < among.width; ++w) {
-            const Word wanted = among.row(r)[w];
-            if (wanted == 0) continue;
-            const std::ptrdiff_t first = r * among.cols + w * Bits::kWord,
-                                 used = among.cols - w * Bits::kWord;
-            if (used >= Bits::kWord) {
-                for (std::ptrdiff_t i = 0; i < Bits::kWord; ++i) flags[i] = holds(first + i);
-                bits.row(r)[w] = gather(flags, Bits::kWord) & wanted;
-            } else {
-                for (std::ptrdiff_t i = 0; i < used; ++i) flags[i] = holds(first + i);
-                bits.row(r)[w] = gather(flags, used) & wanted;
-            }
-        }
-    return bits;
-}
-
-// The pixels of a mask whose numbers, one a pixel, are such that `holds` holds.
-template <class Number, class Holds>
-Bits within(const Bits& among, const Number* numbers, Holds holds) {
-    return filtered(among, [=](std::ptrdiff_t i) { return holds(numbers[i]); });
-}
+// The pixels of a mask whose numbers, one a pixel, are below a limit, or above it.
+Bits below(const Bits& among, const double* numbers, double limit);
+Bits above(const Bits& among, const double* numbers, double limit);
+Bits above(const Bits& among, const float* numbers, float limit);
 
 // Calls visit(begin, end) for each run of set pixels of a row.
 template <class Visit>

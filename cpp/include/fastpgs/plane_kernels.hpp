@@ -73,6 +73,39 @@ struct AtMostArgs {
     std::uint64_t* words;  // out: bit i % 64 of word i / 64; 0 beyond the last
 };
 
+// Which values are below a limit, or above it.
+template <class T>
+struct LimitArgs {
+    const T* values;
+    T limit;
+    std::size_t n;
+    std::uint64_t* words;  // out: as above
+};
+
+// Where odds and twice how much nearer than `even` a pixel is, at most `most` in magnitude, are negative
+// together.
+struct AgainstArgs {
+    const double *odds, *away;
+    std::size_t n;
+    double even, most;
+    std::uint64_t* words;  // out: as above
+};
+
+// Words that meet those of others `off` before and behind them, where there are any.
+struct MeetArgs {
+    const std::uint64_t* others;
+    std::size_t off, n;  // off <= n
+    std::uint64_t* words;
+};
+
+// Bits with set ones on either side, where others are set too: of the words from the second to the last but
+// one.
+struct NarrowArgs {
+    const std::uint64_t *words, *others;
+    std::size_t n;
+    std::uint64_t* out;
+};
+
 struct PlaneKernels {
     void (*balance)(const BalanceArgs&);
     void (*stain_row)(const StainRowArgs&);
@@ -81,8 +114,18 @@ struct PlaneKernels {
     void (*sum_lines)(const SumLinesArgs&);
     void (*roots)(const RootsArgs&);
     void (*at_most)(const AtMostArgs&);
+    void (*below_f64)(const LimitArgs<double>&);
+    void (*above_f64)(const LimitArgs<double>&);
+    void (*above_f32)(const LimitArgs<float>&);
+    void (*against)(const AgainstArgs&);
+    void (*meet)(const MeetArgs&);
+    void (*narrow)(const NarrowArgs&);
 };
 
 const PlaneKernels& plane_kernels();
+
+inline void below(const LimitArgs<double>& args) { plane_kernels().below_f64(args); }
+inline void above(const LimitArgs<double>& args) { plane_kernels().above_f64(args); }
+inline void above(const LimitArgs<float>& args) { plane_kernels().above_f32(args); }
 
 }  // namespace fastpgs

@@ -82,15 +82,20 @@ double solidity(const Bits& bits);
 class Outside {
   public:
     explicit Outside(const Bits& inside);
+    // Of the rows and columns of a box alone, beyond which nobody looks.
+    Outside(const Bits& inside, const Box& box);
 
     // Rows from each pixel of a row to the nearest pixel outside in its column.
-    const std::int32_t* row(std::ptrdiff_t r) const { return g_.data() + r * cols_; }
+    const std::int32_t* row(std::ptrdiff_t r) const {
+        return g_.data() + (r - box_.top) * box_.cols() - box_.left;
+    }
 
     // Squared distance to the nearest pixel outside; in time proportional to that distance.
     std::int64_t square(std::ptrdiff_t r, std::ptrdiff_t c) const;
 
   private:
-    std::ptrdiff_t rows_, cols_;
+    std::ptrdiff_t longer_;  // side of the mask
+    Box box_;
     Block<std::int32_t> g_;
 };
 

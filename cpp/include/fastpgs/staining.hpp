@@ -41,8 +41,7 @@ struct Stain {
     }
     // The pixels of a mask that are stronger than a threshold, which is rounded to what strengths are.
     shapes::Bits stronger(double threshold, const shapes::Bits& among) const {
-        const auto least = static_cast<float>(threshold);
-        return shapes::within(among, strength.data(), [least](float own) { return own > least; });
+        return shapes::above(among, strength.data(), static_cast<float>(threshold));
     }
 };
 
