@@ -194,8 +194,10 @@ Parts components(const Bits& bits) {
         each_run(bits, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
             auto own = static_cast<std::int32_t>(runs.size());
             parent.push_back(own);
-            runs.push_back({static_cast<std::int32_t>(r), static_cast<std::int32_t>(begin),
-                            static_cast<std::int32_t>(end), 0});
+            Run& run = runs.emplace_back();  // in place: four numbers moved as one wait for one another
+            run.row = static_cast<std::int32_t>(r);
+            run.begin = static_cast<std::int32_t>(begin);
+            run.end = static_cast<std::int32_t>(end);
             while (above < above_end && runs[above].end <= begin) ++above;
             // The last run that this one touches may touch the next one too.
             for (std::size_t i = above; i < above_end && runs[i].begin < end; ++i) {

@@ -86,14 +86,14 @@ struct Peak {
     std::int32_t height, part;
 };
 
-// The least value on the straight line between two pixels.
-std::int32_t lowest_between(const Smooth& plane, const Peak& a, const Peak& b) {
+// The least value on the straight line between two pixels, or one below `enough` where there is any.
+std::int32_t lowest_between(const Smooth& plane, const Peak& a, const Peak& b, std::int32_t enough) {
     const std::ptrdiff_t steps = std::max(std::abs(a.row - b.row), std::abs(a.col - b.col));
     std::int32_t lowest = plane(b.row, b.col);
     if (steps == 0) return lowest;
     const double down = static_cast<double>(b.row - a.row) / static_cast<double>(steps);
     const double right = static_cast<double>(b.col - a.col) / static_cast<double>(steps);
-    for (std::ptrdiff_t i = 0; i < steps; ++i) {
+    for (std::ptrdiff_t i = 0; i < steps && lowest >= enough; ++i) {
         const auto at = static_cast<double>(i);
         const auto row = static_cast<std::ptrdiff_t>(std::nearbyint(at * down + static_cast<double>(a.row)));
         const auto col = static_cast<std::ptrdiff_t>(std::nearbyint(at * right + static_cast<double>(a.col)));
@@ -153,8 +153,11 @@ void markers(const double* distance, const Parts& parts, std::ptrdiff_t rows, st
         double best = neck;
         for (std::size_t j = 0; j < i; ++j) {
             if (peaks[j].part != peaks[i].part) continue;
-            const double ratio = static_cast<double>(lowest_between(smooth, peaks[i], peaks[j])) /
-                                 static_cast<double>(peaks[i].height);
+            // What is lower than this, and the more so what is lower by rounding's worth, is too low.
+            const auto height = static_cast<double>(peaks[i].height);
+            const auto enough = static_cast<std::int32_t>(best * height) - 1;
+            const double ratio =
+                static_cast<double>(lowest_between(smooth, peaks[i], peaks[j], enough)) / height;
             if (ratio >= best) {
                 best = ratio;
                 body[i] = body[j];

@@ -186,17 +186,31 @@ std::int64_t Outside::square(std::ptrdiff_t r, std::ptrdiff_t c) const {
 
 namespace {
 
-// The box of some parts, with a pixel more on each side where there is one: what is nearest to a pixel of
-// theirs and outside lies beside one of them.
-Box beside(const Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols) {
-    if (parts.n == 0) return {};
-    Box box{parts.runs.front().row, cols, parts.runs.back().row + 1, 0};
-    for (const Run& run : parts.runs) {
-        box.left = std::min<std::ptrdiff_t>(box.left, run.begin);
-        box.right = std::max<std::ptrdiff_t>(box.right, run.end);
+// The box of a mask, with a pixel more on each side where there is one: what is nearest to a pixel of the
+// mask and outside lies beside one of it.
+Box beside(const Bits& bits) {
+    Box box{bits.rows, bits.cols, 0, 0};
+    std::vector<Word> any(static_cast<std::size_t>(bits.width), 0);
+    for (std::ptrdiff_t r = 0; r < bits.rows; ++r) {
+        Word some = 0;
+        for (std::size_t w = 0; w < any.size(); ++w) {
+            const Word own = bits.row(r)[w];
+            some |= own;
+            any[w] |= own;
+        }
+        if (some == 0) continue;
+        box.top = std::min(box.top, r);
+        box.bottom = r + 1;
     }
+    for (std::size_t w = 0; w < any.size(); ++w) {
+        if (any[w] == 0) continue;
+        const auto first = static_cast<std::ptrdiff_t>(w) * Bits::kWord;
+        box.left = std::min(box.left, first + lowest(any[w]));
+        box.right = first + highest(any[w]) + 1;
+    }
+    if (box.bottom == 0) return {};
     return {std::max<std::ptrdiff_t>(box.top - 1, 0), std::max<std::ptrdiff_t>(box.left - 1, 0),
-            std::min(box.bottom + 1, rows), std::min(box.right + 1, cols)};
+            std::min(box.bottom + 1, bits.rows), std::min(box.right + 1, bits.cols)};
 }
 
 }  // namespace
@@ -207,7 +221,7 @@ std::vector<double> inscribed_radii(const Bits& inside, const Parts& parts) {
         std::fill(radii.begin() + 1, radii.end(), static_cast<double>(std::max(inside.rows, inside.cols)));
         return radii;
     }
-    const Outside outside(inside, beside(parts, inside.rows, inside.cols));
+    const Outside outside(inside, beside(inside));
     const auto look = [&](const Run& run) {
         const std::int32_t* g = outside.row(run.row);
         double& best = radii[static_cast<std::size_t>(run.part)];
@@ -243,7 +257,7 @@ double inscribed_radius(const Bits& inside) {
 
 void nearest(const Bits& inside, double* out, std::ptrdiff_t* index) {
     const std::ptrdiff_t rows = inside.rows, cols = inside.cols;
-    const Outside outside(inside);
+    const Outside outside(inside, beside(inside));
     const Squares squares(cols);
     Envelope envelope(cols);
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
@@ -286,7 +300,7 @@ std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, double* squ
     for (const Run& run : parts.runs)
         std::fill_n(part.data() + run.row * cols + run.begin, run.end - run.begin, run.part);
     if (parts.n == 0) throw std::invalid_argument("there must be a part");
-    const Box columns = beside(parts, rows, cols);
+    const Box columns = beside(bits);
     const Outside outside(bits.outside(), {0, columns.left, rows, columns.right});
     const Squares distances(cols);
     Envelope envelope(cols);
@@ -302,11 +316,13 @@ std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, double* squ
             const std::ptrdiff_t above = r - g[s];
             const bool up = above >= 0 && bits.at(above, s);
             const std::int32_t nearest = part[static_cast<std::size_t>((up ? above : r + g[s]) * cols + s)];
-            if (stretches.size() > before && stretches.back().part == nearest)
-                stretches.back().end = static_cast<std::int32_t>(to);
-            else
-                stretches.push_back({static_cast<std::int32_t>(r), static_cast<std::int32_t>(from),
-                                     static_cast<std::int32_t>(to), nearest});
+            if (stretches.size() == before || stretches.back().part != nearest) {
+                Run& stretch = stretches.emplace_back();
+                stretch.row = static_cast<std::int32_t>(r);
+                stretch.begin = static_cast<std::int32_t>(from);
+                stretch.part = nearest;
+            }
+            stretches.back().end = static_cast<std::int32_t>(to);
         });
     }
     return stretches;
