@@ -150,15 +150,17 @@ void markers(const double* distance, const Parts& parts, std::ptrdiff_t rows, st
     for (std::size_t i = 0; i < peaks.size();
          ++i) {  // from the highest peak down, each joins the best earlier one
         poll();
-        double best = neck;
-        for (std::size_t j = 0; j < i; ++j) {
+        double best = -1.0;
+        // Of equally good ones the last counts. Nothing is better than 1, which on a plateau the neighbour
+        // is: where nothing limits distances, all pixels are peaks.
+        for (std::size_t j = i; j-- > 0 && best < 1.0;) {
             if (peaks[j].part != peaks[i].part) continue;
             // What is lower than this, and the more so what is lower by rounding's worth, is too low.
             const auto height = static_cast<double>(peaks[i].height);
-            const auto enough = static_cast<std::int32_t>(best * height) - 1;
+            const auto enough = static_cast<std::int32_t>(std::max(neck, best) * height) - 1;
             const double ratio =
                 static_cast<double>(lowest_between(smooth, peaks[i], peaks[j], enough)) / height;
-            if (ratio >= best) {
+            if (ratio >= neck && ratio > best) {
                 best = ratio;
                 body[i] = body[j];
             }

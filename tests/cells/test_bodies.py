@@ -51,6 +51,13 @@ def test_peaks_of_one_body_share_their_number(mask, neck):
     )
 
 
+def test_a_picture_that_one_body_covers():
+    """All pixels within its frame are peaks, too many to compare each with each."""
+    mask = np.ones((200, 300), bool)
+    markers = _core.body_markers(shapes.distance(mask), mask, 0.9)
+    np.testing.assert_array_equal(markers, np.pad(mask[1:-1, 1:-1], 1))
+
+
 def merge_in_numpy(bodies, nuclei, vacuole, most, nearly_convex):
     merged = bodies.copy()
     while True:
