@@ -244,8 +244,8 @@ bool colour_axis(const Window& window, const Bits& cell, const Bits& inside, con
     for (double& part : axis) part *= GRAIN / length;
     found.spread = std::sqrt(std::max(colour::dot(axis, colour::times(spread, axis)), 0.0));
     found.values.assign(static_cast<std::size_t>(cell.rows * cell.cols), 0);
-    found.lowest = std::numeric_limits<std::int16_t>::max();
-    found.highest = std::numeric_limits<std::int16_t>::min();
+    // Beside the cell values are 0, and holes of a nucleus that were filled may lie there.
+    found.lowest = found.highest = 0;
     std::vector<double> line(static_cast<std::size_t>(cell.cols));
     LinearArgs along{nullptr,    0, {axis[0], axis[1], axis[2]}, 0.0, std::numeric_limits<double>::infinity(),
                      line.data()};
