@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastpgs
+from fastpgs import _core
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8)
 RGB = np.arange(144, dtype=np.uint8).reshape(6, 8, 3)
@@ -119,3 +120,22 @@ def test_arrays_that_are_not_aligned(dtype: str) -> None:
     moved[...] = sound
     assert not moved.flags.aligned
     np.testing.assert_array_equal(fastpgs.segment(moved, 2), fastpgs.segment(sound, 2))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 1, 3), (5, 7, 3), (40, 9, 3), (7, 11), (13, 5, 4), (3, 3, 62)])
+def test_extents_of_channels_with_what_is_not_finite_anywhere(dtype: Any, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(3)
+    image = (rng.random(shape) * 200).astype(dtype)
+    flat = image.reshape(-1, shape[2] if len(shape) == 3 else 1)
+    assert _core.extents(image) == [*flat.min(axis=0).tolist(), *flat.max(axis=0).tolist()]
+    if image.dtype.kind != "f":
+        return
+    n = flat.shape[1]
+    for bad in (np.nan, np.inf, -np.inf):
+        for place in rng.integers(image.size, size=20):
+            spoilt = image.copy()
+            spoilt.reshape(-1)[place] = bad
+            found = _core.extents(spoilt)
+            lost = [c for c in range(2 * n) if np.isnan(found[c])]
+            assert lost == [place % n, n + place % n]

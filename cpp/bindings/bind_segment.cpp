@@ -62,6 +62,18 @@ py::array_t<double> features(const py::array& image, const Params& params) {
     return out;
 }
 
+// Least values of the channels, then greatest.
+std::vector<double> extents(const py::array& image) {
+    const ImageView view = image_view(image);
+    if (view.pixels() == 0 || view.channels > kMaxDims)
+        throw std::invalid_argument("image must have pixels, and at most " + std::to_string(kMaxDims) +
+                                    " channels");
+    std::vector<double> out(2 * view.channels);
+    const Released released(static_cast<std::ptrdiff_t>(view.pixels()));
+    channel_extents(view, out.data(), out.data() + view.channels);
+    return out;
+}
+
 py::tuple feature_moments(const py::array& image, const py::object& mask, const Params& params) {
     const ImageView view = image_view(image);
     const MaskView used = mask_view(mask, view);
@@ -107,6 +119,7 @@ void bind_segment(py::module_& module) {
         .def_readwrite("connectivity", &Params::connectivity)
         .def_readwrite("positions", &Params::positions)
         .def_readwrite("map", &Params::map)
+        .def_readwrite("extents", &Params::extents)
         .def_readwrite("seed", &Params::seed)
         .def_readwrite("want_clusters", &Params::want_clusters)
         .def_readwrite("want_inertia", &Params::want_inertia)
@@ -139,6 +152,7 @@ void bind_segment(py::module_& module) {
     module.def("segment_batch", &segment_many, py::arg("images"), py::arg("masks"), py::arg("params"),
                py::arg("threads"));
     module.def("features", &features, py::arg("image"), py::arg("params"));
+    module.def("extents", &extents, py::arg("image"));
     module.def("moments", &feature_moments, py::arg("image"), py::arg("mask"), py::arg("params"));
     module.def("permitted_threads", &permitted_threads);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <type_traits>
 #include <vector>
 
@@ -303,48 +304,46 @@ void apply_map(const FeatureSpace& space, std::size_t n, double* const* out) {
     }
 }
 
-// Least and greatest value of each channel; many at once, so that compilers make lanes of the loop, which stay
-// in registers where there are three channels.
+// Least and greatest value of each channel; many at once, so that compilers make lanes of the loop, which
+// stay in registers where there are three channels.
 template <class T, std::size_t Channels>
-void channel_extents(const ImageView& image, T* low, T* high) {
-    constexpr std::size_t kTurns = 8;
+void extents_of(const ImageView& image, double* low, double* high) {
+    constexpr std::size_t kTurns = 8, kMost = (Channels > 0 ? Channels : kMaxDims) * kTurns;
     const std::size_t channels = Channels > 0 ? Channels : image.channels, period = channels * kTurns;
     const std::size_t n = image.pixels() * channels;
     const T* p = image.as<T>();
-    T from[(Channels > 0 ? Channels : kMaxDims) * kTurns], to[(Channels > 0 ? Channels : kMaxDims) * kTurns];
-    for (std::size_t l = 0; l < period; ++l) from[l] = to[l] = p[l % channels];
+    T from[kMost], to[kMost], lost[kMost];  // the last is no number from where a value was not finite
+    for (std::size_t l = 0; l < period; ++l) {
+        from[l] = to[l] = p[l % channels];
+        lost[l] = 0;
+    }
     std::size_t i = 0;
-    for (; i + period <= n; i += period) {
-        for (std::size_t l = 0; l < period; ++l) {
-            from[l] = p[i + l] < from[l] ? p[i + l] : from[l];
-            to[l] = p[i + l] > to[l] ? p[i + l] : to[l];
-        }
-    }
-    for (std::size_t l = 0; i + l < n; ++l) {
-        from[l] = p[i + l] < from[l] ? p[i + l] : from[l];
-        to[l] = p[i + l] > to[l] ? p[i + l] : to[l];
-    }
+    const auto widen = [&](std::size_t l) {
+        const T x = p[i + l];
+        from[l] = x < from[l] ? x : from[l];
+        to[l] = x > to[l] ? x : to[l];
+        if constexpr (!std::is_integral_v<T>) lost[l] += x - x;
+    };
+    for (; i + period <= n; i += period)
+        for (std::size_t l = 0; l < period; ++l) widen(l);
+    for (std::size_t l = 0; i + l < n; ++l) widen(l);
     for (std::size_t c = 0; c < channels; ++c) {
-        low[c] = high[c] = p[c];
+        T least = from[c], most = to[c];
+        bool finite = true;
         for (std::size_t l = c; l < period; l += channels) {
-            low[c] = std::min(low[c], from[l]);
-            high[c] = std::max(high[c], to[l]);
+            least = from[l] < least ? from[l] : least;
+            most = to[l] > most ? to[l] : most;
+            finite &= lost[l] == 0;
         }
+        constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+        low[c] = finite ? static_cast<double>(least) : kNone;
+        high[c] = finite ? static_cast<double>(most) : kNone;
     }
 }
 
 template <class T>
-void colour_extents(const ImageView& image, const FeatureSpace& space, double* low, double* high) {
-    T least[kMaxDims], most[kMaxDims];
-    if (image.channels == 3)
-        channel_extents<T, 3>(image, least, most);
-    else
-        channel_extents<T, 0>(image, least, most);
-    const bool scaled = !space.integer && space.kind != Features::raw;
-    for (std::size_t c = 0; c < image.channels; ++c) {
-        low[c] = static_cast<double>(least[c]) * (scaled ? 255.0 : 1.0);
-        high[c] = static_cast<double>(most[c]) * (scaled ? 255.0 : 1.0);
-    }
+void extents_of(const ImageView& image, double* low, double* high) {
+    image.channels == 3 ? extents_of<T, 3>(image, low, high) : extents_of<T, 0>(image, low, high);
 }
 
 }  // namespace
@@ -359,6 +358,19 @@ bool only_scales(const FeatureSpace& space) {
     return true;
 }
 
+void channel_extents(const ImageView& image, double* low, double* high) {
+    switch (image.type) {
+        case PixelType::u8:
+            return extents_of<std::uint8_t>(image, low, high);
+        case PixelType::u16:
+            return extents_of<std::uint16_t>(image, low, high);
+        case PixelType::f32:
+            return extents_of<float>(image, low, high);
+        case PixelType::f64:
+            return extents_of<double>(image, low, high);
+    }
+}
+
 // Rounding never changes an order, so the least feature gives the least coordinate.
 bool feature_extents(const ImageView& image, const FeatureSpace& space, double* low, double* high) {
     const std::size_t channels = image.channels;
@@ -366,19 +378,12 @@ bool feature_extents(const ImageView& image, const FeatureSpace& space, double* 
                          (space.kind == Features::gray && channels == 1);
     if (!(colours || space.kind == Features::xy) || !only_scales(space)) return false;
     if (colours) {
-        switch (image.type) {
-            case PixelType::u8:
-                colour_extents<std::uint8_t>(image, space, low, high);
-                break;
-            case PixelType::u16:
-                colour_extents<std::uint16_t>(image, space, low, high);
-                break;
-            case PixelType::f32:
-                colour_extents<float>(image, space, low, high);
-                break;
-            case PixelType::f64:
-                colour_extents<double>(image, space, low, high);
-                break;
+        if (space.extents == nullptr) channel_extents(image, low, high);
+        const bool scaled = !space.integer && space.kind != Features::raw;
+        for (std::size_t c = 0; c < channels; ++c) {
+            low[c] = (space.extents == nullptr ? low[c] : space.extents[c]) * (scaled ? 255.0 : 1.0);
+            high[c] =
+                (space.extents == nullptr ? high[c] : space.extents[channels + c]) * (scaled ? 255.0 : 1.0);
         }
     }
     if (space.positions || !colours) {
@@ -416,6 +421,7 @@ FeatureSpace feature_space(const ImageView& image, const Params& params) {
     }
     if (space.positions) space.dims += 2;
     if (!params.map.empty()) space.map = params.map.data();
+    if (params.extents.size() == 2 * image.channels) space.extents = params.extents.data();
     return space;
 }
 

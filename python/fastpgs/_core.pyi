@@ -36,6 +36,7 @@ class Params:
     connectivity: int
     positions: bool
     map: list[float]
+    extents: list[float]
     seed: int
     want_clusters: bool
     want_inertia: bool
@@ -72,6 +73,7 @@ def segment_batch(
     threads: int,
 ) -> tuple[list[npt.NDArray[np.int32]], list[Result]]: ...
 def features(image: npt.NDArray[Any], params: Params) -> npt.NDArray[np.float64]: ...
+def extents(image: npt.NDArray[Any]) -> list[float]: ...
 def moments(
     image: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None, params: Params
 ) -> tuple[int, list[int], list[int]]: ...

@@ -15,6 +15,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from . import _core
+
 Features: TypeAlias = Literal["lab", "rgb", "gray", "xy", "raw"]
 Metric: TypeAlias = Literal["sqeuclidean", "mahalanobis"]
 Update: TypeAlias = Literal["medoid", "mean"]
@@ -59,6 +61,8 @@ class Problem(NamedTuple):
         Squared internal feature units in one squared documented unit of distance.
     feature_unit : float
         Internal feature units in one documented unit of a colour feature.
+    extents : list of float, or None
+        Least values of the channels, then greatest, where they are known.
     """
 
     image: PixelArray
@@ -78,6 +82,7 @@ class Problem(NamedTuple):
     feature_unit: float
     spatial_weight: float
     seed: int
+    extents: list[float] | None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -197,13 +202,29 @@ def _refuse_non_finite(image: PixelArray, mask: npt.NDArray[np.bool_] | None) ->
     )
 
 
-def _range(image: PixelArray, mask: npt.NDArray[np.bool_] | None) -> tuple[float, float]:
+class _Range(NamedTuple):
+    """Values of a float image."""
+
+    low: float
+    high: float
+    extents: list[float] | None
+
+
+def _range(image: PixelArray, mask: npt.NDArray[np.bool_] | None) -> _Range:
     """Return the least and the greatest value of a float image; refuse one that is not finite."""
-    used = image if mask is None else image[mask]
-    low, high = float(used.min()), float(used.max())  # NaN wins both
-    if not (math.isfinite(low) and math.isfinite(high)):
+    extents = None
+    if mask is None and image.flags.c_contiguous and image.flags.aligned:
+        extents = _core.extents(image)  # in one pass, and the core need not look for them again
+        n = len(extents) // 2
+        low, high = min(extents[:n]), max(extents[n:])
+        finite = all(map(math.isfinite, extents))
+    else:
+        used = image if mask is None else image[mask]
+        low, high = float(used.min()), float(used.max())  # NaN wins both
+        finite = math.isfinite(low) and math.isfinite(high)
+    if not finite:
         _refuse_non_finite(image, mask)
-    return low, high
+    return _Range(low, high, extents)
 
 
 def _without_masked(image: PixelArray, mask: npt.NDArray[np.bool_] | None) -> PixelArray:
@@ -255,9 +276,14 @@ def _rounded_levels(image: PixelArray) -> PixelArray:
     return out.reshape(image.shape)
 
 
-def _float_colours(image: PixelArray, features: Features, mask: npt.NDArray[np.bool_] | None) -> PixelArray:
-    """Check that a float colour image is in [0, 1]; return 8- or 16-bit levels where it holds them."""
-    low, high = _range(image, mask)
+def _float_colours(
+    image: PixelArray, features: Features, mask: npt.NDArray[np.bool_] | None
+) -> tuple[PixelArray, list[float] | None]:
+    """Check that a float colour image is in [0, 1]; return 8- or 16-bit levels where it holds them.
+
+    And the extents of its channels, where they are known and of what is returned.
+    """
+    low, high, extents = _range(image, mask)
     if low < 0.0 or high > 1.0:
         raise ValueError(
             f"a float colour image must be in [0, 1] for features={features!r}, got [{low:g}, {high:g}]; "
@@ -267,9 +293,9 @@ def _float_colours(image: PixelArray, features: Features, mask: npt.NDArray[np.b
     for top, dtype in ((255, np.uint8), (65535, np.uint16)):
         levels = _as_levels(colours, top, dtype)
         if levels is not None:
-            return levels
+            return levels, None
     # The fixed-point conversion of lab is defined on 16-bit levels.
-    return _rounded_levels(colours) if features == "lab" else colours
+    return (_rounded_levels(colours), None) if features == "lab" else (colours, extents)
 
 
 def _check_mask(mask: npt.ArrayLike | None, shape: tuple[int, int]) -> npt.NDArray[np.bool_] | None:
@@ -403,11 +429,12 @@ def prepare(
     shape = (array.shape[0], array.shape[1])
     used = _check_mask(mask, shape)
     _check_channels(array, features)
+    extents = None
     if array.dtype.kind == "f" and features != "xy":
         if features != "raw":
-            array = _float_colours(array, features, used)
+            array, extents = _float_colours(array, features, used)
         else:
-            low, high = _range(array, used)
+            low, high, extents = _range(array, used)
             _check_magnitude(low, high)
             array = _without_masked(array, used)
     elif array.dtype.kind == "f":
@@ -442,6 +469,7 @@ def prepare(
         feature_unit=_unit(array, features, "sqeuclidean"),
         spatial_weight=spatial_weight * unit,
         seed=check_seed(seed),
+        extents=extents,
     )
     _check_exact(problem)
     return problem

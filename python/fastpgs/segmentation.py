@@ -136,6 +136,8 @@ def solve(
     linear = _linear_map(problem)
     params = _params(problem, linear)
     params.threads = threads
+    if problem.extents is not None:
+        params.extents = problem.extents
     if clusters:
         params.want_clusters = True
     if not inertia:

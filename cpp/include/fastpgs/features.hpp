@@ -19,10 +19,11 @@ inline constexpr std::size_t kMaxDims = 64;
 // The feature space of one image.
 struct FeatureSpace {
     Features kind = Features::lab;
-    bool positions = false;       // (row, col) appended
-    bool integer = true;          // every feature is an integer
-    std::size_t dims = 3;         // positions counted in
-    const double* map = nullptr;  // row-major lower-triangular (dims, dims), owned by the Params; or none
+    bool positions = false;           // (row, col) appended
+    bool integer = true;              // every feature is an integer
+    std::size_t dims = 3;             // positions counted in
+    const double* extents = nullptr;  // least values of the channels, then greatest, where they are known
+    const double* map = nullptr;      // row-major lower-triangular (dims, dims), owned by the Params; or none
 };
 
 FeatureSpace feature_space(const ImageView& image, const Params& params);
@@ -46,6 +47,9 @@ void gather_features(const ImageView& image, const FeatureSpace& space, const st
                      std::size_t n, std::int32_t* const* out);
 void gather_features(const ImageView& image, const FeatureSpace& space, const std::int64_t* pixels,
                      std::size_t n, double* const* out);
+
+// Least and greatest value of each channel; no number where a channel holds one that is not finite.
+void channel_extents(const ImageView& image, double* low, double* high);
 
 // Least and greatest coordinates over the whole image; false where they would take the features themselves.
 bool feature_extents(const ImageView& image, const FeatureSpace& space, double* low, double* high);

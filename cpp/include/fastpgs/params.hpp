@@ -27,6 +27,7 @@ struct Params {
     int connectivity = 0;               // 0: Eq. 6 (anywhere); 1 or 2: through 4- or 8-neighbours
     bool positions = false;             // append (row, col) to the colour features
     std::vector<double> map;            // row-major lower-triangular (F, F) map of the features, or empty
+    std::vector<double> extents;        // least values of the channels, then greatest; empty: unknown
     std::uint64_t seed = 0;             //
     bool want_clusters = false;         // fill Result::clusters
     bool want_inertia = true;           // fill Result::inertia, if it costs anything
