@@ -14,8 +14,30 @@ from .reader import MICROMETRES, ArraySlide, Level, Pixels, Slide, SlideError, W
 
 __all__ = ["TiffSlide"]
 
-CACHE_BYTES = 96 << 20
-"""Decoded tiles that are kept: windows about neighbouring cells show the same ones."""
+KEPT_BYTES = 80 << 20
+"""Decoded tiles of a level that are kept: windows about neighbouring cells show the same ones, and looks from afar
+those of the overview, which the many of the finest level would drive out if they shared the room."""
+
+
+class _Kept:
+    """Tiles of a level, the last ones that were asked for."""
+
+    def __init__(self) -> None:
+        self._tiles: OrderedDict[int, Pixels] = OrderedDict()
+        self._held = 0
+
+    def get(self, index: int) -> Pixels | None:
+        found = self._tiles.get(index)
+        if found is not None:
+            self._tiles.move_to_end(index)
+        return found
+
+    def add(self, index: int, tile: Pixels) -> None:
+        if index not in self._tiles:
+            self._tiles[index] = tile
+            self._held += tile.nbytes
+        while self._held > KEPT_BYTES and len(self._tiles) > 1:
+            self._held -= self._tiles.popitem(last=False)[1].nbytes
 
 
 class TiffSlide(Slide):
@@ -35,8 +57,7 @@ class TiffSlide(Slide):
                 f"not a TIFF file that can be read: {' '.join(str(error).split())[:200]}"
             ) from error
         self._lock = threading.Lock()
-        self._cache: OrderedDict[tuple[int, int], Pixels] = OrderedDict()
-        self._held = 0
+        self._kept: list[_Kept] = []
         self._planes: ArraySlide | None = None
         try:
             if not len(self._tiff.pages):
@@ -69,6 +90,7 @@ class TiffSlide(Slide):
             arrays = [zarr.open(series.aszarr(level=i), mode="r") for i in range(len(series.levels))]
             self._planes = ArraySlide(self.path, arrays, axes)
             self.levels = self._planes.levels
+        self._kept = [_Kept() for _ in self.levels]
         self.pixel_size, self.magnification = tiff_scale(self._tiff)
 
     def _read(self, level: int, window: Window) -> Pixels:
@@ -89,12 +111,10 @@ class TiffSlide(Slide):
         return out
 
     def _tile(self, level: int, index: int) -> Pixels:
-        key = (level, index)
         page = self._pages[level]
         with self._lock:
-            found = self._cache.get(key)
+            found = self._kept[level].get(index)
             if found is not None:
-                self._cache.move_to_end(key)
                 return found
             data = None
             if size := page.databytecounts[index]:
@@ -105,16 +125,12 @@ class TiffSlide(Slide):
                     raise SlideError(f"cut short: expected {size} bytes of tile {index}, got {len(data)}")
         tile = _decode(page, data, index)
         with self._lock:
-            if key not in self._cache:
-                self._cache[key] = tile
-                self._held += tile.nbytes
-            while self._held > CACHE_BYTES and len(self._cache) > 1:
-                self._held -= self._cache.popitem(last=False)[1].nbytes
+            self._kept[level].add(index, tile)
         return tile
 
     def close(self) -> None:
         """Close the file."""
-        self._cache.clear()
+        self._kept.clear()
         self._tiff.close()
 
 

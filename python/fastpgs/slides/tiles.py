@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = ["TileCells", "find_in_tile", "judge_tile"]
 
 Pixels = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.int32]
 
 COARSE = 4
 """Pixels a pixel of the first look. The smallest nucleus that counts holds one of them wholly, in any position."""
@@ -95,7 +96,6 @@ class TileCells:
             nuclei=[mask for part in parts for mask in part.nuclei],
             crops=whole("crops", *crop_shape, dtype=np.uint8),
             p_blast=whole("p_blast", dtype=np.float32),
-            searched=sum(part.searched for part in parts),
         )
 
 
@@ -125,7 +125,7 @@ def find_in_tile(slide: ScaledSlide, plan: Plan, tile: Tile, spec: Any, *, skip:
         return _developed([], plan, spec)
     whole = _grown(tile.window, reference.margin, slide.shape)
     pixels: Pixels | None = None
-    near: npt.NDArray[np.int32] | None = None
+    near: Numbers | None = None
     windows: list[_Island] = [_Island(0, (whole,))]
     if skip:
         if slide.reduces(COARSE):
@@ -147,16 +147,18 @@ def find_in_tile(slide: ScaledSlide, plan: Plan, tile: Tile, spec: Any, *, skip:
 
     options = {name: value for name, value in spec.cells.items() if name in ("neck", "mask")}
     found = []
+    searched = 0
     for island in windows:
-        searched = 0
         for window in island.windows:
             picture = show(window)
             cells, grown = find_in_window(picture, reference, **options)
             searched += _size(window)
             if window == island.windows[-1] or not _leaves(grown, window, slide.shape):
                 break
-        found.append(_owned(cells, picture, window, searched, plan, tile, spec, near, island.number, whole))
-    return _developed(found, plan, spec)
+        own = _owned(cells, picture, window, plan, tile, spec, near, island.number, whole)
+        if own is not None:
+            found.append(own)
+    return replace(_developed(found, plan, spec), searched=searched)
 
 
 def _leaves(grown: Bool, window: Window, shape: tuple[int, int]) -> bool:
@@ -174,37 +176,46 @@ def _owned(
     cells: Cells,
     picture: Pixels,
     window: Window,
-    searched: int,
     plan: Plan,
     tile: Tile,
     spec: Any,
-    near: npt.NDArray[np.int32] | None,
+    near: Numbers | None,
     island: int,
     whole: Window,
-) -> TileCells:
-    """The cells of a window that the tile owns and, where the window is about an island, that the island does."""
+) -> TileCells | None:
+    """The cells of a window that the tile owns and, where the window is about an island, that the island does.
+
+    None where there are none, as there are in a window about what was no nucleus.
+    """
     table = cells.table
-    row, col = table["centroid-0"] + window[0], table["centroid-1"] + window[1]
-    mine = np.array([tile.owns(*at) for at in zip(row.tolist(), col.tolist(), strict=True)], bool)
+    centroids = list(
+        zip(
+            (table["centroid-0"] + window[0]).tolist(),
+            (table["centroid-1"] + window[1]).tolist(),
+            strict=True,
+        )
+    )
+    mine = [i for i, at in enumerate(centroids) if tile.owns(*at)]
     if island and near is not None:
-        for i in np.flatnonzero(mine).tolist():
-            at_row, at_col = _first_of_nucleus(cells, i, window, whole)
-            mine[i] = near[at_row, at_col] == island
-    own = Cells(cells.labels, cells.nuclei, {name: values[mine] for name, values in table.items()})
-    boxes = np.stack([own.table[f"bbox-{i}"] for i in range(4)], axis=1).astype(np.int32)
-    cutouts = [(slice(a, c), slice(b, d)) for a, b, c, d in boxes.tolist()]
+        mine = [i for i in mine if near[_first_of_nucleus(cells, i, window, whole)] == island]
+    if not mine:
+        return None
+    own = {name: table[name][mine] for name in ("label", *(f"bbox-{k}" for k in range(4)))}
+    ids = own["label"].tolist()
+    boxes = list(zip(*(own[f"bbox-{k}"].tolist() for k in range(4)), strict=True))
+    cutouts = [(slice(a, c), slice(b, d)) for a, b, c, d in boxes]
     margin = margin_of(spec)
+    shown = Cells(cells.labels, cells.nuclei, own)
     return TileCells(
-        box=boxes + np.array([window[0], window[1]] * 2, np.int32),
-        area=own.table["area"],
-        nucleus_area=own.table["nucleus_area"],
-        centroid=np.stack([row[mine], col[mine]], axis=1),
-        masks=[cells.labels[at] == i for at, i in zip(cutouts, own.table["label"], strict=True)],
-        nuclei=[cells.nuclei[at] == i for at, i in zip(cutouts, own.table["label"], strict=True)],
-        crops=cut_raw(picture, own, spec, np.asarray(plan.level), margin),
-        p_blast=np.zeros(len(boxes), np.float32),
-        searched=searched,
-        shown=cut_masks(own, spec, margin) if spec.masked else None,
+        box=np.array(boxes, np.int32) + np.array([window[0], window[1]] * 2, np.int32),
+        area=table["area"][mine],
+        nucleus_area=table["nucleus_area"][mine],
+        centroid=np.array([centroids[i] for i in mine], np.float64),
+        masks=[cells.labels[at] == i for at, i in zip(cutouts, ids, strict=True)],
+        nuclei=[cells.nuclei[at] == i for at, i in zip(cutouts, ids, strict=True)],
+        crops=cut_raw(picture, shown, spec, np.asarray(plan.level), margin),
+        p_blast=np.zeros(len(mine), np.float32),
+        shown=cut_masks(shown, spec, margin) if spec.masked else None,
     )
 
 
@@ -221,16 +232,14 @@ def _developed(found: list[TileCells], plan: Plan, spec: Any) -> TileCells:
 def _first_of_nucleus(cells: Cells, i: int, window: Window, whole: Window) -> tuple[int, int]:
     """Where, from afar, the first pixel of a cell's nucleus lies: in all windows that show the cell the same."""
     a, b, c, d = (int(cells.table[f"bbox-{k}"][i]) for k in range(4))
-    rows, cols = np.nonzero(cells.nuclei[a:c, b:d] == cells.table["label"][i])
-    return (
-        int(rows[0] + a + window[0] - whole[0]) // COARSE,
-        int(cols[0] + b + window[1] - whole[1]) // COARSE,
-    )
+    inside = cells.nuclei[a:c, b:d] == cells.table["label"][i]
+    row, col = divmod(int(inside.argmax()), d - b)
+    return (row + a + window[0] - whole[0]) // COARSE, (col + b + window[1] - whole[1]) // COARSE
 
 
 def _islands(
     view: Pixels, reference: Reference, tile: Tile, whole: Window, shape: tuple[int, int]
-) -> tuple[npt.NDArray[np.int32], list[_Island]]:
+) -> tuple[Numbers, list[_Island]]:
     """Islands of what looks like nuclei from afar.
 
     Returns
@@ -245,6 +254,8 @@ def _islands(
     apart = max(1.0, reference.radius / COARSE)
     islands, near, places = _core.islands(as_levels(view), RULES, reference, LENIENT, apart)
     boxes = places * COARSE + [whole[0], whole[1]] * 2
+    n = len(boxes)
+    ranks = (islands, np.where(islands > 0, n + 1 - islands, 0))
     windows = []
     for i, box in enumerate(boxes.tolist(), start=1):
         reach = _grown(box, int(reference.cell), shape)
@@ -252,16 +263,17 @@ def _islands(
         if reach[0] < bottom and top < reach[2] and reach[1] < right and left < reach[3]:
             wide = _within(_grown(box, reference.margin, shape), whole)
             narrow = [_within(_grown(box, math.ceil(r * reference.radius), shape), whole) for r in NARROW]
-            alone = (window for window in narrow if _shows_only(i, islands, window, whole))
+            alone = (window for window in narrow if _shows_only(i, n, ranks, window, whole))
             windows.append(_Island(i, (*alone, wide)))
     return near, windows
 
 
-def _shows_only(i: int, islands: npt.NDArray[np.int32], window: Window, whole: Window) -> bool:
+def _shows_only(i: int, n: int, ranks: tuple[Numbers, Numbers], window: Window, whole: Window) -> bool:
+    """Whether a window shows no other of ``n`` islands than the i-th; ``ranks`` number them, and backwards."""
     rows = slice((window[0] - whole[0]) // COARSE, -(-(window[2] - whole[0]) // COARSE))
     cols = slice((window[1] - whole[1]) // COARSE, -(-(window[3] - whole[1]) // COARSE))
-    shown = islands[rows, cols]
-    return not ((shown != i) & (shown > 0)).any()
+    last, first = (int(rank[rows, cols].max()) for rank in ranks)
+    return last <= i and first <= n + 1 - i
 
 
 def _averaged(pixels: Pixels) -> Pixels:
