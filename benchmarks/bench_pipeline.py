@@ -6,8 +6,12 @@ Goal: at least 85 % of the slowest stage alone, memory flat in the number of fil
 machine: the same work, as many threads as there are processors, nothing else to do. The pipeline does all stages,
 and outlines, thumbnails, tables and the report besides. Where stages share the processors, none can have them all:
 even a pipeline that did nothing but its stages would reach only the slowest one's share of their CPU time, which is
-printed as the bound. Two more figures tell what the pipeline itself adds: the stages' share of its CPU time, helper
-process included, and how much of the processors it keeps busy. All take turns; the least of the rounds counts.
+printed as the bound. Whether the pipeline is as fast as its slowest part lets it be, the second ratio tells: that to
+the slowest stage alone on as many processors as it has within a pipeline that does nothing but its stages and never
+idles, which is its share of their CPU time. On those it takes its CPU time divided by them, which comes to the CPU time
+of all stages divided by all processors. Two more figures tell what is lost: the stages' share of the pipeline's CPU
+time, helper process included, and how much of the processors it keeps busy; the second ratio is their product. All take
+turns; the least of the rounds counts.
 """
 
 from __future__ import annotations
@@ -125,6 +129,11 @@ def main() -> None:
         f"of the slowest stage ({slowest}) alone: {100 * alone[slowest].wall / pipeline.wall:.0f} % (goal 85 %),"
         f" by CPU time {100 * alone[slowest].cpu / pipeline.cpu:.0f} %;"
         f" bound on shared processors: {100 * alone[slowest].cpu / cpu:.0f} %"
+    )
+    share = alone[slowest].cpu / cpu
+    print(
+        f"of the same stage on the {share * cpus:.2f} of {cpus} processors that it has within the pipeline:"
+        f" {100 * cpu / cpus / pipeline.wall:.0f} %"
     )
     print(
         f"of the pipeline's CPU time the stages' own: {100 * cpu / pipeline.cpu:.0f} %;"
