@@ -92,22 +92,6 @@ DoubleArray inscribed_radii(const MaskArray& mask) {
     return DoubleArray(static_cast<py::ssize_t>(radii.size()) - 1, radii.data() + 1);
 }
 
-MaskArray keep_parts(const MaskArray& mask, const MaskArray& keep) {
-    const std::uint8_t* kept = bytes_of(keep);
-    const auto n = keep.size();
-    return make_mask(mask, [&](shapes::Mask in, std::uint8_t* out) {
-        const shapes::Parts parts = shapes::components(shapes::pack(in));
-        if (n != parts.n)
-            throw std::invalid_argument("keep must have a value for each of " + std::to_string(parts.n) +
-                                        " parts, got " + std::to_string(n));
-        shapes::Bytes chosen(1);
-        chosen.insert(chosen.end(), kept, kept + n);
-        shapes::Bits bits(in.rows, in.cols);
-        parts.draw(chosen, bits);
-        shapes::unpack(bits, out, in.cols);
-    });
-}
-
 }  // namespace
 
 void bind_shapes(py::module_& module) {
@@ -157,7 +141,6 @@ void bind_shapes(py::module_& module) {
                "neck"_a);
     module.def("part_areas", &part_areas, "mask"_a.noconvert());
     module.def("inscribed_radii", &inscribed_radii, "mask"_a.noconvert());
-    module.def("keep_parts", &keep_parts, "mask"_a.noconvert(), "keep"_a.noconvert());
     module.def(
         "touching_frame",
         [](const MaskArray& mask) {

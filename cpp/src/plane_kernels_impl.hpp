@@ -152,6 +152,7 @@ static void stain_row(const StainRowArgs& args) {
                    d = static_cast<float>(255 - blue[c]);
         strength[c] = ::sqrtf(a * a + b * b + d * d);
     }
+    if (!score) return;
     if (args.grey) {
         for (std::size_t c = 0; c < args.cols; ++c) score[c] = static_cast<std::int16_t>(255 - green[c]);
         return;

@@ -40,12 +40,6 @@ void write_labels(const Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols, 
         std::fill_n(out + run.row * cols + run.begin, run.end - run.begin, run.part);
 }
 
-std::vector<std::int64_t> areas(const std::int32_t* parts, std::ptrdiff_t size, std::int32_t n) {
-    std::vector<std::int64_t> area(static_cast<std::size_t>(n) + 1, 0);
-    for (std::ptrdiff_t i = 0; i < size; ++i) ++area[static_cast<std::size_t>(parts[i])];
-    return area;
-}
-
 double typical_area(std::vector<std::int64_t> areas) {
     std::sort(areas.begin(), areas.end());
     const std::int64_t total = std::accumulate(areas.begin(), areas.end(), std::int64_t{0});

@@ -176,7 +176,7 @@ void planes(Picture picture, const double white[3], int offset, bool grey, const
         args.own = row_of(r);
         args.below = row_of(std::min(r + 1, rows - 1));
         args.features = out.features + 3 * r * cols;
-        args.score = out.score + r * cols;
+        args.score = out.score ? out.score + r * cols : nullptr;
         args.depth = out.depth + r * cols;
         args.strength = out.strength + r * cols;
         plane_kernels().stain_row(args);
@@ -232,12 +232,21 @@ std::vector<std::int64_t> spread(const std::int16_t* score, const shapes::Bits& 
     constexpr int LOW = -255;
     // Neighbours are alike: a counter each in turn, so that none waits for the one before.
     constexpr std::size_t TURNS = 4;
-    std::array<std::array<std::int64_t, 511>, TURNS> turns{};
+    std::array<std::array<std::uint32_t, 511>, TURNS> turns{};
     shapes::each_run(valid, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
         poll(z(r), 64);
         const std::int16_t* own = score + r * valid.cols;
-        for (std::ptrdiff_t c = begin; c < end; ++c)
-            ++turns[z(c) % TURNS][static_cast<std::size_t>(own[c] - LOW)];
+        const auto count = [&](std::ptrdiff_t c, std::size_t turn) {
+            ++turns[turn][static_cast<std::size_t>(own[c] - LOW)];
+        };
+        std::ptrdiff_t c = begin;
+        for (; c + 4 <= end; c += 4) {
+            count(c, 0);
+            count(c + 1, 1);
+            count(c + 2, 2);
+            count(c + 3, 3);
+        }
+        for (; c < end; ++c) count(c, 0);
     });
     std::array<std::int64_t, 511> number{}, first{};
     std::int64_t total = 0;

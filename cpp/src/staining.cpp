@@ -34,7 +34,7 @@ Stain stain(const Given& given, const Rules& rules, bool single, const White* wh
         stain::background(picture, valid ? &*valid : nullptr, out.white.data());
     const auto size = static_cast<std::size_t>(picture.size());
     out.features = Block<std::uint8_t>(3 * size);
-    out.score = Block<std::int16_t>(size);
+    if (!white) out.score = Block<std::int16_t>(size);
     out.depth = Block<std::int16_t>(size);
     out.strength = Block<float>(size);
     stain::planes(picture, out.white.data(), static_cast<int>(rules.offset), given.grey,

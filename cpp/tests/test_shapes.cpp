@@ -136,7 +136,7 @@ void components(const Case& given) {
     const auto size = given.bytes.size();
     std::vector<std::int32_t> parts(size);
     const std::int32_t n = shapes::label(given.mask(), parts.data());
-    const auto area = shapes::areas(parts.data(), static_cast<std::ptrdiff_t>(size), n);
+    const auto area = shapes::components(shapes::pack(given.mask())).areas();
     CHECK(area.size() == static_cast<std::size_t>(n) + 1);
     CHECK(std::all_of(area.begin() + 1, area.end(), [](std::int64_t a) { return a > 0; }));
     std::int32_t highest = 0;

@@ -45,7 +45,7 @@ def markers_in_numpy(distance, region, neck):
 @given(masks(), st.floats(0.3, 1.0))
 def test_peaks_of_one_body_share_their_number(mask, neck):
     region, _ = shapes.label(mask)
-    distance = shapes.distance(mask)
+    distance = _core.distance(mask)
     np.testing.assert_array_equal(
         _core.body_markers(distance, mask, neck), markers_in_numpy(distance, region, neck)
     )
@@ -54,7 +54,7 @@ def test_peaks_of_one_body_share_their_number(mask, neck):
 def test_a_picture_that_one_body_covers():
     """All pixels within its frame are peaks, too many to compare each with each."""
     mask = np.ones((200, 300), bool)
-    markers = _core.body_markers(shapes.distance(mask), mask, 0.9)
+    markers = _core.body_markers(_core.distance(mask), mask, 0.9)
     np.testing.assert_array_equal(markers, np.pad(mask[1:-1, 1:-1], 1))
 
 
@@ -73,7 +73,7 @@ def merge_in_numpy(bodies, nuclei, vacuole, most, nearly_convex):
             union = shapes.fill_holes(where[box], vacuole)
             nucleus = np.count_nonzero(nuclei & where)
             needed = np.clip(0.8 + 0.5 * (nucleus / union.sum() - 0.55), 0.7, nearly_convex)
-            excess = shapes.solidity(union) - (nearly_convex if nucleus > most else needed)
+            excess = _core.solidity(union) - (nearly_convex if nucleus > most else needed)
             if excess > best:
                 best, pair = excess, (i, j)
         if pair is None:
@@ -86,15 +86,22 @@ def merge_in_numpy(bodies, nuclei, vacuole, most, nearly_convex):
 def test_bodies_whose_union_is_solid_are_one(mask, seed, vacuole, most):
     rng = np.random.default_rng(seed)
     markers = np.where(rng.random(mask.shape) < 0.02, rng.integers(1, 8, mask.shape), 0).astype(np.int32)
-    bodies = shapes.flood(mask, -shapes.distance(mask), markers)
+    bodies = _core.flood(mask, -_core.distance(mask), markers)
     nuclei = ndimage.binary_dilation(markers > 0, iterations=2) & mask
     got = _core.merge_bodies(bodies, nuclei, vacuole, most, 0.92)
     np.testing.assert_array_equal(got, merge_in_numpy(bodies, nuclei, vacuole, most, 0.92))
 
 
+def typical_area(areas):
+    """The area-weighted median: half of all area lies in smaller parts."""
+    ordered = np.sort(areas)
+    total = np.cumsum(ordered)
+    return float(ordered[np.searchsorted(total, total[-1] / 2.0)]) if areas.sum() else 0.0
+
+
 def split_in_numpy(region, nuclei, neck, vacuole, least, most, smallest, typical):
-    depth = shapes.distance(region)
-    bodies = shapes.flood(region, -depth, _core.body_markers(depth, region, neck))
+    depth = _core.distance(region)
+    bodies = _core.flood(region, -depth, _core.body_markers(depth, region, neck))
     area = np.bincount(bodies.ravel(), weights=nuclei.ravel())
     area[0] = 0.0
     bodies = np.where((area >= least)[bodies], bodies, 0).astype(np.int32)
@@ -102,12 +109,12 @@ def split_in_numpy(region, nuclei, neck, vacuole, least, most, smallest, typical
     area = np.bincount(bodies.ravel(), weights=nuclei.ravel())
     area[0] = 0.0
     if typical is None:
-        typical = shapes.typical_area(area[1:])
+        typical = typical_area(area[1:])
     enough = area >= smallest * typical
     enough[0] = False
     numbers = np.cumsum(enough) * enough
     markers = np.where(nuclei, numbers[bodies], 0).astype(np.int32)
-    return shapes.flood(region, -depth, markers), int(enough.sum()), typical
+    return _core.flood(region, -depth, markers), int(enough.sum()), typical
 
 
 @settings(max_examples=60, deadline=None)
@@ -158,7 +165,7 @@ def test_how_far_nuclei_reach(mask, seed, near, halo):
     parts, n = shapes.label(nuclei)
     radius = np.sqrt(np.bincount(parts.ravel(), minlength=n + 1) / np.pi)
     radius[0] = 0.0
-    distance, at = shapes.nearest(~nuclei)
+    distance, at = _core.nearest(~nuclei)
     own = parts.ravel()[at]
     whole = lobed_radii_in_numpy(parts, radius, distance <= 1.5 * radius[own], near, own)
     away, around = _core.nuclear_reach(nuclei, near, halo)
@@ -166,18 +173,14 @@ def test_how_far_nuclei_reach(mask, seed, near, halo):
     np.testing.assert_array_equal(around, distance < halo * radius[own])
 
 
-@given(masks(), st.integers(0, 2**32 - 1))
-def test_components_are_measured_and_chosen(mask, seed):
+@given(masks())
+def test_components_are_measured(mask):
     parts, n = shapes.label(mask)
-    np.testing.assert_array_equal(shapes.part_areas(mask), np.bincount(parts.ravel(), minlength=n + 1)[1:])
-    radii = ndimage.maximum(shapes.distance(mask), parts, np.arange(1, n + 1)) if n else np.empty(0)
-    np.testing.assert_array_equal(shapes.inscribed_radii(mask), radii)
-    keep = np.random.default_rng(seed).random(n) < 0.5
-    np.testing.assert_array_equal(shapes.keep_parts(mask, keep), np.append(False, keep)[parts])
+    np.testing.assert_array_equal(_core.part_areas(mask), np.bincount(parts.ravel(), minlength=n + 1)[1:])
+    radii = ndimage.maximum(_core.distance(mask), parts, np.arange(1, n + 1)) if n else np.empty(0)
+    np.testing.assert_array_equal(_core.inscribed_radii(mask), radii)
     framed = np.isin(parts, np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
-    np.testing.assert_array_equal(shapes.touching_frame(mask), framed & mask)
-    with pytest.raises(ValueError, match=f"each of {n} parts, got {n + 1}"):
-        shapes.keep_parts(mask, np.ones(n + 1, bool))
+    np.testing.assert_array_equal(_core.touching_frame(mask), framed & mask)
 
 
 @given(masks(), st.integers(0, 2**32 - 1), st.booleans())

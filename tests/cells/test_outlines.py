@@ -107,6 +107,19 @@ def test_a_nucleus_that_is_vaguely_told_grows_anew_from_its_deeper_half(
     np.testing.assert_array_equal(found, once)
 
 
+def test_a_hole_of_the_nucleus_may_be_no_part_of_the_cell() -> None:
+    """What another body holds there is filled, but is not of the cell, so it has no place on its axis of colour."""
+    body, nucleus, hole = disc(48, 48, 38), disc(48, 48, RADIUS), disc(48, 48, 2)
+    features = paint((body, CYTOPLASM), (nucleus, NUCLEUS))
+    depth = features[..., 0].astype(np.int16) + features[..., 1] - 64
+    bodies = body.astype(np.int32)
+    bodies[hole] = 2
+    labels, nuclei, _ = _core.draw_cells(bodies, 2, nucleus, np.zeros(body.shape), depth, features, RULES)
+    whole, inner = draw(body, nucleus, features)
+    assert dice((labels == 1) | hole, whole) > 0.99
+    assert dice((nuclei == 1) | hole, inner) > 0.99
+
+
 @pytest.mark.parametrize("colour", [NUCLEUS, CYTOPLASM])
 def test_a_cell_of_one_colour_keeps_its_nucleus(colour: tuple[int, int, int]) -> None:
     """No cytoplasm to compare with, or none that differs: no axis of colour, no accident."""

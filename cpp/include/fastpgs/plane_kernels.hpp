@@ -26,7 +26,7 @@ struct StainRowArgs {
     std::uint8_t* smoothed;  // room for 3 cols
     std::int16_t* smooth;    // room for 3 cols
     std::uint8_t* features;  // out: (cols, 3)
-    std::int16_t* score;     // out, as the following
+    std::int16_t* score;     // out, as the following; null: nobody asks for it
     std::int16_t* depth;
     float* strength;
 };

@@ -33,9 +33,6 @@ inline Bits pack(Mask mask) { return pack(mask.data, mask.rows, mask.cols, mask.
 std::int32_t label(Mask mask, std::int32_t* parts);
 void write_labels(const Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols, std::int32_t* out);
 
-// Pixels of each part 0..n.
-std::vector<std::int64_t> areas(const std::int32_t* parts, std::ptrdiff_t size, std::int32_t n);
-
 // The area-weighted median: half of all area lies in smaller parts, so specks weigh nothing. 0 of none.
 double typical_area(std::vector<std::int64_t> areas);
 

@@ -25,7 +25,7 @@ void background(Picture picture, const shapes::Bits* valid, double white[3]);
 
 struct Planes {
     std::uint8_t* features;  // rows x cols x 3
-    std::int16_t* score;
+    std::int16_t* score;     // null where nobody asks for it
     std::int16_t* depth;
     float* strength;
 };

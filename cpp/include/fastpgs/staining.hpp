@@ -27,7 +27,8 @@ struct Given {
 struct Stain {
     std::ptrdiff_t rows = 0, cols = 0;
     Block<std::uint8_t> features;  // rows x cols x 3
-    Block<std::int16_t> score, depth;
+    Block<std::int16_t> score;     // only where no background is given: pivots that are known need none
+    Block<std::int16_t> depth;
     Block<float> strength;
     shapes::Bits valid;     // pixels to be looked at
     bool surround = false;  // a single cell, cut out on black
