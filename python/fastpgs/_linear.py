@@ -5,6 +5,7 @@ Shared by the C++ core and the NumPy reference, which each sum up the moments of
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,9 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from ._problem import Problem
+
+SINGULAR = 1e-10  # ratio of the smallest to the largest eigenvalue
+RIDGE = 1e-6  # of the mean variance, added to each
 
 
 def whitening(n: int, sums: list[int], products: list[list[int]]) -> npt.NDArray[np.float64]:
@@ -32,38 +36,82 @@ def whitening(n: int, sums: list[int], products: list[list[int]]) -> npt.NDArray
         If the covariance is singular: features that are linearly dependent have no Mahalanobis distance.
     """
     size = len(sums)
-    covariance = np.array(
+    return whitening_of(
         [[(n * products[a][b] - sums[a] * sums[b]) / (n * n) for b in range(size)] for a in range(size)]
     )
-    return whitening_of(covariance)
 
 
-def whitening_of(covariance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """As :func:`whitening`, from a covariance matrix of shape (F, F)."""
-    size = len(covariance)
-    eigenvalues = np.linalg.eigvalsh(covariance)
+def whitening_of(covariance: list[list[float]]) -> npt.NDArray[np.float64]:
+    """As :func:`whitening`, from a covariance matrix, F lists of F.
+
+    In plain floats: a matrix of three rows takes LAPACK's callers ten times as long, and the bits do not depend on
+    which LAPACK it is.
+    """
+    trace = 0.0
+    for a, row in enumerate(covariance):
+        trace += row[a]
+    inverse = inverse_factor(covariance, 0.0)
+    # The smallest eigenvalue is at least one over the sum of squares of the factor's inverse, the largest at most
+    # the trace: enough to know of nearly every image that it is regular.
+    if inverse is None or not 10.0 * SINGULAR * trace * sum(v * v for row in inverse for v in row) < 1.0:
+        _check_regular(covariance)
+    ridge = RIDGE * trace / len(covariance)
+    return np.array(inverse_factor(covariance, ridge), np.float64)
+
+
+def _check_regular(covariance: list[list[float]]) -> None:
+    eigenvalues = np.linalg.eigvalsh(np.array(covariance))
     low, high = float(eigenvalues[0]), float(eigenvalues[-1])
-    if not low > 1e-10 * high:
+    if not low > SINGULAR * high:
         raise ValueError(
             "metric='mahalanobis' needs features with a regular covariance, got a singular one "
-            f"(smallest / largest eigenvalue = {low:.3g} / {high:.3g}, expected a ratio above 1e-10); "
+            f"(smallest / largest eigenvalue = {low:.3g} / {high:.3g}, expected a ratio above {SINGULAR:g}); "
             "use metric='sqeuclidean' or features='gray'"
         )
-    ridge = 1e-6 * float(np.trace(covariance)) / size
-    lower = np.linalg.cholesky(covariance + ridge * np.eye(size))
-    return np.ascontiguousarray(np.tril(np.linalg.inv(lower)))
 
 
-def real_covariance(features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Pooled covariance (F, F) of real features (n, F)."""
+def inverse_factor(matrix: list[list[float]], ridge: float) -> list[list[float]] | None:
+    """The inverse of the lower Cholesky factor of a symmetric matrix plus ``ridge`` times the identity, F lists of F.
+
+    None where the sum is not positive definite.
+    """
+    size = len(matrix)
+    lower = [[0.0] * size for _ in range(size)]
+    inverse = [[0.0] * size for _ in range(size)]
+    for i in range(size):
+        for j in range(i + 1):
+            rest = matrix[i][j] + (ridge if i == j else 0.0)
+            for k in range(j):
+                rest -= lower[i][k] * lower[j][k]
+            if i > j:
+                lower[i][j] = rest / lower[j][j]
+            elif rest > 0.0:
+                lower[i][i] = math.sqrt(rest)
+            else:
+                return None
+    for j in range(size):
+        inverse[j][j] = 1.0 / lower[j][j]
+        for i in range(j + 1, size):
+            rest = 0.0
+            for k in range(j, i):
+                rest -= lower[i][k] * inverse[k][j]
+            inverse[i][j] = rest / lower[i][i]
+    return inverse
+
+
+def real_covariance(features: npt.NDArray[np.float64]) -> list[list[float]]:
+    """Pooled covariance, F lists of F, of real features (n, F)."""
     centred = features - features.mean(axis=0)
-    return np.asarray(centred.T @ centred / len(features))
+    rows: list[list[float]] = (centred.T @ centred / len(features)).tolist()
+    return rows
 
 
 def linear_map(
     problem: Problem, colour_map: npt.NDArray[np.float64] | None, n_colours: int
 ) -> npt.NDArray[np.float64]:
     """The (F, F) map of colour (``colour_map`` or the identity) and weighted position."""
+    if colour_map is not None and problem.spatial_weight == 0.0:
+        return colour_map
     size = n_colours + (2 if problem.spatial_weight > 0.0 else 0)
     out = np.zeros((size, size))
     out[:n_colours, :n_colours] = np.eye(n_colours) if colour_map is None else colour_map
