@@ -1,7 +1,7 @@
 """fastpgs: find and judge leukemic blasts in stained blood smears.
 
-A research tool, not a medical device. ``fastpgs.segment`` needs NumPy alone. Everything is imported when it is
-first used, NumPy too, and what needs more says which extra to install.
+A research tool, not a medical device. ``segment`` and ``find_cells`` need NumPy alone. Everything is imported when
+it is first used, NumPy too, and what needs more says which extra to install.
 """
 
 from __future__ import annotations
@@ -59,9 +59,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
         ("segmentation", None),
     ),
     "PivotGrowingSegmentation": ("estimator", None),
-    "Cells": ("cells", "cells"),
-    "crop_cells": ("cells", "cells"),
-    "find_cells": ("cells", "cells"),
+    **dict.fromkeys(("Cells", "crop_cells", "find_cells"), ("cells", None)),
     "BlastClassifier": ("inference.classifier", "classify"),
     "load_model": ("inference.model", "classify"),
     "classify": ("inference.pipeline", "classify"),
