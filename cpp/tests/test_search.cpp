@@ -1,25 +1,16 @@
 // The search for cells on pictures made here: what holds of every result, whatever the picture; also for
 // sanitizers.
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <random>
 #include <utility>
 #include <vector>
 
+#include "check.hpp"
 #include "fastpgs/search.hpp"
 
 using namespace fastpgs;
 
 namespace {
-
-#define CHECK(condition)                                                        \
-    do {                                                                        \
-        if (!(condition)) {                                                     \
-            std::printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            std::exit(1);                                                       \
-        }                                                                       \
-    } while (false)
 
 // As fastpgs.cells.rules states them; the order is that of the structs.
 search::Rules rules() {

@@ -2,11 +2,10 @@
 // is here so that it also runs under sanitizers.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <random>
 #include <thread>
 
+#include "check.hpp"
 #include "fastpgs/block.hpp"
 #include "fastpgs/bodies.hpp"
 #include "fastpgs/outlines.hpp"
@@ -20,14 +19,6 @@ using shapes::Bytes;
 using shapes::Mask;
 
 namespace {
-
-#define CHECK(condition)                                                        \
-    do {                                                                        \
-        if (!(condition)) {                                                     \
-            std::printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            std::exit(1);                                                       \
-        }                                                                       \
-    } while (false)
 
 struct Case {
     std::ptrdiff_t rows, cols;
