@@ -46,12 +46,12 @@ outlines::Rules rules_of(const py::dict& given) {
 }
 
 std::tuple<LabelArray, LabelArray, double> draw_cells(const LabelArray& bodies, std::int32_t n,
-                                                      const MaskArray& nuclei, const DoubleArray& reach,
+                                                      const MaskArray& nuclei, const LabelArray& squares,
                                                       const ShortArray& depth, const ByteArray& features,
                                                       const py::dict& given) {
     const shapes::Mask rough = mask_of(nuclei);
     same_shape(bodies, rough.rows, rough.cols, "bodies");
-    same_shape(reach, rough.rows, rough.cols, "reach");
+    same_shape(squares, rough.rows, rough.cols, "squares");
     same_shape(depth, rough.rows, rough.cols, "depth");
     const stain::Picture colours = picture_of(features);
     if (colours.rows != rough.rows || colours.cols != rough.cols)
@@ -61,23 +61,29 @@ std::tuple<LabelArray, LabelArray, double> draw_cells(const LabelArray& bodies, 
     LabelArray cells = new_plane<std::int32_t>({rough.rows, rough.cols}),
                inner = new_plane<std::int32_t>({rough.rows, rough.cols});
     std::int32_t *cell = cells.mutable_data(), *nucleus = inner.mutable_data();
-    const outlines::Field field{rough.rows,   rough.cols,   bodies.data(), rough.data,
-                                reach.data(), depth.data(), colours.rgb};
+    const reach::Away away = away_of(squares, rules.radius);
     const Released released;
+    shapes::Parts cells_of = shapes::runs_of(bodies.data(), rough.rows, rough.cols);
+    cells_of.n = n;
+    const shapes::Bits seeds = shapes::pack(rough);
+    const outlines::Field field{rough.rows, rough.cols, cells_of, seeds, away, depth.data(), colours.rgb};
     std::fill_n(cell, rough.size(), 0);
     std::fill_n(nucleus, rough.size(), 0);
-    const outlines::Typical typical = outlines::draw(field, n, rules, cell, nucleus);
+    const outlines::Typical typical = outlines::draw(field, rules, cell, nucleus);
     return {cells, inner, typical.edge};
 }
 
-LabelArray body_markers(const DoubleArray& distance, const MaskArray& region, double neck) {
+LabelArray body_markers(const MaskArray& region, double neck) {
     const shapes::Mask where = mask_of(region);
-    same_shape(distance, where.rows, where.cols, "distance");
     LabelArray out({where.rows, where.cols});
     std::int32_t* data = out.mutable_data();
     const Released released;
-    bodies::markers(distance.data(), shapes::components(shapes::pack(where)), where.rows, where.cols, neck,
-                    data);
+    const shapes::Bits bits = shapes::pack(where);
+    std::vector<std::int32_t> squares(static_cast<std::size_t>(where.size()));
+    shapes::squares(bits, squares.data());
+    const auto found =
+        bodies::markers(squares.data(), shapes::components(bits), where.rows, where.cols, neck);
+    shapes::write_labels({found, 0}, where.rows, where.cols, data);
     return out;
 }
 
@@ -87,9 +93,10 @@ LabelArray merge_bodies(const LabelArray& given, const MaskArray& nuclei, double
     same_shape(given, rough.rows, rough.cols, "bodies");
     LabelArray out({rough.rows, rough.cols});
     std::int32_t* data = out.mutable_data();
-    std::copy_n(given.data(), rough.size(), data);
     const Released released;
-    bodies::merge(data, shapes::pack(rough), {vacuole, most, nearly_convex});
+    shapes::Parts cells = shapes::runs_of(given.data(), rough.rows, rough.cols);
+    bodies::merge(cells, shapes::pack(rough), {vacuole, most, nearly_convex});
+    shapes::write_labels(cells, rough.rows, rough.cols, data);
     return out;
 }
 
@@ -104,12 +111,13 @@ std::tuple<LabelArray, std::int32_t, double> split_bodies(const MaskArray& regio
                                    number("smallest")};
     LabelArray out = new_plane<std::int32_t>({where.rows, where.cols});
     std::int32_t* data = out.mutable_data();
-    std::int32_t n = 0;
+    shapes::Parts cells;
     {
         const Released released;
-        n = bodies::split(shapes::pack(where), shapes::pack(rough), rules, typical, data);
+        cells = bodies::split(shapes::pack(where), shapes::pack(rough), rules, typical);
+        shapes::write_labels(cells, where.rows, where.cols, data);
     }
-    return {out, n, typical};
+    return {out, cells.n, typical};
 }
 
 std::tuple<DoubleArray, MaskArray> nuclear_reach(const MaskArray& nuclei, bool near, double halo) {
@@ -120,9 +128,10 @@ std::tuple<DoubleArray, MaskArray> nuclear_reach(const MaskArray& nuclei, bool n
     std::uint8_t* out = bytes_of(around);
     {
         const Released released;
-        shapes::Bits bits;
-        reach::measure(shapes::pack(rough), {near, halo}, distance, bits);
-        shapes::unpack(bits, out, rough.cols);
+        const reach::Reach found = reach::measure(shapes::pack(rough), {near, halo});
+        for (std::ptrdiff_t r = 0; r < rough.rows; ++r)
+            found.away.distances(r, 0, rough.cols, distance + r * rough.cols);
+        shapes::unpack(found.halo, out, rough.cols);
     }
     return {away, around};
 }
@@ -167,8 +176,8 @@ std::vector<std::vector<FloatArray>> trace_rings(const LabelArray& labels, const
 void bind_cells(py::module_& module) {
     using namespace py::literals;
     module.def("draw_cells", &draw_cells, "bodies"_a.noconvert(), "n"_a, "nuclei"_a.noconvert(),
-               "reach"_a.noconvert(), "depth"_a.noconvert(), "features"_a.noconvert(), "rules"_a);
-    module.def("body_markers", &body_markers, "distance"_a.noconvert(), "region"_a.noconvert(), "neck"_a);
+               "squares"_a.noconvert(), "depth"_a.noconvert(), "features"_a.noconvert(), "rules"_a);
+    module.def("body_markers", &body_markers, "region"_a.noconvert(), "neck"_a);
     module.def("merge_bodies", &merge_bodies, "bodies"_a.noconvert(), "nuclei"_a.noconvert(), "vacuole"_a,
                "most"_a, "nearly_convex"_a);
     module.def("split_bodies", &split_bodies, "region"_a.noconvert(), "nuclei"_a.noconvert(), "rules"_a,

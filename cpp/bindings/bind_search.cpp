@@ -248,15 +248,16 @@ MaskArray nuclear_groups(const std::vector<double>& score, const std::vector<dou
 }
 
 // For tests: blobs that stand alone.
-MaskArray blobs_alone(const MaskArray& stained, const MaskArray& nuclei, const DoubleArray& away,
+MaskArray blobs_alone(const MaskArray& stained, const MaskArray& nuclei, const LabelArray& squares,
                       const Rules& rules, double radius, double opening) {
     const shapes::Mask rough = mask_of(nuclei);
-    same_shape(away, rough.rows, rough.cols, "away");
+    same_shape(squares, rough.rows, rough.cols, "squares");
     same_shape(stained, rough.rows, rough.cols, "stained");
+    const reach::Away away = away_of(squares, radius);
     return make_mask(stained, [&](shapes::Mask in, std::uint8_t* out) {
-        shapes::unpack(cytoplasm::alone(shapes::pack(in), shapes::pack(rough), away.data(), rules.cytoplasm,
-                                        radius, opening),
-                       out, in.cols);
+        shapes::unpack(
+            cytoplasm::alone(shapes::pack(in), shapes::pack(rough), away, rules.cytoplasm, radius, opening),
+            out, in.cols);
     });
 }
 
@@ -295,7 +296,7 @@ void bind_search(py::module_& module) {
     module.def("islands", &islands, "view"_a.noconvert(), "rules"_a, "reference"_a, "lenient"_a, "apart"_a);
     module.def("nuclear_groups", &nuclear_groups, "score"_a, "green"_a, "blue"_a, "red"_a, "rules"_a);
     module.def("blobs_alone", &blobs_alone, "stained"_a.noconvert(), "nuclei"_a.noconvert(),
-               "away"_a.noconvert(), "rules"_a, "radius"_a, "opening"_a);
+               "squares"_a.noconvert(), "rules"_a, "radius"_a, "opening"_a);
 }
 
 }  // namespace fastpgs::bindings

@@ -129,16 +129,18 @@ DoubleArray model_odds(const ByteArray& features, const std::vector<double>& mod
     return odds_by(features, {{model[0], model[1], model[2]}, model[3], 0.0}, most, size);
 }
 
-// The pixels that odds and distances from the nucleus, in radii, take for a red cell's.
-MaskArray against(const DoubleArray& odds, const DoubleArray& away, double even) {
+// The pixels that odds and distances from a nucleus of a given radius, by their squares, take for a red
+// cell's.
+MaskArray against(const DoubleArray& odds, const LabelArray& squares, double radius, double even) {
     if (odds.ndim() != 2) throw std::invalid_argument("odds must have two dimensions");
     const py::ssize_t rows = odds.shape(0), cols = odds.shape(1);
-    same_shape(away, rows, cols, "away");
+    same_shape(squares, rows, cols, "squares");
+    const reach::Away away = away_of(squares, radius);
     MaskArray out = new_plane<bool>({rows, cols});
-    const double *own = odds.data(), *distance = away.data();
+    const double* own = odds.data();
     std::uint8_t* data = bytes_of(out);
     const Released released;
-    shapes::unpack(odds::against(own, distance, even, shapes::Bits(rows, cols).outside()), data, cols);
+    shapes::unpack(odds::against(own, away, even, shapes::Bits(rows, cols).outside()), data, cols);
     return out;
 }
 
@@ -183,7 +185,7 @@ void bind_stain(py::module_& module) {
     module.def("stain_planes", &stain_planes, "rgb"_a.noconvert(), "white"_a.noconvert(), "offset"_a,
                "grey"_a);
     module.def("spread_pivots", &spread_pivots, "score"_a.noconvert(), "valid"_a.noconvert(), "k"_a);
-    module.def("against", &against, "odds"_a.noconvert(), "away"_a.noconvert(), "even"_a);
+    module.def("against", &against, "odds"_a.noconvert(), "squares"_a.noconvert(), "radius"_a, "even"_a);
     module.def("median", &median, "plane"_a.noconvert(), "where"_a.noconvert());
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "arrays.hpp"
+#include "fastpgs/reach.hpp"
 #include "fastpgs/shapes.hpp"
 #include "fastpgs/stain.hpp"
 
@@ -48,6 +49,11 @@ MaskArray make_mask(const MaskArray& mask, Function&& function) {
     const Released released(in.size());
     function(in, data);
     return out;
+}
+
+// Distances from a single nucleus of a given radius, by their squares in pixels.
+inline reach::Away away_of(const LabelArray& squares, double radius) {
+    return {reach::Nearest(squares.data(), squares.shape(0), squares.shape(1)), {0.0, radius}};
 }
 
 inline stain::Picture picture_of(const ByteArray& rgb) {

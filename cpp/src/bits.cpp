@@ -53,7 +53,7 @@ Bits chosen(const Bits& among, const Number* numbers, Look look) {
     Bits out(among.rows, among.cols);
     for (std::ptrdiff_t r = 0; r < among.rows; ++r) {
         const Word *wanted = among.row(r), *end = wanted + among.width;
-        if (std::all_of(wanted, end, [](Word word) { return word == 0; })) continue;
+        if (!among.any(r)) continue;
         Word* own = out.row(r);
         look(numbers + r * among.cols, own);
         for (; wanted != end; ++wanted, ++own) *own &= *wanted;
@@ -62,12 +62,6 @@ Bits chosen(const Bits& among, const Number* numbers, Look look) {
 }
 
 }  // namespace
-
-Bits below(const Bits& among, const double* numbers, double limit) {
-    return chosen(among, numbers, [&](const double* row, Word* words) {
-        fastpgs::below(LimitArgs<double>{row, limit, static_cast<std::size_t>(among.cols), words});
-    });
-}
 
 Bits above(const Bits& among, const double* numbers, double limit) {
     return chosen(among, numbers, [&](const double* row, Word* words) {
@@ -83,6 +77,10 @@ Bits above(const Bits& among, const float* numbers, float limit) {
 
 bool Bits::any() const {
     return std::any_of(words.begin(), words.end(), [](Word word) { return word != 0; });
+}
+
+bool Bits::any(std::ptrdiff_t r) const {
+    return std::any_of(row(r), row(r) + width, [](Word word) { return word != 0; });
 }
 
 std::int64_t Bits::count() const {
@@ -169,6 +167,22 @@ void unpack(const Bits& bits, std::uint8_t* bytes, std::ptrdiff_t stride) {
     }
 }
 
+Bits cropped(const Bits& bits, std::ptrdiff_t top, std::ptrdiff_t left, std::ptrdiff_t rows,
+             std::ptrdiff_t cols) {
+    Bits out(rows, cols);
+    const std::ptrdiff_t first = left / Bits::kWord, shift = left % Bits::kWord;
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+        const Word* from = bits.row(top + r) + first;
+        Word* to = out.row(r);
+        for (std::ptrdiff_t w = 0; w < out.width; ++w) {
+            to[w] = from[w] >> shift;
+            if (shift > 0 && first + w + 1 < bits.width) to[w] |= from[w + 1] << (Bits::kWord - shift);
+        }
+        if (out.width > 0) to[out.width - 1] &= out.tail();
+    }
+    return out;
+}
+
 std::vector<std::int64_t> Parts::areas() const {
     std::vector<std::int64_t> area(static_cast<std::size_t>(n) + 1, 0);
     for (const Run& run : runs) area[static_cast<std::size_t>(run.part)] += run.end - run.begin;
@@ -214,6 +228,23 @@ Parts components(const Bits& bits) {
         const auto up = static_cast<std::size_t>(parent[i]);
         runs[i].part = up == i ? ++out.n : runs[up].part;
     }
+    return out;
+}
+
+std::vector<Run>::const_iterator first_in(const std::vector<Run>& runs, std::ptrdiff_t row) {
+    return std::lower_bound(runs.begin(), runs.end(), row,
+                            [](const Run& run, std::ptrdiff_t own) { return run.row < own; });
+}
+
+std::vector<Run> common(const std::vector<Run>& runs, const Bits& bits) {
+    std::vector<Run> out;
+    auto own = runs.begin();
+    each_run(bits, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        while (own != runs.end() && (own->row < r || (own->row == r && own->end <= begin))) ++own;
+        for (auto i = own; i != runs.end() && i->row == r && i->begin < end; ++i)
+            out.push_back({i->row, std::max(i->begin, static_cast<std::int32_t>(begin)),
+                           std::min(i->end, static_cast<std::int32_t>(end)), i->part});
+    });
     return out;
 }
 

@@ -1,13 +1,16 @@
 #include "fastpgs/bodies.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/plane_kernels.hpp"
 
 namespace fastpgs::bodies {
 
@@ -15,7 +18,6 @@ namespace {
 
 using shapes::Bits;
 using shapes::Box;
-using shapes::Mask;
 using shapes::Parts;
 using shapes::Run;
 
@@ -29,41 +31,41 @@ std::size_t z(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
 // depends on where a cell lies. Known around the parts only.
 class Smooth {
   public:
-    Smooth(const double* distance, const Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols) {
-        top_ = rows;
-        left_ = cols;
-        std::ptrdiff_t bottom = 0, right = 0;
-        for (const Run& run : parts.runs) {
-            top_ = std::min<std::ptrdiff_t>(top_, run.row);
-            left_ = std::min<std::ptrdiff_t>(left_, run.begin);
-            bottom = run.row + 1;
-            right = std::max<std::ptrdiff_t>(right, run.end);
-        }
+    Smooth(const std::int32_t* squares, const Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols) {
         if (parts.n == 0) return;
-        stride_ = right - left_ + 2 * MARGIN;
-        top_ -= MARGIN;
-        left_ -= MARGIN;
-        values_.assign(z((bottom + MARGIN - top_) * stride_), -1);  // beyond the frame
-        const std::ptrdiff_t first = std::max<std::ptrdiff_t>(left_, 0),
-                             last = std::min(right + MARGIN, cols);
-        std::vector<double> sums(z(last - first + 2), 0.0);
-        const std::vector<double> nothing(z(cols), 0.0);
-        const auto row = [&](std::ptrdiff_t r) {
-            return r < 0 || r >= rows ? nothing.data() : distance + r * cols;
+        const Box box = shapes::box_of(parts);
+        top_ = box.top - MARGIN;
+        left_ = box.left - MARGIN;
+        stride_ = box.cols() + 2 * MARGIN;
+        values_.assign(z((box.rows() + 2 * MARGIN) * stride_), -1);  // beyond the frame
+        const Box known{std::max<std::ptrdiff_t>(top_, 0), std::max<std::ptrdiff_t>(left_, 0),
+                        std::min(box.bottom + MARGIN, rows), std::min(box.right + MARGIN, cols)};
+        // Of three rows the distances, a pixel more on each side; beyond the frame they are 0.
+        const auto width = z(known.cols() + 2);
+        std::vector<double> lines(3 * width, 0.0), sums(width), means(width);
+        const std::ptrdiff_t first = std::max<std::ptrdiff_t>(known.left - 1, 0);
+        const std::ptrdiff_t last = std::min(known.right + 1, cols);
+        const auto line = [&](std::ptrdiff_t r) { return lines.data() + z((r + 3) % 3) * width; };
+        const auto load = [&](std::ptrdiff_t r) {
+            double* own = line(r);
+            if (r < 0 || r >= rows)
+                std::fill_n(own, width, 0.0);
+            else
+                plane_kernels().roots(
+                    {squares + r * cols + first, z(last - first), 1.0, own + (first - known.left + 1)});
         };
-        for (std::ptrdiff_t r = std::max<std::ptrdiff_t>(top_, 0); r < std::min(bottom + MARGIN, rows); ++r) {
+        load(known.top - 1);
+        load(known.top);
+        for (std::ptrdiff_t r = known.top; r < known.bottom; ++r) {
             poll(z(r), 16);
-            const double *above = row(r - 1), *own = row(r), *below = row(r + 1);
-            const auto column = [&](std::ptrdiff_t c) { return above[c] + own[c] + below[c]; };
-            double* sum = sums.data() + 1;  // of column first + i at i
-            sum[-1] = first > 0 ? column(first - 1) : 0.0;
-            sum[last - first] = last < cols ? column(last) : 0.0;
-            for (std::ptrdiff_t c = first; c < last; ++c) sum[c - first] = column(c);
-            std::int32_t* to = values_.data() + at(r, first);
-            for (std::ptrdiff_t i = 0; i < last - first; ++i) {
-                const double mean = (sum[i - 1] + sum[i] + sum[i + 1]) * (FINE / 9.0);
-                to[i] = static_cast<std::int32_t>(std::min(mean, MOST) + 0.5);
-            }
+            load(r + 1);
+            const std::array<const double*, 3> column{line(r - 1), line(r), line(r + 1)};
+            plane_kernels().sum_lines({column.data(), 3, width, 1.0, sums.data()});
+            const std::array<const double*, 3> beside{sums.data(), sums.data() + 1, sums.data() + 2};
+            plane_kernels().sum_lines({beside.data(), 3, width - 2, 1.0, means.data()});
+            std::int32_t* to = values_.data() + at(r, known.left);
+            for (std::size_t i = 0; i + 2 < width; ++i)
+                to[i] = static_cast<std::int32_t>(std::min(means[i] * (FINE / 9.0), MOST) + 0.5);
         }
     }
 
@@ -77,7 +79,7 @@ class Smooth {
 
     std::ptrdiff_t at(std::ptrdiff_t r, std::ptrdiff_t c) const { return (r - top_) * stride_ + c - left_; }
 
-    std::ptrdiff_t top_, left_, stride_ = 0;
+    std::ptrdiff_t top_ = 0, left_ = 0, stride_ = 0;
     std::vector<std::int32_t> values_;
 };
 
@@ -138,13 +140,13 @@ std::vector<Peak> peaks_of(const Smooth& plane, const Parts& parts) {
 
 }  // namespace
 
-void markers(const double* distance, const Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols,
-             double neck, std::int32_t* out) {
-    std::fill_n(out, rows * cols, 0);
-    const Smooth smooth(distance, parts, rows, cols);
+std::vector<Run> markers(const std::int32_t* squares, const Parts& parts, std::ptrdiff_t rows,
+                         std::ptrdiff_t cols, double neck) {
+    const Smooth smooth(squares, parts, rows, cols);
     std::vector<Peak> peaks = peaks_of(smooth, parts);
     std::stable_sort(peaks.begin(), peaks.end(),
                      [](const Peak& a, const Peak& b) { return a.height > b.height; });
+    std::vector<Run> out;
     std::vector<std::size_t> body(peaks.size());
     std::iota(body.begin(), body.end(), std::size_t{0});
     for (std::size_t i = 0; i < peaks.size();
@@ -165,8 +167,13 @@ void markers(const double* distance, const Parts& parts, std::ptrdiff_t rows, st
                 body[i] = body[j];
             }
         }
-        out[peaks[i].row * cols + peaks[i].col] = static_cast<std::int32_t>(body[i]) + 1;
+        const auto col = static_cast<std::int32_t>(peaks[i].col);
+        out.push_back(
+            {static_cast<std::int32_t>(peaks[i].row), col, col + 1, static_cast<std::int32_t>(body[i]) + 1});
     }
+    std::sort(out.begin(), out.end(),
+              [](const Run& a, const Run& b) { return std::tie(a.row, a.begin) < std::tie(b.row, b.begin); });
+    return out;
 }
 
 namespace {
@@ -174,18 +181,12 @@ namespace {
 // Bodies that are rejoined: what is known of each, and which touch.
 class Merging {
   public:
-    Merging(std::int32_t* bodies, const Bits& nuclei, const MergeRules& rules)
+    Merging(Parts& bodies, const Bits& nuclei, const MergeRules& rules)
         : bodies_(bodies), nuclei_(nuclei), rules_(rules) {
-        const std::ptrdiff_t rows = nuclei.rows, cols = nuclei.cols;
-        const Bits some = shapes::where(bodies, rows, cols, cols, [](std::int32_t body) { return body > 0; });
-        shapes::each_run(some, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-            const std::int32_t* own = bodies + r * cols;
-            for (std::ptrdiff_t c = begin; c < end; ++c) {
-                note(own[c], r, c);
-                if (c + 1 < end) touch(own[c], own[c + 1]);
-                if (r + 1 < rows) touch(own[c], own[c + cols]);
-            }
+        shapes::each_contact(bodies.runs, [&](const Run& a, const Run& b) {
+            if (a.part != b.part) contacts_.try_emplace(std::minmax(a.part, b.part), UNKNOWN);
         });
+        if (!contacts_.empty()) boxes_ = shapes::boxes_of(bodies);
     }
 
     // Joins the pair whose union is most solid for what it holds; false where none is solid enough.
@@ -202,11 +203,8 @@ class Merging {
         }
         if (chosen.first == 0) return false;
         const auto [kept, gone] = chosen;
-        const Box& box = boxes_[static_cast<std::size_t>(gone)];
-        for (std::ptrdiff_t r = box.top; r < box.bottom; ++r) {
-            std::int32_t* own = bodies_ + r * nuclei_.cols;
-            std::replace(own + box.left, own + box.right, gone, kept);
-        }
+        for (Run& run : bodies_.runs)
+            if (run.part == gone) run.part = kept;
         boxes_[static_cast<std::size_t>(kept)] = joined(chosen);
         std::map<Pair, double> contacts;
         for (const auto& [pair, excess] : contacts_) {
@@ -224,15 +222,6 @@ class Merging {
     using Pair = std::pair<std::int32_t, std::int32_t>;
     static constexpr double UNKNOWN = std::numeric_limits<double>::quiet_NaN();
 
-    void note(std::int32_t body, std::ptrdiff_t r, std::ptrdiff_t c) {
-        const auto i = static_cast<std::size_t>(body);
-        if (i >= boxes_.size()) boxes_.resize(i + 1, Box{nuclei_.rows, nuclei_.cols, 0, 0});
-        Box& own = boxes_[i];
-        own = {std::min(own.top, r), std::min(own.left, c), r + 1, std::max(own.right, c + 1)};
-    }
-    void touch(std::int32_t a, std::int32_t b) {
-        if (b > 0 && a != b) contacts_.try_emplace(std::minmax(a, b), UNKNOWN);
-    }
     Box joined(const Pair& pair) const {
         const Box &p = boxes_[static_cast<std::size_t>(pair.first)],
                   &q = boxes_[static_cast<std::size_t>(pair.second)];
@@ -245,13 +234,14 @@ class Merging {
         const Box both = joined(pair);
         const Box box{std::max<std::ptrdiff_t>(both.top - 1, 0), std::max<std::ptrdiff_t>(both.left - 1, 0),
                       std::min(both.bottom + 1, nuclei_.rows), std::min(both.right + 1, nuclei_.cols)};
-        const Bits where =
-            shapes::where(bodies_ + box.top * nuclei_.cols + box.left, box.rows(), box.cols(), nuclei_.cols,
-                          [pair](std::int32_t body) { return body == pair.first || body == pair.second; });
+        Bits where(box.rows(), box.cols());
         std::int64_t nucleus = 0;
-        shapes::each_run(where, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-            nucleus += nuclei_.count(box.top + r, box.left + begin, box.left + end);
-        });
+        for (auto run = shapes::first_in(bodies_.runs, box.top);
+             run != bodies_.runs.end() && run->row < box.bottom; ++run) {
+            if (run->part != pair.first && run->part != pair.second) continue;
+            where.set(run->row - box.top, run->begin - box.left, run->end - box.left);
+            nucleus += nuclei_.count(run->row, run->begin, run->end);
+        }
         const Bits whole = shapes::fill_holes(where, rules_.vacuole);
         const double share = static_cast<double>(nucleus) / static_cast<double>(whole.count());
         double needed = std::clamp(0.8 + 0.5 * (share - 0.55), 0.7, rules_.nearly_convex);
@@ -259,7 +249,7 @@ class Merging {
         return shapes::solidity(whole) - needed;
     }
 
-    std::int32_t* bodies_;
+    Parts& bodies_;
     const Bits& nuclei_;
     const MergeRules& rules_;
     std::vector<Box> boxes_;
@@ -267,68 +257,53 @@ class Merging {
         contacts_;  // by how much each union is more solid than it needs to be, where known
 };
 
-// Pixels of nucleus in each of the bodies 0..n; body 0 has none.
-std::vector<std::int64_t> nuclear_areas(const std::int32_t* bodies, const Parts& parts, const Bits& nuclei) {
+// Pixels of nucleus in each body up to the last one; body 0 has none.
+std::vector<std::int64_t> nuclear_areas(const Parts& bodies, const Bits& nuclei) {
     std::int32_t most = 0;
-    for (const Run& run : parts.runs) {
-        const std::int32_t* own = bodies + run.row * nuclei.cols;
-        for (std::int32_t c = run.begin; c < run.end; ++c) most = std::max(most, own[c]);
-    }
+    for (const Run& run : bodies.runs) most = std::max(most, run.part);
     std::vector<std::int64_t> area(static_cast<std::size_t>(most) + 1, 0);
-    shapes::each_run(nuclei, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-        const std::int32_t* own = bodies + r * nuclei.cols;
-        for (std::ptrdiff_t c = begin; c < end;) {  // neighbours are mostly of one body
-            const std::int32_t body = own[c];
-            const std::ptrdiff_t first = c;
-            while (c < end && own[c] == body) ++c;
-            area[static_cast<std::size_t>(body)] += c - first;
-        }
-    });
-    area[0] = 0;
+    for (const Run& run : bodies.runs)
+        area[static_cast<std::size_t>(run.part)] += nuclei.count(run.row, run.begin, run.end);
     return area;
+}
+
+// Numbers the bodies anew, without those whose number is 0.
+void renumber(Parts& bodies, const std::vector<std::int32_t>& number) {
+    for (Run& run : bodies.runs) run.part = number[static_cast<std::size_t>(run.part)];
+    bodies.runs.erase(
+        std::remove_if(bodies.runs.begin(), bodies.runs.end(), [](const Run& run) { return run.part == 0; }),
+        bodies.runs.end());
 }
 
 }  // namespace
 
-void merge(std::int32_t* bodies, const Bits& nuclei, const MergeRules& rules) {
+void merge(Parts& bodies, const Bits& nuclei, const MergeRules& rules) {
     Merging merging(bodies, nuclei, rules);
     while (merging.join()) poll();
 }
 
-std::int32_t split(const Bits& region, const Bits& nuclei, const SplitRules& rules, double& typical_body,
-                   std::int32_t* bodies) {
+Parts split(const Bits& region, const Bits& nuclei, const SplitRules& rules, double& typical_body) {
     const std::ptrdiff_t rows = region.rows, cols = region.cols;
     const Parts parts = shapes::components(region);
-    Block<double> distances(z(rows * cols));
-    shapes::distance(region, distances.data());
-    markers(distances.data(), parts, rows, cols, rules.neck, bodies);
-    shapes::flood_from_within(region, parts, distances.data(), bodies);
-    auto area = nuclear_areas(bodies, parts, nuclei);
-    const auto each_pixel = [&](auto&& change) {
-        for (const Run& run : parts.runs)
-            for (std::ptrdiff_t i = run.row * cols + run.begin; i < run.row * cols + run.end; ++i)
-                change(bodies[i]);
-    };
-    each_pixel([&](std::int32_t& body) {
-        if (static_cast<double>(area[static_cast<std::size_t>(body)]) < rules.least) body = 0;
-    });
-    const auto some = [&](std::int64_t own) { return own > 0 && static_cast<double>(own) >= rules.least; };
-    if (rules.least <= 0.0 || std::count_if(area.begin(), area.end(), some) > 1)
-        merge(bodies, nuclei, rules.merging);
-    area = nuclear_areas(bodies, parts, nuclei);
-    if (typical_body < 0) typical_body = shapes::typical_area(area);
-    std::int32_t n = 0;
+    Block<std::int32_t> squares(z(rows * cols));
+    shapes::squares(region, squares.data());
+    Parts bodies = shapes::flood_from_within(parts, markers(squares.data(), parts, rows, cols, rules.neck),
+                                             squares.data(), cols);
+    auto area = nuclear_areas(bodies, nuclei);
     std::vector<std::int32_t> number(area.size(), 0);
     for (std::size_t i = 1; i < area.size(); ++i)
-        if (static_cast<double>(area[i]) >= rules.smallest * typical_body) number[i] = ++n;
-    each_pixel([&](std::int32_t& body) { body = number[static_cast<std::size_t>(body)]; });
-    Bits beside = region;
-    shapes::each_run(beside.subtract(nuclei),
-                     [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-                         std::fill(bodies + r * cols + begin, bodies + r * cols + end, 0);
-                     });
-    shapes::flood_from_within(region, parts, distances.data(), bodies);
-    return n;
+        if (static_cast<double>(area[i]) >= rules.least) number[i] = static_cast<std::int32_t>(i);
+    renumber(bodies, number);
+    merge(bodies, nuclei, rules.merging);
+    area = nuclear_areas(bodies, nuclei);
+    if (typical_body < 0) typical_body = shapes::typical_area(area);
+    std::int32_t n = 0;
+    for (std::size_t i = 1; i < area.size(); ++i)
+        number[i] = static_cast<double>(area[i]) >= rules.smallest * typical_body ? ++n : 0;
+    renumber(bodies, number);
+    bodies = shapes::flood_from_within(parts, shapes::common(bodies.runs, nuclei), squares.data(), cols);
+    bodies.n = n;  // even of bodies without any nucleus
+    return bodies;
 }
 
 }  // namespace fastpgs::bodies

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "fastpgs/block.hpp"
 #include "fastpgs/odds.hpp"
-#include "fastpgs/reach.hpp"
 #include "fastpgs/shapes.hpp"
 
 namespace fastpgs::cytoplasm {
@@ -25,7 +25,7 @@ constexpr double SMALL_NUCLEUS = 25.0;  // pixels: below this radius odds are av
 // Growing one image's cytoplasm: what is known of the image, and the steps.
 class Grower {
   public:
-    Grower(const Stain& stain, const Seeds& seeds, const Rules& rules, const double* away)
+    Grower(const Stain& stain, const Seeds& seeds, const Rules& rules, const reach::Away& away)
         : stain_(stain),
           seeds_(seeds),
           rules_(rules),
@@ -92,8 +92,8 @@ class Grower {
     // So far from the background to a strength.
     double mixed(double share, double strength) const { return ground() + share * (strength - ground()); }
 
-    Bits nearer(const Bits& among, double limit) const { return shapes::below(among, away_, limit); }
-    Bits farther(const Bits& among, double limit) const { return shapes::above(among, away_, limit); }
+    Bits nearer(const Bits& among, double limit) const { return away_.below(among, limit); }
+    Bits farther(const Bits& among, double limit) const { return away_.above(among, limit); }
 
     // Stained blobs far from every nucleus, if there are enough.
     std::optional<Bits> red_cells(const Bits& stained) const {
@@ -123,7 +123,7 @@ class Grower {
     const Stain& stain_;
     const Seeds& seeds_;
     const Rules& rules_;
-    const double* away_;
+    const reach::Away& away_;
     double square_;  // of the typical radius
     Bits around_;    // pixels to be looked at that are of no nucleus
     Block<double> odds_;
@@ -131,24 +131,23 @@ class Grower {
 
 }  // namespace
 
-Bits alone(const Bits& stained, const Bits& nuclei, const double* away, const Rules& rules, double radius,
-           double opening) {
+Bits alone(const Bits& stained, const Bits& nuclei, const reach::Away& away, const Rules& rules,
+           double radius, double opening) {
     Bits whole = stained;
     whole = shapes::open_disc(whole |= nuclei, opening);
     whole = shapes::fill_holes(whole |= nuclei, rules.vacuole * PI * (radius * radius));
     Bits beyond = whole;
-    beyond.subtract(shapes::below(whole, away, rules.reach));
+    beyond.subtract(away.below(whole, rules.reach));
     Bits out = shapes::parts_alone(whole, nuclei, beyond, rules.alone);
     return out &= stained;
 }
 
 Region find(const Stain& stain, const Seeds& seeds, const Rules& rules, const Tone* known) {
     Region region;
-    region.reach = Block<double>(static_cast<std::size_t>(stain.rows * stain.cols));
-    Bits halo;
     // In a window of a crowded slide, chains of neighbouring lobes end where the window does: there only the
     // next neighbours and theirs are looked at.
-    reach::measure(seeds.nuclei, {known != nullptr, rules.halo}, region.reach.data(), halo);
+    reach::Reach around = reach::measure(seeds.nuclei, {known != nullptr, rules.halo});
+    region.away = std::move(around.away);
     if (stain.surround) {
         const double dark = stain.median(seeds.nuclei);
         region.tone = {dark, dark, std::nullopt, rules.reach};
@@ -156,14 +155,14 @@ Region find(const Stain& stain, const Seeds& seeds, const Rules& rules, const To
         region.mask = shapes::touching(whole |= seeds.nuclei, seeds.nuclei);
         return region;
     }
-    Grower grower(stain, seeds, rules, region.reach.data());
+    Grower grower(stain, seeds, rules, region.away);
     if (known) {
         region.tone = *known;
         if (known->model) grower.find_odds(*known->model);
     } else {
         region.tone = grower.measure();
     }
-    region.mask = grower.grow(region.tone, halo);
+    region.mask = grower.grow(region.tone, around.halo);
     return region;
 }
 

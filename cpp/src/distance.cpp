@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <type_traits>
 
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/plane_kernels.hpp"
@@ -20,38 +21,23 @@ constexpr std::int32_t kNone = 1 << 29;  // from here on there is no pixel outsi
 class Envelope {
   public:
     explicit Envelope(std::ptrdiff_t cols)
-        : square_(static_cast<std::size_t>(cols)),
-          twice_(static_cast<std::size_t>(cols)),
-          beside_(static_cast<std::size_t>(cols)),
-          chord_(static_cast<std::size_t>((cols + Bits::kWord - 1) / Bits::kWord)),
+        : corners_(static_cast<std::size_t>((cols + Bits::kWord - 1) / Bits::kWord)),
           site_(static_cast<std::size_t>(cols)),
           height_(static_cast<std::size_t>(cols)) {}
 
     // Of the columns `first` to `last`; false where none has a pixel outside.
     bool fit(const std::int32_t* g, std::ptrdiff_t first, std::ptrdiff_t last) {
-        // A corner of the hull lies below its neighbours' chord; most columns do not.
-        const std::ptrdiff_t n = last - first + 1;
-        double *square = square_.data(), *twice = twice_.data(), *beside = beside_.data();
-        for (std::ptrdiff_t i = 0; i < n; ++i) {
-            const auto rows = static_cast<double>(g[first + i]);
-            square[i] = rows * rows;
-        }
-        for (std::ptrdiff_t i = 1; i + 1 < n; ++i) {
-            twice[i] = square[i] + square[i];
-            beside[i] = square[i - 1] + square[i + 1] + 2.0;
-        }
-        for (const std::ptrdiff_t end : {std::ptrdiff_t{0}, n - 1}) {
-            twice[end] = 0.0;
-            beside[end] = 1.0;
-        }
-        plane_kernels().at_most({beside, twice, static_cast<std::size_t>(n), chord_.data()});
         n_ = 0;
-        for (std::ptrdiff_t from = 0; from < n; from += Bits::kWord) {
-            Word word = ~chord_[static_cast<std::size_t>(from / Bits::kWord)];
-            if (n - from < Bits::kWord) word &= ~Word{0} >> (Bits::kWord - (n - from));
-            for (; word != 0; word &= word - 1)
-                add(g, static_cast<std::int32_t>(first + from + lowest(word)));
-        }
+        add(g, static_cast<std::int32_t>(first));
+        if (last == first) return n_ > 0;
+        // A corner of the hull lies below its neighbours' chord; many columns do not.
+        const std::ptrdiff_t between = last - first - 1;
+        plane_kernels().corners({g + first + 1, static_cast<std::size_t>(between), corners_.data()});
+        for (std::ptrdiff_t from = 0; from < between; from += Bits::kWord)
+            for (Word word = corners_[static_cast<std::size_t>(from / Bits::kWord)]; word != 0;
+                 word &= word - 1)
+                add(g, static_cast<std::int32_t>(first + 1 + from + lowest(word)));
+        add(g, static_cast<std::int32_t>(last));
         return n_ > 0;
     }
 
@@ -68,8 +54,8 @@ class Envelope {
                 // The next column is nearer from where 2 x (next - own) exceeds the difference of their
                 // heights.
                 const std::int64_t rise = height[i + 1] - height[i];
-                const std::int64_t run = 2 * (site[i + 1] - site[i]);
-                to = std::min<std::ptrdiff_t>(end, floor_divide(rise, run) + 1);
+                const std::int64_t run = site[i + 1] - site[i];
+                to = std::min<std::ptrdiff_t>(end, floor_half(rise, run) + 1);
             }
             if (to <= from) continue;
             visit(from, to, static_cast<std::ptrdiff_t>(site[i]));
@@ -78,8 +64,11 @@ class Envelope {
     }
 
   private:
-    // For run > 0, both far below 2^53: a division of doubles takes less time.
-    static std::int64_t floor_divide(std::int64_t rise, std::int64_t run) {
+    // Of rise / (2 run), for run > 0, both far below 2^53: a division of doubles takes less time, and mostly
+    // none is needed.
+    static std::int64_t floor_half(std::int64_t rise, std::int64_t run) {
+        if (run == 1) return (rise - (rise & 1)) / 2;
+        run *= 2;
         const auto quotient = static_cast<std::int64_t>(static_cast<double>(rise) / static_cast<double>(run));
         return quotient - (quotient * run > rise);
     }
@@ -98,29 +87,35 @@ class Envelope {
         height[n_++] = own;
     }
 
-    std::vector<double> square_, twice_, beside_;  // of columns
-    std::vector<Word> chord_;                      // columns at or above their neighbours' chord
+    std::vector<Word> corners_;  // columns below their neighbours' chord
     std::vector<std::int32_t> site_;
     std::vector<std::int64_t> height_;  // of sites
     std::ptrdiff_t n_ = 0;
 };
 
 // Squares of whole numbers less than `cols` in magnitude.
+template <class Number>
 class Squares {
   public:
     explicit Squares(std::ptrdiff_t cols) : cols_(cols), square_(static_cast<std::size_t>(2 * cols + kStep)) {
-        for (std::size_t i = 0; i < square_.size(); ++i) {
-            const double side = static_cast<double>(i) - static_cast<double>(cols);
-            square_[i] = side * side;
-        }
+        for (std::size_t i = 0; i < square_.size(); ++i)
+            square_[i] = of(static_cast<std::int64_t>(i) - static_cast<std::int64_t>(cols));
+    }
+
+    // Of a distance along a row or column.
+    static Number of(std::int64_t side) {
+        if constexpr (std::is_integral_v<Number>)
+            return static_cast<Number>(std::min<std::int64_t>(side * side, kFarthest / 2));
+        else
+            return static_cast<Number>(side) * static_cast<Number>(side);
     }
 
     // Squared distances of the columns begin..end of a row whose nearest column is s, g rows away. Most
     // stretches are short: steps of one width, which may write as far as `room`, take less time.
-    void fill(double* row, std::ptrdiff_t begin, std::ptrdiff_t end, std::ptrdiff_t room, std::ptrdiff_t s,
+    void fill(Number* row, std::ptrdiff_t begin, std::ptrdiff_t end, std::ptrdiff_t room, std::ptrdiff_t s,
               std::int32_t g) const {
-        const double height = static_cast<double>(g) * static_cast<double>(g);
-        const double* square = square_.data() + cols_ - s;
+        const Number height = of(g);
+        const Number* square = square_.data() + cols_ - s;
         std::ptrdiff_t x = begin;
         for (; x < end && x + kStep <= room; x += kStep)
             for (std::ptrdiff_t i = x; i < x + kStep; ++i) row[i] = square[i] + height;
@@ -131,7 +126,7 @@ class Squares {
     static constexpr std::ptrdiff_t kStep = 8;
 
     std::ptrdiff_t cols_;
-    std::vector<double> square_;
+    std::vector<Number> square_;
 };
 
 }  // namespace
@@ -255,75 +250,125 @@ double inscribed_radius(const Bits& inside) {
     return *std::max_element(radii.begin(), radii.end());
 }
 
-void nearest(const Bits& inside, double* out, std::ptrdiff_t* index) {
-    const std::ptrdiff_t rows = inside.rows, cols = inside.cols;
-    const Outside outside(inside, beside(inside));
-    const Squares squares(cols);
-    Envelope envelope(cols);
-    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+namespace {
+
+// Squared distances to the outside, in rows that are filled one after the other.
+template <class Number>
+class Rows {
+  public:
+    Rows(const Bits& inside, const Box& seen, Number* out)
+        : inside_(inside),
+          outside_(inside, seen),
+          seen_(seen),
+          squares_(inside.cols),
+          envelope_(inside.cols),
+          out_(out) {}
+
+    // Calls stretch(begin, end, column, row) for stretches of inside pixels and their nearest pixel outside,
+    // and nothing(begin, end) where there is none; between them lie pixels outside, whose distance is 0.
+    template <class Stretch, class Nothing>
+    void fill(std::ptrdiff_t r, Stretch stretch, Nothing nothing) {
         poll(static_cast<std::size_t>(r), 16);
-        const std::int32_t* g = outside.row(r);
-        double* own = out + r * cols;
-        if (index) {
-            std::ptrdiff_t* at = index + r * cols;
-            for (std::ptrdiff_t c = 0; c < cols; ++c) at[c] = r * cols + c;
-        }
+        const std::ptrdiff_t cols = inside_.cols;
+        const std::int32_t* g = outside_.row(r);
+        Number* own = out_ + r * cols;
         std::ptrdiff_t known = 0;  // what lies before
         // A run of inside pixels has its nearest columns within it or beside it.
-        each_run(inside, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-            std::fill(own + known, own + begin, 0.0);
+        each_run(inside_, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+            std::fill(own + known, own + begin, Number{0});
             known = end;
-            if (!envelope.fit(g, std::max<std::ptrdiff_t>(begin - 1, 0), std::min(end, cols - 1))) {
-                std::fill(own + begin, own + end, static_cast<double>(std::max(rows, cols)));
-                if (index) std::fill(index + r * cols + begin, index + r * cols + end, std::ptrdiff_t{-1});
-                return;
-            }
-            envelope.each_stretch(begin, end, [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t s) {
-                squares.fill(own, from, to, cols, s, g[s]);
-                if (!index) return;
+            if (!envelope_.fit(g, std::max(begin - 1, seen_.left), std::min(end, seen_.right - 1)))
+                return nothing(begin, end);
+            envelope_.each_stretch(begin, end, [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t s) {
+                squares_.fill(own, from, to, cols, s, g[s]);
                 const std::ptrdiff_t above = r - g[s];
-                const bool up = above >= 0 && !inside.at(above, s);
-                std::fill(index + r * cols + from, index + r * cols + to, (up ? above : r + g[s]) * cols + s);
+                const bool up = above >= 0 && !inside_.at(above, s);
+                stretch(from, to, s, up ? above : r + g[s]);
             });
-            plane_kernels().roots({own + begin, static_cast<std::size_t>(end - begin), 1.0});
         });
-        std::fill(own + known, own + cols, 0.0);
+        std::fill(own + known, own + cols, Number{0});
     }
+
+  private:
+    const Bits& inside_;
+    Outside outside_;
+    Box seen_;  // where pixels outside are looked for
+    Squares<Number> squares_;
+    Envelope envelope_;
+    Number* out_;
+};
+
+}  // namespace
+
+namespace {
+
+template <class Number>
+void squares_of(const Bits& inside, Number* out, std::ptrdiff_t* index) {
+    const std::ptrdiff_t rows = inside.rows, cols = inside.cols;
+    const Number longest = Squares<Number>::of(std::max(rows, cols));
+    Rows<Number> filling(inside, beside(inside), out);
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+        std::ptrdiff_t* at = index ? index + r * cols : nullptr;
+        for (std::ptrdiff_t c = 0; index && c < cols; ++c) at[c] = r * cols + c;
+        filling.fill(
+            r,
+            [&](std::ptrdiff_t begin, std::ptrdiff_t end, std::ptrdiff_t col, std::ptrdiff_t row) {
+                if (index) std::fill(at + begin, at + end, row * cols + col);
+            },
+            [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+                std::fill(out + r * cols + begin, out + r * cols + end, longest);
+                if (index) std::fill(at + begin, at + end, std::ptrdiff_t{-1});
+            });
+    }
+}
+
+}  // namespace
+
+void nearest(const Bits& inside, double* out, std::ptrdiff_t* index) {
+    squares_of(inside, out, index);
+    for (std::ptrdiff_t i = 0; i < inside.rows * inside.cols; ++i) out[i] = std::sqrt(out[i]);
 }
 
 void distance(const Bits& inside, double* out) { nearest(inside, out, nullptr); }
 
-std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, double* squares) {
+void squares(const Bits& inside, std::int32_t* out) { squares_of(inside, out, nullptr); }
+
+std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, std::int32_t* squares) {
     const std::ptrdiff_t rows = bits.rows, cols = bits.cols;
-    // Numbers of pixels of parts, the others are never asked for.
-    Block<std::int32_t> part(static_cast<std::size_t>(rows * cols));
-    for (const Run& run : parts.runs)
-        std::fill_n(part.data() + run.row * cols + run.begin, run.end - run.begin, run.part);
     if (parts.n == 0) throw std::invalid_argument("there must be a part");
+    // Numbers of pixels of parts, the others are never asked for.
+    Block<std::int32_t> part(static_cast<std::size_t>(parts.n > 1 ? rows * cols : 0));
+    if (parts.n > 1)
+        for (const Run& run : parts.runs)
+            std::fill_n(part.data() + run.row * cols + run.begin, run.end - run.begin, run.part);
     const Box columns = beside(bits);
-    const Outside outside(bits.outside(), {0, columns.left, rows, columns.right});
-    const Squares distances(cols);
-    Envelope envelope(cols);
+    const Bits around = bits.outside();
+    Rows<std::int32_t> filling(around, {0, columns.left, rows, columns.right}, squares);
     std::vector<Run> stretches;
+    auto own = parts.runs.begin();  // the next run of a part
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
-        poll(static_cast<std::size_t>(r), 16);
-        const std::int32_t* g = outside.row(r);
-        double* own = squares + r * cols;
-        envelope.fit(g, columns.left, columns.right - 1);
         const std::size_t before = stretches.size();
-        envelope.each_stretch(0, cols, [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t s) {
-            distances.fill(own, from, to, cols, s, g[s]);
-            const std::ptrdiff_t above = r - g[s];
-            const bool up = above >= 0 && bits.at(above, s);
-            const std::int32_t nearest = part[static_cast<std::size_t>((up ? above : r + g[s]) * cols + s)];
+        std::int32_t known = 0;
+        const auto add = [&](std::ptrdiff_t to, std::int32_t nearest) {
             if (stretches.size() == before || stretches.back().part != nearest) {
                 Run& stretch = stretches.emplace_back();
                 stretch.row = static_cast<std::int32_t>(r);
-                stretch.begin = static_cast<std::int32_t>(from);
+                stretch.begin = known;
                 stretch.part = nearest;
             }
-            stretches.back().end = static_cast<std::int32_t>(to);
-        });
+            stretches.back().end = known = static_cast<std::int32_t>(to);
+        };
+        const auto pass = [&](std::ptrdiff_t to) {  // what lies before is a run of a part, if anything
+            if (known < to) add(to, (own++)->part);
+        };
+        filling.fill(
+            r,
+            [&](std::ptrdiff_t begin, std::ptrdiff_t end, std::ptrdiff_t col, std::ptrdiff_t row) {
+                pass(begin);
+                add(end, parts.n > 1 ? part[static_cast<std::size_t>(row * cols + col)] : 1);
+            },
+            [](std::ptrdiff_t, std::ptrdiff_t) {});
+        pass(cols);
     }
     return stretches;
 }

@@ -13,6 +13,9 @@ using Reals = __m256d;
 constexpr std::size_t kReals = 4;
 
 static inline Reals load(const double* p) { return _mm256_loadu_pd(p); }
+static inline Reals load(const std::int32_t* p) {
+    return _mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
 static inline void store(double* p, Reals a) { _mm256_storeu_pd(p, a); }
 static inline Reals all(double a) { return _mm256_set1_pd(a); }
 static inline Reals add(Reals a, Reals b) { return _mm256_add_pd(a, b); }

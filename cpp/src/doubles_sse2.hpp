@@ -13,6 +13,9 @@ using Reals = __m128d;
 constexpr std::size_t kReals = 2;
 
 static inline Reals load(const double* p) { return _mm_loadu_pd(p); }
+static inline Reals load(const std::int32_t* p) {
+    return _mm_cvtepi32_pd(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+}
 static inline void store(double* p, Reals a) { _mm_storeu_pd(p, a); }
 static inline Reals all(double a) { return _mm_set1_pd(a); }
 static inline Reals add(Reals a, Reals b) { return _mm_add_pd(a, b); }

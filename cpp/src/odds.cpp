@@ -74,11 +74,21 @@ void by_colour(stain::Picture features, const redness::Model& model, double most
     }
 }
 
-shapes::Bits against(const double* odds, const double* away, double even, const shapes::Bits& among) {
+shapes::Bits against(const double* odds, const reach::Away& away, double even, const shapes::Bits& among) {
+    constexpr std::ptrdiff_t kWord = shapes::Bits::kWord;
     shapes::Bits out(among.rows, among.cols);
+    std::vector<double> line(z(among.cols));
     for (std::ptrdiff_t r = 0; r < among.rows; ++r) {
-        const std::ptrdiff_t first = r * among.cols;
-        plane_kernels().against({odds + first, away + first, z(among.cols), even, MOST_PRIOR, out.row(r)});
+        const shapes::Word* wanted = among.row(r);
+        for (std::ptrdiff_t w = 0, last = 0; w < among.width; w = last + 1) {
+            last = w;
+            if (wanted[w] == 0) continue;
+            while (last + 1 < among.width && wanted[last + 1] != 0) ++last;
+            const std::ptrdiff_t begin = w * kWord, end = std::min((last + 1) * kWord, among.cols);
+            away.distances(r, begin, end, line.data());
+            plane_kernels().against({odds + r * among.cols + begin, line.data(), z(end - begin), even,
+                                     MOST_PRIOR, out.row(r) + w});
+        }
     }
     return out &= among;
 }

@@ -99,16 +99,11 @@ struct Plane {
 // What is known of the pixels around one body.
 struct Window {
     Plane depth;
-    const double* reach;           // of the first pixel
+    const reach::Away& away;  // of all pixels
+    const Box& box;
     const std::uint8_t* features;  // of the first pixel
 
-    Bits within(double limit) const {
-        Bits out(depth.rows, depth.cols);
-        for (std::ptrdiff_t r = 0; r < depth.rows; ++r)
-            above(LimitArgs<double>{reach + r * depth.stride, limit, static_cast<std::size_t>(depth.cols),
-                                    out.row(r)});
-        return out.outside();
-    }
+    Bits within(double limit) const { return away.within(box, limit); }
     const std::uint8_t* colour(std::ptrdiff_t r, std::ptrdiff_t c) const {
         return features + 3 * (r * depth.stride + c);
     }
@@ -389,22 +384,6 @@ double typical(const std::vector<Drawn>& drawn, double Drawn::* measure) {
     return 0.0;
 }
 
-std::vector<Box> boxes_of(const Field& field, std::int32_t n) {
-    std::vector<Box> boxes(static_cast<std::size_t>(n) + 1, Box{field.rows, field.cols, 0, 0});
-    const Bits some = shapes::where(field.bodies, field.rows, field.cols, field.cols,
-                                    [n](std::int32_t body) { return body > 0 && body <= n; });
-    shapes::each_run(some, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-        const std::int32_t* own = field.bodies + r * field.cols;
-        for (std::ptrdiff_t c = begin; c < end;) {
-            const std::ptrdiff_t first = c;
-            while (c < end && own[c] == own[first]) ++c;
-            Box& box = boxes[static_cast<std::size_t>(own[first])];
-            box = {std::min(box.top, r), std::min(box.left, first), r + 1, std::max(box.right, c)};
-        }
-    });
-    return boxes;
-}
-
 // The outline and nucleus of one body; false where hardly a nucleus is left.
 bool outline(const Field& field, std::int32_t own, const Rules& rules, int lowest, int highest,
              Drawn& drawn) {
@@ -414,16 +393,21 @@ bool outline(const Field& field, std::int32_t own, const Rules& rules, int lowes
            std::min(box.bottom + 2, field.rows), std::min(box.right + 2, field.cols)};
     const std::ptrdiff_t first = box.top * field.cols + box.left;
     const Window window{{field.depth + first, box.rows(), box.cols(), field.cols, lowest, highest},
-                        field.reach + first,
+                        field.away,
+                        box,
                         field.features + 3 * first};
-    const auto bodies = [&](std::int32_t number) {
-        return shapes::where(field.bodies + first, box.rows(), box.cols(), field.cols,
-                             [number](std::int32_t body) { return body == number; });
-    };
-    const Bits body = bodies(own), free = bodies(0);
+    Bits body(box.rows(), box.cols()), taken = body;
+    for (auto run = shapes::first_in(field.bodies.runs, box.top);
+         run != field.bodies.runs.end() && run->row < box.bottom; ++run) {
+        const std::ptrdiff_t begin = std::max<std::ptrdiff_t>(run->begin - box.left, 0),
+                             end = std::min(run->end - box.left, box.cols());
+        taken.set(run->row - box.top, begin, end);
+        if (run->part == own) body.set(run->row - box.top, begin, end);
+    }
+    const Bits free = taken.outside();
     Bits may = free;
     may |= body;
-    Bits rough = shapes::pack(field.nuclei + first, box.rows(), box.cols(), field.cols);
+    Bits rough = shapes::cropped(field.nuclei, box.top, box.left, box.rows(), box.cols());
     rough &= body;
     Bits& cell = drawn.cell;
     cell = compact(window, body, rough, rules);
@@ -451,16 +435,16 @@ void write(const Bits& bits, const Box& box, std::ptrdiff_t cols, std::int32_t n
 
 }  // namespace
 
-Typical draw(const Field& field, std::int32_t n, const Rules& rules, std::int32_t* labels,
-             std::int32_t* nuclei) {
-    const std::vector<Box> boxes = boxes_of(field, n);
-    std::int16_t lowest = field.depth[0], highest = lowest;
-    for (std::ptrdiff_t i = 0; i < field.rows * field.cols; ++i) {
-        lowest = std::min(lowest, field.depth[i]);
-        highest = std::max(highest, field.depth[i]);
+Typical draw(const Field& field, const Rules& rules, std::int32_t* labels, std::int32_t* nuclei) {
+    const std::vector<Box> boxes = shapes::boxes_of(field.bodies);
+    const std::int16_t* depth = field.depth;
+    std::int16_t lowest = depth[0], highest = lowest;
+    for (std::ptrdiff_t i = 0, n = field.rows * field.cols; i < n; ++i) {
+        lowest = depth[i] < lowest ? depth[i] : lowest;
+        highest = depth[i] > highest ? depth[i] : highest;
     }
     std::vector<Drawn> drawn;
-    for (std::int32_t own = 1; own <= n; ++own) {
+    for (std::int32_t own = 1; own <= field.bodies.n; ++own) {
         if (boxes[static_cast<std::size_t>(own)].bottom == 0) continue;
         poll();
         Drawn next{boxes[static_cast<std::size_t>(own)], {}, {}, 0, 0};

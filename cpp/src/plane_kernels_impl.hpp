@@ -245,13 +245,14 @@ static void sum_lines(const SumLinesArgs& args) {
 }
 
 static void roots(const RootsArgs& args) {
-    double* values = args.values;
+    const std::int32_t* squares = args.squares;
     const std::size_t n = args.n;
     const double divisor = args.divisor;
+    double* __restrict out = args.out;
     if (divisor == 1.0)
-        for (std::size_t i = 0; i < n; ++i) values[i] = ::sqrt(values[i]);
+        for (std::size_t i = 0; i < n; ++i) out[i] = ::sqrt(static_cast<double>(squares[i]));
     else
-        for (std::size_t i = 0; i < n; ++i) values[i] = ::sqrt(values[i]) / divisor;
+        for (std::size_t i = 0; i < n; ++i) out[i] = ::sqrt(static_cast<double>(squares[i])) / divisor;
 }
 
 // Words of what several(i) tells of so many values from i on, a bit each, and one(i) of a single one.
@@ -267,21 +268,35 @@ static inline void fill_words(std::size_t n, std::uint64_t* words, Several sever
     }
 }
 
-static void at_most(const AtMostArgs& args) {
+static void corners(const CornersArgs& args) {
+    const std::int32_t* numbers = args.numbers;
+    const Reals two = all(2.0);
+    const auto square = [](const std::int32_t* p) {
+        const Reals own = load(p);
+        return multiply(own, own);
+    };
+    fill_words<kReals>(
+        args.n, args.words,
+        [=](std::size_t i) {
+            const Reals own = square(numbers + i),
+                        beside = add(square(numbers + i - 1), square(numbers + i + 1));
+            return bits(less(add(own, own), add(beside, two)));
+        },
+        [=](std::size_t i) {
+            const auto one = [=](std::size_t at) {
+                return static_cast<double>(numbers[at]) * static_cast<double>(numbers[at]);
+            };
+            return one(i) + one(i) < one(i - 1) + one(i + 1) + 2.0;
+        });
+}
+
+static void at_most_f64(const AtMostArgs<double>& args) {
     const double *values = args.values, *limits = args.limits;
     constexpr unsigned kAll = (1U << kReals) - 1;
     fill_words<kReals>(
         args.n, args.words,
         [=](std::size_t i) { return bits(less(load(limits + i), load(values + i))) ^ kAll; },
         [=](std::size_t i) { return !(limits[i] < values[i]); });
-}
-
-static void below_f64(const LimitArgs<double>& args) {
-    const double *values = args.values, limit = args.limit;
-    const Reals limits = all(limit);
-    fill_words<kReals>(
-        args.n, args.words, [=](std::size_t i) { return bits(less(load(values + i), limits)); },
-        [=](std::size_t i) { return values[i] < limit; });
 }
 
 static void above_f64(const LimitArgs<double>& args) {
@@ -311,19 +326,34 @@ static void against(const AgainstArgs& args) {
         });
 }
 
-// Single precision, several at a time.
+// Single precision and whole numbers, several at a time.
 #if defined(__AVX2__)
+static inline unsigned wholes_less(const std::int32_t* a, const std::int32_t* b) {
+    const auto load_wholes = [](const std::int32_t* p) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    };
+    return static_cast<unsigned>(
+        _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(load_wholes(b), load_wholes(a)))));
+}
 constexpr std::size_t kSingles = 8;
 static inline unsigned singles_less(const float* a, const float* b) {
     return static_cast<unsigned>(
         _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(a), _mm256_loadu_ps(b), _CMP_LT_OQ)));
 }
 #elif defined(__SSE2__)
+static inline unsigned wholes_less(const std::int32_t* a, const std::int32_t* b) {
+    const auto load_wholes = [](const std::int32_t* p) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    };
+    return static_cast<unsigned>(
+        _mm_movemask_ps(_mm_castsi128_ps(_mm_cmpgt_epi32(load_wholes(b), load_wholes(a)))));
+}
 constexpr std::size_t kSingles = 4;
 static inline unsigned singles_less(const float* a, const float* b) {
     return static_cast<unsigned>(_mm_movemask_ps(_mm_cmplt_ps(_mm_loadu_ps(a), _mm_loadu_ps(b))));
 }
 #else
+static inline unsigned wholes_less(const std::int32_t* a, const std::int32_t* b) { return *a < *b ? 1U : 0U; }
 constexpr std::size_t kSingles = 1;
 static inline unsigned singles_less(const float* a, const float* b) { return *a < *b ? 1U : 0U; }
 #endif
@@ -336,6 +366,14 @@ static void above_f32(const LimitArgs<float>& args) {
     fill_words<kSingles>(
         args.n, args.words, [=](std::size_t i) { return singles_less(other, values + i); },
         [=](std::size_t i) { return limit < values[i]; });
+}
+
+static void at_most_i32(const AtMostArgs<std::int32_t>& args) {
+    const std::int32_t *values = args.values, *limits = args.limits;
+    constexpr unsigned kAll = (1U << kSingles) - 1;
+    fill_words<kSingles>(
+        args.n, args.words, [=](std::size_t i) { return wholes_less(limits + i, values + i) ^ kAll; },
+        [=](std::size_t i) { return values[i] <= limits[i]; });
 }
 
 static void meet(const MeetArgs& args) {
@@ -355,9 +393,9 @@ static void narrow(const NarrowArgs& args) {
 }
 
 extern const PlaneKernels plane_table;
-const PlaneKernels plane_table = {&balance, &stain_row, &linear,    &quadratic, &sum_lines,
-                                  &roots,   &at_most,   &below_f64, &above_f64, &above_f32,
-                                  &against, &meet,      &narrow};
+const PlaneKernels plane_table = {&balance,   &stain_row, &linear,      &quadratic,   &sum_lines,
+                                  &roots,     &corners,   &at_most_f64, &at_most_i32, &above_f64,
+                                  &above_f32, &against,   &meet,        &narrow};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -21,35 +21,17 @@ constexpr double LOBES = 1.5;    // radii of a lobe within which the next one li
 constexpr double LARGEST = 2.0;  // largest lobes' radii: many touching cells are no lobes
 constexpr int HOPS = 2;          // neighbours of neighbours
 
-// The largest whole number whose root is at most `limit`, or less than it; -1 where there is none.
-double square_within(double limit, bool less) {
-    double square = std::floor(limit * limit) + 1.0;
-    const auto within = [&](double root) { return less ? root < limit : root <= limit; };
-    while (square >= 0.0 && !within(std::sqrt(square))) square -= 1.0;
-    return square;
+// The largest whole number whose root over a radius is at most `limit`, or less than it; -1 where there is
+// none.
+std::int32_t square_within(double limit, double radius, bool less) {
+    if (!(limit >= 0.0)) return -1;
+    const double side = limit * radius;
+    // Roots and quotients are rounded, but never past the next whole number.
+    double square = std::min(std::floor(side * side) + 1.0, static_cast<double>(shapes::kFarthest));
+    const auto within = [&](double distance) { return less ? distance < limit : distance <= limit; };
+    while (square >= 0.0 && !within(std::sqrt(square) / radius)) square -= 1.0;
+    return static_cast<std::int32_t>(square);
 }
-
-// The pixels whose squared distance is at most most[part] of the nearest part.
-class Within {
-  public:
-    Within(const std::vector<double>& most, std::ptrdiff_t rows, std::ptrdiff_t cols)
-        : most_(most), limits_(static_cast<std::size_t>(cols)), out_(rows, cols) {}
-
-    // The stretches of a row, one after the other; then the row.
-    void add(const Run& stretch) {
-        std::fill(limits_.begin() + stretch.begin, limits_.begin() + stretch.end,
-                  most_[static_cast<std::size_t>(stretch.part)]);
-    }
-    void look(const double* squares, std::int32_t row) {
-        plane_kernels().at_most({squares, limits_.data(), limits_.size(), out_.row(row)});
-    }
-    const Bits& bits() const { return out_; }
-
-  private:
-    const std::vector<double>& most_;
-    std::vector<double> limits_;
-    Bits out_;
-};
 
 // Radius of each part's whole nucleus: all parts whose lobes' surroundings hang together.
 std::vector<double> whole_of_all(const Parts& parts, const std::vector<double>& radius, const Bits& lobes) {
@@ -84,25 +66,7 @@ std::vector<std::set<std::int32_t>> neighbours(const std::vector<Run>& stretches
         touched[static_cast<std::size_t>(a.part)].insert(b.part);
         touched[static_cast<std::size_t>(b.part)].insert(a.part);
     };
-    std::vector<Run> above, own;  // runs of the surroundings, each of one part
-    auto stretch = stretches.begin();
-    for (std::ptrdiff_t r = 0; r < lobes.rows; ++r) {
-        shapes::each_run(lobes, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-            while (stretch->row < r || stretch->end <= begin) ++stretch;
-            for (auto i = stretch; i != stretches.end() && i->row == r && i->begin < end; ++i)
-                own.push_back({i->row, std::max(i->begin, static_cast<std::int32_t>(begin)),
-                               std::min(i->end, static_cast<std::int32_t>(end)), i->part});
-        });
-        std::size_t first = 0;
-        for (std::size_t i = 0; i < own.size(); ++i) {
-            if (i > 0 && own[i - 1].end == own[i].begin) touch(own[i - 1], own[i]);
-            while (first < above.size() && above[first].end <= own[i].begin) ++first;
-            for (std::size_t j = first; j < above.size() && above[j].begin < own[i].end; ++j)
-                touch(above[j], own[i]);
-        }
-        above.swap(own);
-        own.clear();
-    }
+    shapes::each_contact(shapes::common(stretches, lobes), touch);
     return touched;
 }
 
@@ -110,7 +74,6 @@ std::vector<std::set<std::int32_t>> neighbours(const std::vector<Run>& stretches
 std::vector<double> whole_of_near(const std::vector<std::set<std::int32_t>>& touched,
                                   const std::vector<double>& radius) {
     std::vector<double> whole(radius.size(), 0.0);
-    if (radius.size() <= 2) return radius;  // one part: it is the whole nucleus
     for (std::size_t i = 1; i < radius.size(); ++i) {
         std::set<std::int32_t> group{static_cast<std::int32_t>(i)};
         for (int hop = 0; hop < HOPS; ++hop) {
@@ -132,40 +95,109 @@ std::vector<double> whole_of_near(const std::vector<std::set<std::int32_t>>& tou
 
 }  // namespace
 
-Radii measure(const Bits& nuclei, const Rules& rules, double* away, Bits& halo) {
-    const std::ptrdiff_t rows = nuclei.rows, cols = nuclei.cols;
+Nearest::Nearest(const Bits& nuclei, const Parts& parts)
+    : cols_(nuclei.cols),
+      squares_(static_cast<std::size_t>(nuclei.rows * nuclei.cols)),
+      stretches_(shapes::nearest_parts(nuclei, parts, squares_.data())) {
+    first_.reserve(static_cast<std::size_t>(nuclei.rows) + 1);
+    for (std::size_t i = 0; i < stretches_.size(); ++i)
+        if (first_.size() == static_cast<std::size_t>(stretches_[i].row)) first_.push_back(i);
+    first_.push_back(stretches_.size());
+}
+
+Nearest::Nearest(const std::int32_t* squares, std::ptrdiff_t rows, std::ptrdiff_t cols)
+    : cols_(cols), squares_(static_cast<std::size_t>(rows * cols)) {
+    std::copy_n(squares, rows * cols, squares_.data());
+    for (std::ptrdiff_t r = 0; r <= rows; ++r) {
+        first_.push_back(static_cast<std::size_t>(r));
+        if (r < rows)
+            stretches_.push_back({static_cast<std::int32_t>(r), 0, static_cast<std::int32_t>(cols), 1});
+    }
+}
+
+Bits Nearest::at_most(const std::vector<std::int32_t>& most, const shapes::Box& box,
+                      const Bits* among) const {
+    Bits out(box.rows(), box.cols());
+    std::vector<std::int32_t> limits(static_cast<std::size_t>(cols_));
+    std::int32_t all = 0;  // the nucleus whose limit they are, if only one's
+    for (std::ptrdiff_t r = box.top; r < box.bottom; ++r) {
+        if (among && !among->any(r - box.top)) continue;
+        const auto row = static_cast<std::size_t>(r);
+        const bool one = first_[row] + 1 == first_[row + 1];
+        const std::int32_t nearest = stretches_[first_[row]].part;
+        if (!one || nearest != all)
+            for (std::size_t i = first_[row]; i < first_[row + 1]; ++i)
+                std::fill(limits.begin() + stretches_[i].begin, limits.begin() + stretches_[i].end,
+                          most[static_cast<std::size_t>(stretches_[i].part)]);
+        all = one ? nearest : 0;
+        fastpgs::at_most(
+            AtMostArgs<std::int32_t>{squares_.data() + r * cols_ + box.left, limits.data() + box.left,
+                                     static_cast<std::size_t>(box.cols()), out.row(r - box.top)});
+    }
+    return out;
+}
+
+void Nearest::distances(const std::vector<double>& radius, std::ptrdiff_t row, std::ptrdiff_t begin,
+                        std::ptrdiff_t end, double* out) const {
+    for (std::size_t i = first_[static_cast<std::size_t>(row)]; i < first_[static_cast<std::size_t>(row) + 1];
+         ++i) {
+        const std::ptrdiff_t from = std::max<std::ptrdiff_t>(begin, stretches_[i].begin),
+                             to = std::min<std::ptrdiff_t>(end, stretches_[i].end);
+        if (from < to)
+            plane_kernels().roots({squares_.data() + row * cols_ + from, static_cast<std::size_t>(to - from),
+                                   radius[static_cast<std::size_t>(stretches_[i].part)],
+                                   out + (from - begin)});
+    }
+}
+
+Away::Away(Nearest nearest, const std::vector<double>& whole) : nearest_(std::move(nearest)) {
+    for (const double radius : whole) radius_.push_back(std::max(radius, 1.0));
+}
+
+std::vector<std::int32_t> Away::squares_within(double limit, bool less) const {
+    std::vector<std::int32_t> most;
+    for (const double radius : radius_) most.push_back(square_within(limit, radius, less));
+    return most;
+}
+
+Bits Away::below(const Bits& among, double limit) const {
+    Bits out = nearest_.at_most(squares_within(limit, true), nearest_.box(), &among);
+    return out &= among;
+}
+
+Bits Away::above(const Bits& among, double limit) const {
+    Bits out = among;
+    return out.subtract(nearest_.at_most(squares_within(limit, false), nearest_.box(), &among));
+}
+
+Bits Away::within(const shapes::Box& box, double limit) const {
+    return nearest_.at_most(squares_within(limit, false), box, nullptr);
+}
+
+Reach measure(const Bits& nuclei, const Rules& rules) {
     const Parts parts = shapes::components(nuclei);
     if (parts.n == 0) throw std::invalid_argument("nuclei must hold a pixel");
-    Radii radii;
+    Reach out;
+    Radii& radii = out.radii;
     for (const std::int64_t area : parts.areas())
         radii.part.push_back(std::sqrt(static_cast<double>(area) / PI));
-    double* squares = away;
-    const std::vector<Run> stretches = shapes::nearest_parts(nuclei, parts, squares);
-    std::vector<double> lobe, skin;
+    Nearest nearest(nuclei, parts);
+    std::vector<std::int32_t> lobe, skin;
     for (const double radius : radii.part) {
-        lobe.push_back(square_within(LOBES * radius, false));
-        skin.push_back(square_within(rules.halo * radius, true));
+        lobe.push_back(square_within(LOBES * radius, 1.0, false));
+        skin.push_back(square_within(rules.halo * radius, 1.0, true));
     }
-    Within in_halo(skin, rows, cols), in_lobes(lobe, rows, cols);
-    for (auto stretch = stretches.begin(); stretch != stretches.end();) {
-        const std::int32_t row = stretch->row;
-        for (; stretch != stretches.end() && stretch->row == row; ++stretch) {
-            in_halo.add(*stretch);
-            in_lobes.add(*stretch);
-        }
-        in_halo.look(squares + row * cols, row);
-        in_lobes.look(squares + row * cols, row);
+    out.halo = nearest.at_most(skin, nearest.box(), nullptr);
+    if (parts.n == 1) {  // it is the whole nucleus
+        radii.whole = radii.part;
+    } else {
+        const Bits lobes = nearest.at_most(lobe, nearest.box(), nullptr);
+        radii.whole =
+            rules.near ? whole_of_near(neighbours(nearest.stretches(), radii.part.size(), lobes), radii.part)
+                       : whole_of_all(parts, radii.part, lobes);
     }
-    halo = in_halo.bits();
-    const Bits& lobes = in_lobes.bits();
-    radii.whole = rules.near ? whole_of_near(neighbours(stretches, radii.part.size(), lobes), radii.part)
-                             : whole_of_all(parts, radii.part, lobes);
-    for (const Run& stretch : stretches) {
-        const double whole = std::max(radii.whole[static_cast<std::size_t>(stretch.part)], 1.0);
-        plane_kernels().roots({away + stretch.row * cols + stretch.begin,
-                               static_cast<std::size_t>(stretch.end - stretch.begin), whole});
-    }
-    return radii;
+    out.away = Away(std::move(nearest), radii.whole);
+    return out;
 }
 
 }  // namespace fastpgs::reach

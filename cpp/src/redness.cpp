@@ -54,7 +54,7 @@ Vector median(const Colours& colours) {
 void above(const std::vector<double>& values, const std::vector<double>& limits, Flags& out) {
     const std::size_t n = values.size();
     out.resize((n + 63) / 64);
-    plane_kernels().at_most({values.data(), limits.data(), n, out.data()});
+    at_most(AtMostArgs<double>{values.data(), limits.data(), n, out.data()});
     for (Word& word : out) word = ~word;
     if (n % 64 != 0) out.back() &= (Word{1} << n % 64) - 1;
 }

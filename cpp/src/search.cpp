@@ -87,19 +87,13 @@ void split_and_draw(Found& found, const Rules& rules, double neck, const Referen
                                        {rules.cytoplasm.vacuole * disc, most, rules.cells.nearly_convex},
                                        rules.cells.smallest};
     const staining::Stain& stain = found.stain;
-    const auto size = static_cast<std::size_t>(stain.rows * stain.cols);
-    Block<std::int32_t> body(size);
     found.body = reference ? reference->body : -1.0;
-    const std::int32_t n =
-        bodies::split(found.region->mask, seeds.nuclei, splitting, found.body, body.data());
-    shapes::Bytes rough(size);
-    shapes::unpack(seeds.nuclei, rough.data(), stain.cols);
-    const outlines::Field field{
-        stain.rows,         stain.cols,           body.data(), rough.data(), found.region->reach.data(),
-        stain.depth.data(), stain.features.data()};
+    const shapes::Parts cells = bodies::split(found.region->mask, seeds.nuclei, splitting, found.body);
+    const outlines::Field field{stain.rows,           stain.cols,         cells,
+                                seeds.nuclei,         found.region->away, stain.depth.data(),
+                                stain.features.data()};
     found.edge =
-        outlines::draw(field, n, drawing(rules, seeds.radius, stain.surround, reference), labels, nuclei)
-            .edge;
+        outlines::draw(field, drawing(rules, seeds.radius, stain.surround, reference), labels, nuclei).edge;
 }
 
 }  // namespace
@@ -143,12 +137,8 @@ Islands find_islands(const staining::Given& given, const Rules& rules, const Ref
         shapes::where(away.data(), rows, cols, cols, [apart](double own) { return own <= apart; }));
     shapes::write_labels(parts, rows, cols, out.islands.data());
     for (std::size_t i = 0; i < size; ++i) out.near[i] = out.islands[static_cast<std::size_t>(at[i])];
-    out.boxes.assign(static_cast<std::size_t>(parts.n), {rows, cols, 0, 0});
-    for (const shapes::Run& run : parts.runs) {
-        shapes::Box& box = out.boxes[static_cast<std::size_t>(run.part) - 1];
-        box = {std::min<std::ptrdiff_t>(box.top, run.row), std::min<std::ptrdiff_t>(box.left, run.begin),
-               run.row + 1, std::max<std::ptrdiff_t>(box.right, run.end)};
-    }
+    out.boxes = shapes::boxes_of(parts);
+    out.boxes.erase(out.boxes.begin());
     return out;
 }
 

@@ -40,6 +40,47 @@ void write_labels(const Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols, 
         std::fill_n(out + run.row * cols + run.begin, run.end - run.begin, run.part);
 }
 
+Parts runs_of(const std::int32_t* labels, std::ptrdiff_t rows, std::ptrdiff_t cols) {
+    Parts out;
+    for (std::ptrdiff_t r = 0; r < rows; ++r)
+        append_runs(labels + r * cols, {static_cast<std::int32_t>(r), 0, static_cast<std::int32_t>(cols), 0},
+                    out.runs);
+    for (const Run& run : out.runs) out.n = std::max(out.n, run.part);
+    return out;
+}
+
+void append_runs(const std::int32_t* labels, const Run& of, std::vector<Run>& runs) {
+    for (std::int32_t begin = of.begin, end = begin; begin < of.end; begin = end) {
+        const std::int32_t own = labels[begin - of.begin];
+        while (end < of.end && labels[end - of.begin] == own) ++end;
+        if (own != 0) runs.push_back({of.row, begin, end, own});
+    }
+}
+
+namespace {
+
+void widen(Box& box, const Run& run) {
+    box = {std::min<std::ptrdiff_t>(box.top, run.row), std::min<std::ptrdiff_t>(box.left, run.begin),
+           std::max<std::ptrdiff_t>(box.bottom, run.row + 1), std::max<std::ptrdiff_t>(box.right, run.end)};
+}
+
+constexpr Box kNowhere{std::numeric_limits<std::ptrdiff_t>::max(), std::numeric_limits<std::ptrdiff_t>::max(),
+                       0, 0};
+
+}  // namespace
+
+std::vector<Box> boxes_of(const Parts& parts) {
+    std::vector<Box> boxes(static_cast<std::size_t>(parts.n) + 1, kNowhere);
+    for (const Run& run : parts.runs) widen(boxes[static_cast<std::size_t>(run.part)], run);
+    return boxes;
+}
+
+Box box_of(const Parts& parts) {
+    Box box = kNowhere;
+    for (const Run& run : parts.runs) widen(box, run);
+    return box;
+}
+
 double typical_area(std::vector<std::int64_t> areas) {
     std::sort(areas.begin(), areas.end());
     const std::int64_t total = std::accumulate(areas.begin(), areas.end(), std::int64_t{0});

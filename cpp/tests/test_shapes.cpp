@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <set>
 #include <thread>
+#include <utility>
 
 #include "check.hpp"
 #include "fastpgs/block.hpp"
@@ -45,6 +47,9 @@ void distances_and_discs(const Case& given, double radius) {
     std::vector<double> away(size);
     std::vector<std::ptrdiff_t> index(size);
     shapes::nearest(shapes::pack(given.mask()), away.data(), index.data());
+    std::vector<std::int32_t> squares(size);
+    shapes::squares(shapes::pack(given.mask()), squares.data());
+    for (std::size_t i = 0; i < size; ++i) CHECK(std::sqrt(static_cast<double>(squares[i])) == away[i]);
     Bytes eroded(size), opened(size), closed(size);
     shapes::erode_disc(given.mask(), radius, eroded.data());
     shapes::open_disc(given.mask(), radius, opened.data());
@@ -100,6 +105,88 @@ void bits(const Case& given) {
             std::max(most[static_cast<std::size_t>(parts[i])], away[i]);
     CHECK(most == radii);
     CHECK(shapes::inscribed_radius(packed) == *std::max_element(most.begin(), most.end()));
+}
+
+// Which part is nearest, and which pixels are nearer than what: by looking at all of them.
+void nearest_parts(const Case& given, std::mt19937& random) {
+    const shapes::Bits packed = shapes::pack(given.mask());
+    const shapes::Parts parts = shapes::components(packed);
+    if (parts.n == 0) return;
+    const auto size = given.bytes.size();
+    std::vector<std::int32_t> squares(size), part(size), own(size);
+    shapes::write_labels(parts, given.rows, given.cols, part.data());
+    const auto stretches = shapes::nearest_parts(packed, parts, squares.data());
+    shapes::write_labels({stretches, parts.n}, given.rows, given.cols, own.data());
+    for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(size); ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        std::ptrdiff_t best = -1, of_own = -1;
+        for (const shapes::Run& run : parts.runs)
+            for (std::ptrdiff_t c = run.begin; c < run.end; ++c) {
+                const std::ptrdiff_t down = run.row - i / given.cols, right = c - i % given.cols,
+                                     square = down * down + right * right;
+                if (best < 0 || square < best) best = square;
+                if (run.part == own[at] && (of_own < 0 || square < of_own)) of_own = square;
+            }
+        CHECK(squares[at] == best && of_own == best && (part[at] == 0 || part[at] == own[at]));
+    }
+    std::vector<double> radius;
+    for (std::int32_t i = 0; i <= parts.n; ++i)
+        radius.push_back(1.0 + static_cast<double>(random() % 9) / 3.0);
+    const reach::Away away(reach::Nearest(packed, parts), radius);
+    const double limit = static_cast<double>(random() % 30) / 6.0;
+    const shapes::Bits all = packed.outside(), below = away.below(all, limit), above = away.above(all, limit);
+    const shapes::Box box{given.rows / 3, given.cols / 3, given.rows, given.cols - given.cols / 4};
+    const shapes::Bits within = away.within(box, limit);
+    for (std::ptrdiff_t r = 0; r < given.rows; ++r) {
+        std::vector<double> row(static_cast<std::size_t>(given.cols));
+        away.distances(r, 0, given.cols, row.data());
+        for (std::ptrdiff_t c = 0; c < given.cols; ++c) {
+            const auto at = static_cast<std::size_t>(r * given.cols + c);
+            const double distance = row[static_cast<std::size_t>(c)];
+            CHECK(distance ==
+                  std::sqrt(static_cast<double>(squares[at])) / radius[static_cast<std::size_t>(own[at])]);
+            CHECK(below.at(r, c) == (all.at(r, c) && distance < limit));
+            CHECK(above.at(r, c) == (all.at(r, c) && distance > limit));
+            if (r >= box.top && c >= box.left && c < box.right)
+                CHECK(within.at(r - box.top, c - box.left) == (distance <= limit));
+        }
+    }
+}
+
+// Runs of labels, what they have in common with a mask, and which touch.
+void runs(const Case& given, std::mt19937& random) {
+    const auto size = given.bytes.size();
+    const shapes::Bits packed = shapes::pack(given.mask());
+    std::vector<std::int32_t> labels(size), back(size);
+    for (auto& own : labels) own = static_cast<std::int32_t>(random() % 4);
+    const shapes::Parts parts = shapes::runs_of(labels.data(), given.rows, given.cols);
+    shapes::write_labels(parts, given.rows, given.cols, back.data());
+    CHECK(back == labels);
+    shapes::write_labels({shapes::common(parts.runs, packed), parts.n}, given.rows, given.cols, back.data());
+    for (std::size_t i = 0; i < size; ++i) CHECK(back[i] == (given.bytes[i] ? labels[i] : 0));
+    std::set<std::pair<std::int32_t, std::int32_t>> found, expected;
+    shapes::each_contact(parts.runs, [&](const shapes::Run& a, const shapes::Run& b) {
+        if (a.part != b.part) found.insert(std::minmax(a.part, b.part));
+    });
+    const auto touch = [&](std::size_t i, std::size_t j) {
+        if (labels[i] != labels[j] && labels[i] && labels[j])
+            expected.insert(std::minmax(labels[i], labels[j]));
+    };
+    const auto cols = static_cast<std::size_t>(given.cols);
+    for (std::size_t i = 0; i < size; ++i) {
+        if (i % cols + 1 < cols) touch(i, i + 1);
+        if (i + cols < size) touch(i, i + cols);
+    }
+    CHECK(found == expected);
+    const auto some = [&](std::ptrdiff_t side) {
+        return static_cast<std::ptrdiff_t>(random() % static_cast<unsigned>(side));
+    };
+    const shapes::Box box{some(given.rows), some(given.cols), given.rows, given.cols};
+    const std::ptrdiff_t cut = 1 + some(box.cols());
+    const shapes::Bits part = shapes::cropped(packed, box.top, box.left, box.rows(), cut);
+    CHECK((part.words ==
+           shapes::pack(given.bytes.data() + box.top * given.cols + box.left, box.rows(), cut, given.cols)
+               .words));
 }
 
 // Blocks that are given back are handed out again, whoever took them; what they are not is shared.
@@ -165,38 +252,50 @@ void components(const Case& given) {
 
 void pipeline(const Case& given, std::mt19937& random) {
     const auto size = given.bytes.size();
-    std::vector<double> levels(size), reach(size);
+    std::vector<double> levels(size);
+    std::vector<std::int32_t> squares(size);
     std::vector<std::int32_t> body(size), labels(size), nuclei(size);
     const shapes::Bits packed = shapes::pack(given.mask());
     for (std::size_t i = 0; i < size; ++i) {
         levels[i] = static_cast<double>(random() % 4);
-        reach[i] = static_cast<double>(random() % 20) / 10.0;
+        squares[i] = static_cast<std::int32_t>(random() % 40);
         if (random() % 9 == 0) body[i] = static_cast<std::int32_t>(1 + random() % 3);
     }
     // Buckets and a heap flood alike.
-    std::vector<double> away(size), falling(size);
-    shapes::distance(packed, away.data());
-    std::transform(away.begin(), away.end(), falling.begin(), [](double own) { return -own; });
-    std::vector<std::int32_t> one = body, other = body;
+    const shapes::Parts whole = shapes::components(packed);
+    std::vector<std::int32_t> inner(size), one = body, other(size);
+    shapes::squares(packed, inner.data());
+    std::vector<double> falling(size);
+    std::transform(inner.begin(), inner.end(), falling.begin(),
+                   [](std::int32_t own) { return -double{1} * own; });
     shapes::flood(given.mask(), falling.data(), one.data());
-    shapes::flood_from_within(packed, shapes::components(packed), away.data(), other.data());
+    for (std::size_t i = 0; i < size; ++i)
+        if (!given.bytes[i]) body[i] = 0;
+    const shapes::Parts marked = shapes::runs_of(body.data(), given.rows, given.cols);
+    shapes::write_labels(marked, given.rows, given.cols, other.data());
+    CHECK(other == body);
+    shapes::write_labels(shapes::flood_from_within(whole, marked.runs, inner.data(), given.cols), given.rows,
+                         given.cols, other.data());
     CHECK(one == other);
     shapes::flood(given.mask(), levels.data(), body.data());
-    bodies::merge(body.data(), packed, {3.0, 50.0, 0.92});
-    std::vector<std::int32_t> parts(size), peaks(size);
+    shapes::Parts rejoined = shapes::runs_of(body.data(), given.rows, given.cols);
+    bodies::merge(rejoined, packed, {3.0, 50.0, 0.92});
+    std::vector<std::int32_t> parts(size);
     shapes::label(given.mask(), parts.data());
-    shapes::distance(packed, levels.data());
-    bodies::markers(levels.data(), shapes::components(packed), given.rows, given.cols, 0.9, peaks.data());
-    for (std::size_t i = 0; i < size; ++i) CHECK(peaks[i] == 0 || parts[i] > 0);
+    for (const shapes::Run& peak : bodies::markers(inner.data(), whole, given.rows, given.cols, 0.9))
+        CHECK(peak.end == peak.begin + 1 && packed.at(peak.row, peak.begin) && peak.part > 0);
     double typical = -1;
-    const std::int32_t split =
-        bodies::split(packed, packed, {0.9, 2.0, {3.0, 50.0, 0.92}, 0.15}, typical, body.data());
+    const shapes::Parts found_bodies =
+        bodies::split(packed, packed, {0.9, 2.0, {3.0, 50.0, 0.92}, 0.15}, typical);
+    const std::int32_t split = found_bodies.n;
+    shapes::write_labels(found_bodies, given.rows, given.cols, body.data());
     for (std::size_t i = 0; i < size; ++i)
         CHECK((body[i] >= 0 && body[i] <= split && (given.bytes[i] || !body[i])));
     if (shapes::pack(given.mask()).any()) {
-        shapes::Bits halo;
-        const fastpgs::reach::Radii radii =
-            fastpgs::reach::measure(packed, {random() % 2 == 0, 0.4}, levels.data(), halo);
+        const reach::Reach found = reach::measure(packed, {random() % 2 == 0, 0.4});
+        const reach::Radii& radii = found.radii;
+        for (std::ptrdiff_t r = 0; r < given.rows; ++r)
+            found.away.distances(r, 0, given.cols, levels.data() + r * given.cols);
         for (std::size_t i = 0; i < size; ++i) CHECK((levels[i] == 0) == (given.bytes[i] != 0));
         for (std::size_t i = 1; i < radii.part.size(); ++i) CHECK(radii.whole[i] > 0);
     }
@@ -250,13 +349,15 @@ void pipeline(const Case& given, std::mt19937& random) {
                           0.6,
                           {},
                           {1.2, 0.5, 0.0}};
-    const outlines::Field field{given.rows,   given.cols,   body.data(),    rough.data(),
-                                reach.data(), depth.data(), features.data()};
-    const outlines::Typical usual = outlines::draw(field, 3, rules, labels.data(), nuclei.data());
+    const reach::Away away_from(reach::Nearest(squares.data(), given.rows, given.cols), {0.0, 3.5});
+    const shapes::Bits seeds = shapes::pack({rough.data(), given.rows, given.cols});
+    const outlines::Field field{given.rows, given.cols,   found_bodies,   seeds,
+                                away_from,  depth.data(), features.data()};
+    const outlines::Typical usual = outlines::draw(field, rules, labels.data(), nuclei.data());
     CHECK(std::isfinite(usual.depth));
     CHECK(usual.edge >= 0);
     const std::int32_t n = *std::max_element(labels.begin(), labels.end());
-    CHECK(n >= 0 && n <= 3);
+    CHECK(n >= 0 && n <= split);
     for (std::size_t i = 0; i < size; ++i) {
         CHECK(labels[i] >= 0 && labels[i] <= n);
         CHECK(nuclei[i] == 0 || nuclei[i] == labels[i]);
@@ -272,6 +373,8 @@ int main() {
         const Case given = random_case(random);
         bits(given);
         distances_and_discs(given, static_cast<double>(random() % 70) / 10.0);
+        nearest_parts(given, random);
+        runs(given, random);
         components(given);
         pipeline(given, random);
     }

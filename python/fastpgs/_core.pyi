@@ -97,14 +97,12 @@ def draw_cells(
     bodies: npt.NDArray[np.int32],
     n: int,
     nuclei: npt.NDArray[np.bool_],
-    reach: npt.NDArray[np.float64],
+    squares: npt.NDArray[np.int32],
     depth: npt.NDArray[np.int16],
     features: npt.NDArray[np.uint8],
     rules: dict[str, Any],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], float]: ...
-def body_markers(
-    distance: npt.NDArray[np.float64], region: npt.NDArray[np.bool_], neck: float
-) -> npt.NDArray[np.int32]: ...
+def body_markers(region: npt.NDArray[np.bool_], neck: float) -> npt.NDArray[np.int32]: ...
 def merge_bodies(
     bodies: npt.NDArray[np.int32],
     nuclei: npt.NDArray[np.bool_],
@@ -173,7 +171,7 @@ def dense(
     x: npt.NDArray[np.float32], weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]: ...
 def against(
-    odds: npt.NDArray[np.float64], away: npt.NDArray[np.float64], even: float
+    odds: npt.NDArray[np.float64], squares: npt.NDArray[np.int32], radius: float, even: float
 ) -> npt.NDArray[np.bool_]: ...
 def nearest_is_nuclear(
     features: npt.NDArray[np.uint8],
@@ -246,7 +244,7 @@ def nuclear_groups(
 def blobs_alone(
     stained: npt.NDArray[np.bool_],
     nuclei: npt.NDArray[np.bool_],
-    away: npt.NDArray[np.float64],
+    squares: npt.NDArray[np.int32],
     rules: SearchRules,
     radius: float,
     opening: float,

@@ -46,15 +46,13 @@ def markers_in_numpy(distance, region, neck):
 def test_peaks_of_one_body_share_their_number(mask, neck):
     region, _ = shapes.label(mask)
     distance = _core.distance(mask)
-    np.testing.assert_array_equal(
-        _core.body_markers(distance, mask, neck), markers_in_numpy(distance, region, neck)
-    )
+    np.testing.assert_array_equal(_core.body_markers(mask, neck), markers_in_numpy(distance, region, neck))
 
 
 def test_a_picture_that_one_body_covers():
     """All pixels within its frame are peaks, too many to compare each with each."""
     mask = np.ones((200, 300), bool)
-    markers = _core.body_markers(_core.distance(mask), mask, 0.9)
+    markers = _core.body_markers(mask, 0.9)
     np.testing.assert_array_equal(markers, np.pad(mask[1:-1, 1:-1], 1))
 
 
@@ -101,7 +99,7 @@ def typical_area(areas):
 
 def split_in_numpy(region, nuclei, neck, vacuole, least, most, smallest, typical):
     depth = _core.distance(region)
-    bodies = _core.flood(region, -depth, _core.body_markers(depth, region, neck))
+    bodies = _core.flood(region, -depth, _core.body_markers(region, neck))
     area = np.bincount(bodies.ravel(), weights=nuclei.ravel())
     area[0] = 0.0
     bodies = np.where((area >= least)[bodies], bodies, 0).astype(np.int32)
@@ -245,9 +243,9 @@ def test_cytoplasm_is_told_from_red_cells_by_fishers_discriminant(apart, size):
     odds = _core.model_odds(features, model, 6.0, size)
     expected, expected_sure = odds_in_numpy(features, near, red, 6.0, 6.0, size)
     np.testing.assert_allclose(odds, expected, rtol=0, atol=1e-9)
-    away = rng.uniform(0, 4, near.shape)
-    prior = np.clip(2.0 * (1.2 - away), -4.0, 4.0)
-    np.testing.assert_array_equal(_core.against(odds, away, 1.2), odds + prior < 0)
+    squares = rng.integers(0, 1600, near.shape, dtype=np.int32)
+    prior = np.clip(2.0 * (1.2 - np.sqrt(squares) / 10.0), -4.0, 4.0)
+    np.testing.assert_array_equal(_core.against(odds, squares, 10.0, 1.2), odds + prior < 0)
     assert sure == pytest.approx(expected_sure, rel=1e-9)
 
 

@@ -53,7 +53,7 @@ def draw(
     rules |= {"reaches": [1.2, 0.5, 0.0], "smooth": NucleusRules().smooth} | changed
     depth = features[..., 0].astype(np.int16) + features[..., 1] - 64
     labels, nuclei, _ = _core.draw_cells(
-        body.astype(np.int32), 1, rough, np.zeros(body.shape), depth, features, rules
+        body.astype(np.int32), 1, rough, np.zeros(body.shape, np.int32), depth, features, rules
     )
     return labels > 0, nuclei > 0
 
@@ -114,7 +114,7 @@ def test_a_hole_of_the_nucleus_may_be_no_part_of_the_cell() -> None:
     depth = features[..., 0].astype(np.int16) + features[..., 1] - 64
     bodies = body.astype(np.int32)
     bodies[hole] = 2
-    labels, nuclei, _ = _core.draw_cells(bodies, 2, nucleus, np.zeros(body.shape), depth, features, RULES)
+    labels, nuclei, _ = _core.draw_cells(bodies, 2, nucleus, np.zeros(body.shape, np.int32), depth, features, RULES)
     whole, inner = draw(body, nucleus, features)
     assert dice((labels == 1) | hole, whole) > 0.99
     assert dice((nuclei == 1) | hole, inner) > 0.99
@@ -170,7 +170,7 @@ def test_smoothing_takes_nothing_from_a_neighbour_or_the_nucleus() -> None:
     }
     rules |= {"reaches": [1.2, 0.5, 0.0], "smooth": NucleusRules().smooth}
     depth = features[..., 0].astype(np.int16) + features[..., 1] - 64
-    labels, _, _ = _core.draw_cells(bodies, 2, nuclei, np.zeros(bodies.shape), depth, features, RULES)
+    labels, _, _ = _core.draw_cells(bodies, 2, nuclei, np.zeros(bodies.shape, np.int32), depth, features, RULES)
     assert labels.max() == 2
     assert not ((labels == 1) & right).any()
     assert not ((labels == 2) & left).any()
@@ -189,7 +189,7 @@ def test_smoothing_takes_nothing_from_a_neighbour_or_the_nucleus() -> None:
 def test_blobs_that_touch_nothing_stand_alone(beside: list[npt.NDArray[np.bool_]], expected: bool) -> None:
     blob, nucleus = disc(48, 26, 22), disc(46, 28, RADIUS)
     stained = np.logical_or.reduce([blob, *beside])
-    chosen = _core.blobs_alone(stained & ~nucleus, nucleus, np.zeros((SIDE, SIDE)), SEARCH, RADIUS, 1.6)
+    chosen = _core.blobs_alone(stained & ~nucleus, nucleus, np.zeros((SIDE, SIDE), np.int32), SEARCH, RADIUS, 1.6)
     assert chosen.any() == expected
     if expected:
         assert dice(chosen | nucleus, blob) > 0.995
@@ -197,14 +197,17 @@ def test_blobs_that_touch_nothing_stand_alone(beside: list[npt.NDArray[np.bool_]
 
 def test_what_the_frame_cuts_does_not_stand_alone() -> None:
     blob, nucleus = disc(48, 24, 30), disc(44, 26, RADIUS)
-    chosen = _core.blobs_alone(blob & ~nucleus, nucleus, np.zeros((SIDE, SIDE)), SEARCH, RADIUS, 1.6)
+    chosen = _core.blobs_alone(blob & ~nucleus, nucleus, np.zeros((SIDE, SIDE), np.int32), SEARCH, RADIUS, 1.6)
     assert not chosen.any()
 
 
 def test_what_reaches_too_far_does_not_stand_alone() -> None:
     blob, nucleus = disc(48, 48, 30), disc(48, 48, 8)
-    away = np.where(disc(48, 48, 29), 0.0, CytoplasmRules().reach)
-    assert not _core.blobs_alone(blob & ~nucleus, nucleus, away, SEARCH, 8.0, 1.0).any()
+    limit = (8.0 * CytoplasmRules().reach) ** 2
+    for square, expected in ((limit - 1.0, True), (limit, False)):
+        squares = np.where(disc(48, 48, 29), 0, np.ceil(square)).astype(np.int32)
+        chosen = _core.blobs_alone(blob & ~nucleus, nucleus, squares, SEARCH, 8.0, 1.0)
+        assert chosen.any() == expected
 
 
 def smudged(depth: int, blur: float) -> tuple[npt.NDArray[np.int32], ...]:
@@ -234,21 +237,21 @@ def smudged(depth: int, blur: float) -> tuple[npt.NDArray[np.int32], ...]:
 )
 def test_burst_cells_are_both_pale_and_blurred(depth: int, blur: float, cells: int) -> None:
     bodies, nuclei, planes, features = smudged(depth, blur)
-    reach = np.zeros(bodies.shape)
-    labels, _, edge = _core.draw_cells(bodies, 4, nuclei, reach, planes, features, RULES)
+    squares = np.zeros(bodies.shape, np.int32)
+    labels, _, edge = _core.draw_cells(bodies, 4, nuclei, squares, planes, features, RULES)
     assert labels.max() == cells
     assert edge == pytest.approx(100.0, abs=1.0)  # levels a pixel, across a step of 200
     # Alone a cell is what it is compared with, unless one knows better of the whole picture.
     one = np.where(bodies == 4, 1, 0).astype(np.int32)
-    labels, _, _ = _core.draw_cells(one, 1, nuclei & (one > 0), reach, planes, features, RULES)
+    labels, _, _ = _core.draw_cells(one, 1, nuclei & (one > 0), squares, planes, features, RULES)
     assert labels.max() == 1
     known = RULES | {"typical_depth": 200.0, "typical_edge": edge}
-    labels, _, _ = _core.draw_cells(one, 1, nuclei & (one > 0), reach, planes, features, known)
+    labels, _, _ = _core.draw_cells(one, 1, nuclei & (one > 0), squares, planes, features, known)
     assert labels.max() == cells - 3
 
 
 def test_features_must_fit() -> None:
     body = disc(48, 48, 30)
-    bodies, reach, depth = body.astype(np.int32), np.zeros(body.shape), np.zeros(body.shape, np.int16)
+    bodies, squares, depth = body.astype(np.int32), np.zeros(body.shape, np.int32), np.zeros(body.shape, np.int16)
     with pytest.raises(ValueError, match=r"features must have shape \(96, 96, 3\)"):
-        _core.draw_cells(bodies, 1, body, reach, depth, np.zeros((4, 4, 3), np.uint8), {})
+        _core.draw_cells(bodies, 1, body, squares, depth, np.zeros((4, 4, 3), np.uint8), {})

@@ -60,6 +60,7 @@ struct Bits {
     Word tail() const { return ~Word{0} >> (width * kWord - cols); }
 
     bool any() const;
+    bool any(std::ptrdiff_t r) const;  // in a row
     std::int64_t count() const;
 
     // Pixels begin..end of a row.
@@ -79,6 +80,10 @@ Word gather(const std::uint8_t* flags, std::ptrdiff_t used);
 // A window of rows x cols bytes, `stride` apart, and back (0 or 1).
 Bits pack(const std::uint8_t* bytes, std::ptrdiff_t rows, std::ptrdiff_t cols, std::ptrdiff_t stride);
 void unpack(const Bits& bits, std::uint8_t* bytes, std::ptrdiff_t stride);
+
+// A part of an image.
+Bits cropped(const Bits& bits, std::ptrdiff_t top, std::ptrdiff_t left, std::ptrdiff_t rows,
+             std::ptrdiff_t cols);
 
 // The pixels of a window of numbers for which `holds` holds.
 template <class Number, class Holds>
@@ -101,8 +106,7 @@ Bits where(const Number* numbers, std::ptrdiff_t rows, std::ptrdiff_t cols, std:
     return bits;
 }
 
-// The pixels of a mask whose numbers, one a pixel, are below a limit, or above it.
-Bits below(const Bits& among, const double* numbers, double limit);
+// The pixels of a mask whose numbers, one a pixel, are above a limit.
 Bits above(const Bits& among, const double* numbers, double limit);
 Bits above(const Bits& among, const float* numbers, float limit);
 
@@ -151,5 +155,27 @@ struct Parts {
 };
 
 Parts components(const Bits& bits);
+
+// The first run of a row or of a later one, of runs in raster order.
+std::vector<Run>::const_iterator first_in(const std::vector<Run>& runs, std::ptrdiff_t row);
+
+// What runs in raster order, none over another, have in common with an image: runs of the same parts.
+std::vector<Run> common(const std::vector<Run>& runs, const Bits& bits);
+
+// Calls touch(one, other) for runs, given in raster order, that lie side by side or above one another.
+template <class Touch>
+void each_contact(const std::vector<Run>& runs, Touch touch) {
+    std::size_t above = 0, row = 0;  // the first run above that may touch, and the first of this row
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        const Run& own = runs[i];
+        if (own.row != runs[row].row) {
+            above = own.row == runs[row].row + 1 ? row : i;
+            row = i;
+        }
+        if (i > row && runs[i - 1].end == own.begin) touch(runs[i - 1], own);
+        while (above < row && runs[above].end <= own.begin) ++above;
+        for (std::size_t j = above; j < row && runs[j].begin < own.end; ++j) touch(runs[j], own);
+    }
+}
 
 }  // namespace fastpgs::shapes

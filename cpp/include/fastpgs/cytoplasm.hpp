@@ -9,8 +9,8 @@
 #include <optional>
 
 #include "fastpgs/bits.hpp"
-#include "fastpgs/block.hpp"
 #include "fastpgs/nuclei.hpp"
+#include "fastpgs/reach.hpp"
 #include "fastpgs/redness.hpp"
 #include "fastpgs/staining.hpp"
 
@@ -33,8 +33,8 @@ struct Tone {
 
 // Where the cells are.
 struct Region {
-    shapes::Bits mask;    // nuclei and cytoplasm
-    Block<double> reach;  // distance from the nucleus in nuclear radii
+    shapes::Bits mask;  // nuclei and cytoplasm
+    reach::Away away;   // distance from the nucleus in nuclear radii
     Tone tone;
 };
 
@@ -44,8 +44,8 @@ Region find(const staining::Stain& stain, const nuclei::Seeds& seeds, const Rule
 
 // Stained blobs around nuclei that touch neither other cells nor the frame, do not reach `rules.reach`, and
 // are nearly convex, as one cell is. Whatever its colour, all of such a blob is cell. `opening` pixels:
-// narrower contacts do not count. `away`: distances from the nucleus in radii.
-shapes::Bits alone(const shapes::Bits& stained, const shapes::Bits& nuclei, const double* away,
+// narrower contacts do not count.
+shapes::Bits alone(const shapes::Bits& stained, const shapes::Bits& nuclei, const reach::Away& away,
                    const Rules& rules, double radius, double opening);
 
 }  // namespace fastpgs::cytoplasm

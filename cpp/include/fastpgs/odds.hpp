@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "fastpgs/bits.hpp"
+#include "fastpgs/reach.hpp"
 #include "fastpgs/redness.hpp"
 #include "fastpgs/stain.hpp"
 
@@ -13,8 +14,8 @@ namespace fastpgs::odds {
 // is odd, and what lies beyond the frame mirrors what lies before it, the edge pixel twice.
 void by_colour(stain::Picture features, const redness::Model& model, double most, int size, double* out);
 
-// The pixels of a mask where odds and the distance from the nucleus, in radii, which is neutral at `even`,
-// speak for a red cell together.
-shapes::Bits against(const double* odds, const double* away, double even, const shapes::Bits& among);
+// The pixels of a mask where odds and the distance from the nucleus, which is neutral at `even`, speak for a
+// red cell together.
+shapes::Bits against(const double* odds, const reach::Away& away, double even, const shapes::Bits& among);
 
 }  // namespace fastpgs::odds

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "fastpgs/reach.hpp"
 #include "fastpgs/shapes.hpp"
 
 namespace fastpgs::outlines {
@@ -31,16 +32,15 @@ struct Rules {
 
 struct Field {
     std::ptrdiff_t rows, cols;
-    const std::int32_t* bodies;    // 1..n, 0: none
-    const std::uint8_t* nuclei;    // rough
-    const double* reach;           // distance from the nucleus in nuclear radii
+    const shapes::Parts& bodies;   // runs in raster order
+    const shapes::Bits& nuclei;    // rough
+    const reach::Away& away;       // distance from the nucleus in nuclear radii
     const std::int16_t* depth;     // rises from background to nucleus
     const std::uint8_t* features;  // three a pixel
 };
 
-// Outline and nucleus of bodies 1..n into `labels` and `nuclei` (zero before), numbered anew; returns what is
+// Outline and nucleus of each body into `labels` and `nuclei` (zero before), numbered anew; returns what is
 // typical of them.
-Typical draw(const Field& field, std::int32_t n, const Rules& rules, std::int32_t* labels,
-             std::int32_t* nuclei);
+Typical draw(const Field& field, const Rules& rules, std::int32_t* labels, std::int32_t* nuclei);
 
 }  // namespace fastpgs::outlines

@@ -58,22 +58,32 @@ struct SumLinesArgs {
     double* out;
 };
 
-// Roots, over a divisor, in place.
+// Roots of whole numbers, over a divisor.
 struct RootsArgs {
-    double* values;
+    const std::int32_t* squares;
     std::size_t n;
     double divisor;
+    double* out;
 };
 
-// Which values are at most their limits.
-struct AtMostArgs {
-    const double* values;
-    const double* limits;
+// Which numbers' squares are less than the mean of their neighbours' and one: corners of a lower hull. A
+// number before the first and one behind the last are read.
+struct CornersArgs {
+    const std::int32_t* numbers;
     std::size_t n;
     std::uint64_t* words;  // out: bit i % 64 of word i / 64; 0 beyond the last
 };
 
-// Which values are below a limit, or above it.
+// Which values are at most their limits.
+template <class T>
+struct AtMostArgs {
+    const T* values;
+    const T* limits;
+    std::size_t n;
+    std::uint64_t* words;  // out: as above
+};
+
+// Which values are above a limit.
 template <class T>
 struct LimitArgs {
     const T* values;
@@ -113,8 +123,9 @@ struct PlaneKernels {
     void (*quadratic)(const QuadraticArgs&);
     void (*sum_lines)(const SumLinesArgs&);
     void (*roots)(const RootsArgs&);
-    void (*at_most)(const AtMostArgs&);
-    void (*below_f64)(const LimitArgs<double>&);
+    void (*corners)(const CornersArgs&);
+    void (*at_most_f64)(const AtMostArgs<double>&);
+    void (*at_most_i32)(const AtMostArgs<std::int32_t>&);
     void (*above_f64)(const LimitArgs<double>&);
     void (*above_f32)(const LimitArgs<float>&);
     void (*against)(const AgainstArgs&);
@@ -124,7 +135,8 @@ struct PlaneKernels {
 
 const PlaneKernels& plane_kernels();
 
-inline void below(const LimitArgs<double>& args) { plane_kernels().below_f64(args); }
+inline void at_most(const AtMostArgs<double>& args) { plane_kernels().at_most_f64(args); }
+inline void at_most(const AtMostArgs<std::int32_t>& args) { plane_kernels().at_most_i32(args); }
 inline void above(const LimitArgs<double>& args) { plane_kernels().above_f64(args); }
 inline void above(const LimitArgs<float>& args) { plane_kernels().above_f32(args); }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "fastpgs/block.hpp"
 #include "fastpgs/shapes.hpp"
 
 namespace fastpgs::reach {
@@ -22,8 +23,66 @@ struct Radii {
         whole;  // of the lobed nucleus it belongs to: lobes lie within one and a half of their radii
 };
 
-// `away`: how far each pixel lies from the nearest nucleus, in radii of the whole of it (at least 1 pixel);
-// `halo`: the pixels nearer than that many radii of the part. There must be a nucleus.
-Radii measure(const shapes::Bits& nuclei, const Rules& rules, double* away, shapes::Bits& halo);
+// How far each pixel lies from the nearest nucleus: the squared distance in pixels, and which nucleus it is.
+class Nearest {
+  public:
+    Nearest() = default;
+    // Of the components of a mask; there must be one.
+    Nearest(const shapes::Bits& nuclei, const shapes::Parts& parts);
+    // Distances to a single nucleus that are known.
+    Nearest(const std::int32_t* squares, std::ptrdiff_t rows, std::ptrdiff_t cols);
+
+    // Stretches of each row with one nearest nucleus, in raster order.
+    const std::vector<shapes::Run>& stretches() const { return stretches_; }
+    shapes::Box box() const { return {0, 0, static_cast<std::ptrdiff_t>(first_.size()) - 1, cols_}; }
+
+    // The pixels of a box whose squared distance is at most most[nucleus]; of rows that `among`, as large as
+    // the box, has no pixel of, if given, nothing is told.
+    shapes::Bits at_most(const std::vector<std::int32_t>& most, const shapes::Box& box,
+                         const shapes::Bits* among) const;
+    // Distances over radius[nucleus] of the pixels begin..end of a row.
+    void distances(const std::vector<double>& radius, std::ptrdiff_t row, std::ptrdiff_t begin,
+                   std::ptrdiff_t end, double* out) const;
+
+  private:
+    std::ptrdiff_t cols_ = 0;
+    Block<std::int32_t> squares_;
+    std::vector<shapes::Run> stretches_;
+    std::vector<std::size_t> first_;  // stretch of each row; and their number
+};
+
+// The same in radii of the whole of the nucleus (at least 1 pixel). What is asked is mostly whether that is
+// more than some limit, which squares tell without a root and a division.
+class Away {
+  public:
+    Away() = default;
+    Away(Nearest nearest, const std::vector<double>& whole);
+
+    // The pixels of a mask that are nearer than a limit, or farther.
+    shapes::Bits below(const shapes::Bits& among, double limit) const;
+    shapes::Bits above(const shapes::Bits& among, double limit) const;
+    // The pixels of a box that are no farther.
+    shapes::Bits within(const shapes::Box& box, double limit) const;
+
+    // Of the pixels begin..end of a row.
+    void distances(std::ptrdiff_t row, std::ptrdiff_t begin, std::ptrdiff_t end, double* out) const {
+        nearest_.distances(radius_, row, begin, end, out);
+    }
+
+  private:
+    std::vector<std::int32_t> squares_within(double limit, bool less) const;
+
+    Nearest nearest_;
+    std::vector<double> radius_;
+};
+
+struct Reach {
+    Away away;
+    shapes::Bits halo;  // the pixels nearer than so many radii of the part
+    Radii radii;
+};
+
+// There must be a nucleus.
+Reach measure(const shapes::Bits& nuclei, const Rules& rules);
 
 }  // namespace fastpgs::reach

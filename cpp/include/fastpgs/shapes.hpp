@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "fastpgs/bits.hpp"
@@ -21,6 +22,10 @@ struct Box {  // half-open
     std::ptrdiff_t cols() const { return right - left; }
 };
 
+// The boxes of the parts 0..n, of which 0 has none; and that of all. One without pixels ends at 0.
+std::vector<Box> boxes_of(const Parts& parts);
+Box box_of(const Parts& parts);
+
 struct Mask {
     const std::uint8_t* data;
     std::ptrdiff_t rows, cols;
@@ -32,6 +37,10 @@ inline Bits pack(Mask mask) { return pack(mask.data, mask.rows, mask.cols, mask.
 // 4-connected components, 1..n in raster order of their first pixels; returns n.
 std::int32_t label(Mask mask, std::int32_t* parts);
 void write_labels(const Parts& parts, std::ptrdiff_t rows, std::ptrdiff_t cols, std::int32_t* out);
+// The runs of each label but 0, in raster order.
+Parts runs_of(const std::int32_t* labels, std::ptrdiff_t rows, std::ptrdiff_t cols);
+// Those within a run, whose first pixel's label comes first.
+void append_runs(const std::int32_t* labels, const Run& of, std::vector<Run>& runs);
 
 // The area-weighted median: half of all area lies in smaller parts, so specks weigh nothing. 0 of none.
 double typical_area(std::vector<std::int64_t> areas);
@@ -103,9 +112,16 @@ void distance(const Bits& inside, double* out);
 // The same, and the raster index of a nearest pixel outside (-1 where there is none).
 void nearest(const Bits& inside, double* out, std::ptrdiff_t* index);
 
+// Squared distances are whole numbers. Those along rows and columns count up to half of this, so what is
+// 32,768 pixels away is as far as anything.
+inline constexpr std::int32_t kFarthest = std::numeric_limits<std::int32_t>::max();
+
+// The squared distance of each pixel of the mask to the nearest pixel outside, as above.
+void squares(const Bits& inside, std::int32_t* out);
+
 // Of every pixel the squared distance to the nearest part of a mask; returns which part that is, stretch by
 // stretch of each row, in raster order. There must be a part.
-std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, double* squares);
+std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, std::int32_t* squares);
 
 // The greatest distance of a pixel of the mask to the outside; and that of each of its components 0..n, of
 // which 0 has none.
@@ -116,7 +132,9 @@ std::vector<double> inscribed_radii(const Bits& inside, const Parts& parts);
 // are spread in place; markers outside the mask are erased.
 void flood(Mask mask, const double* levels, std::int32_t* markers);
 
-// The same, from the greatest distance to the outside down; `parts` are the mask's components.
-void flood_from_within(const Bits& mask, const Parts& parts, const double* distances, std::int32_t* markers);
+// The same, from the greatest distance to the outside down, given by its squares in a picture `cols` pixels
+// wide. Markers are runs within a mask's components, in raster order, and so is what grows from them.
+Parts flood_from_within(const Parts& parts, const std::vector<Run>& markers, const std::int32_t* squares,
+                        std::ptrdiff_t cols);
 
 }  // namespace fastpgs::shapes
