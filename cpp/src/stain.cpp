@@ -3,11 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
-#include <numeric>
 
-#include "fastpgs/block.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/plane_kernels.hpp"
 #include "fastpgs/shapes.hpp"
@@ -181,51 +178,6 @@ void planes(Picture picture, const double white[3], int offset, bool grey, const
         args.strength = out.strength + r * cols;
         plane_kernels().stain_row(args);
     }
-}
-
-float median(const float* values, const shapes::Bits& where) {
-    const auto n = static_cast<std::size_t>(where.count());
-    if (n == 0) return std::numeric_limits<float>::quiet_NaN();
-    const auto each = [&](auto&& visit) {
-        shapes::each_run(where, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-            for (const float* own = values + r * where.cols + begin; begin < end; ++begin, ++own) visit(*own);
-        });
-    };
-    // Only values that begin with the same bits as the median are worth ordering.
-    constexpr std::size_t BINS = 1U << 14, STRIDE = 64;
-    const auto bin = [](float value) {
-        std::uint32_t bits = 0;
-        std::memcpy(&bits, &value, sizeof bits);
-        return (bits ^ (bits >> 31 ? ~std::uint32_t{0} : 0x80000000U)) >> 18;
-    };
-    std::vector<std::uint32_t> number(BINS, 0);
-    each([&](float value) { ++number[bin(value)]; });
-    const auto bin_of = [&](std::size_t rank) {
-        std::size_t own = 0, before = 0;
-        for (;; own += STRIDE) {
-            const std::uint32_t* from = number.data() + own;
-            const std::uint32_t some = std::accumulate(from, from + STRIDE, std::uint32_t{0});
-            if (before + some > rank) break;
-            before += some;
-        }
-        while (before + number[own] <= rank) before += number[own++];
-        return std::pair{own, before};
-    };
-    const std::size_t last = n / 2, first = (n - 1) / 2;
-    const auto [low, before] = bin_of(first);
-    const std::size_t high = bin_of(last).first;
-    std::size_t number_near = 0;
-    for (std::size_t own = low; own <= high; ++own) number_near += number[own];
-    Block<float> near(number_near + 1);  // each is written, and kept if it is near
-    float* to = near.data();
-    each([&, from = low](float value) {
-        *to = value;
-        to += bin(value) - from <= high - from ? 1 : 0;
-    });
-    float* const lower = near.data() + (first - before);
-    std::nth_element(near.data(), lower, to);
-    if (first == last) return *lower;
-    return (*lower + *std::min_element(lower + 1, to)) / 2.0F;
 }
 
 std::vector<std::int64_t> spread(const std::int16_t* score, const shapes::Bits& valid, int k) {
