@@ -93,6 +93,71 @@ class Envelope {
     std::ptrdiff_t n_ = 0;
 };
 
+// The same where a squared distance and a column fit one whole number, as they do in pictures of 720 x 720
+// pixels: of all columns at once.
+class Sites {
+  public:
+    Sites(std::ptrdiff_t rows, std::ptrdiff_t cols) {
+        while (std::int64_t{1} << bits_ < cols) ++bits_;
+        fits_ = (rows * rows + cols * cols) << bits_ < kLimit;
+        if (!fits_) return;
+        middle_ = cols + kMargin;
+        for (std::int64_t side = -middle_; side <= middle_; ++side)
+            squares_.push_back(
+                static_cast<std::int32_t>(std::min<std::int64_t>(side * side << bits_, kLimit - 1)));
+        room_.resize(static_cast<std::size_t>(2 * cols + 2 * kMargin));
+        keys_.resize(static_cast<std::size_t>(cols + kMargin));
+        column_.resize(keys_.size());
+        same_.resize(static_cast<std::size_t>(cols / Bits::kWord + 1));
+    }
+
+    // Whether the picture is small enough.
+    bool fits() const { return fits_; }
+
+    // Squared distances of the columns begin..end of a row from sites in the columns `first` to `last`; false
+    // where there is none. If one wants to know, calls visit(begin, end, nearest column) as above.
+    template <class Visit>
+    bool find(const std::int32_t* g, std::ptrdiff_t first, std::ptrdiff_t last, std::ptrdiff_t begin,
+              std::ptrdiff_t end, std::int32_t* row, bool wanted, Visit visit) {
+        const auto n = static_cast<std::size_t>(end - begin);
+        plane_kernels().nearest_sites({g + first, kNone, static_cast<std::size_t>(last - first + 1), bits_,
+                                       squares_.data() + middle_, begin - first, end - first, room_.data(),
+                                       keys_.data()});
+        const std::int32_t* key = keys_.data();
+        if (*key >= kLimit) return false;
+        for (std::size_t i = 0; i < n; ++i) row[begin + static_cast<std::ptrdiff_t>(i)] = key[i] >> bits_;
+        if (!wanted) return true;
+        const std::int32_t mask = (1 << bits_) - 1;
+        std::int32_t* column = column_.data();
+        for (std::size_t i = 0; i < n; ++i) column[i] = key[i] & mask;
+        at_most(AtMostArgs<std::int32_t>{column + 1, column, n - 1, same_.data()});
+        std::size_t from = 0;
+        const auto stretch = [&](std::size_t to) {
+            visit(begin + static_cast<std::ptrdiff_t>(from), begin + static_cast<std::ptrdiff_t>(to),
+                  first + column[from]);
+            from = to;
+        };
+        for (std::size_t at = 0; at + 1 < n; at += Bits::kWord) {
+            Word changes = ~same_[at / Bits::kWord];
+            if (n - 1 - at < Bits::kWord) changes &= (Word{1} << (n - 1 - at)) - 1;
+            for (; changes != 0; changes &= changes - 1)
+                stretch(at + static_cast<std::size_t>(lowest(changes)) + 1);
+        }
+        stretch(n);
+        return true;
+    }
+
+  private:
+    static constexpr std::int64_t kLimit = std::int64_t{1} << 30;
+    static constexpr std::ptrdiff_t kMargin = 16;
+
+    int bits_ = 0;
+    bool fits_ = false;
+    std::ptrdiff_t middle_ = 0;
+    std::vector<std::int32_t> squares_, room_, keys_, column_;
+    std::vector<Word> same_;
+};
+
 // Squares of whole numbers less than `cols` in magnitude.
 template <class Number>
 class Squares {
@@ -256,16 +321,20 @@ namespace {
 template <class Number>
 class Rows {
   public:
-    Rows(const Bits& inside, const Box& seen, Number* out)
+    // `which`: it matters which pixel is nearest.
+    Rows(const Bits& inside, const Box& seen, bool which, Number* out)
         : inside_(inside),
           outside_(inside, seen),
           seen_(seen),
+          which_(which),
           squares_(inside.cols),
           envelope_(inside.cols),
+          sites_(inside.rows, inside.cols),
           out_(out) {}
 
     // Calls stretch(begin, end, column, row) for stretches of inside pixels and their nearest pixel outside,
-    // and nothing(begin, end) where there is none; between them lie pixels outside, whose distance is 0.
+    // if it matters which it is, and nothing(begin, end) where there is none; between them lie pixels
+    // outside, whose distance is 0.
     template <class Stretch, class Nothing>
     void fill(std::ptrdiff_t r, Stretch stretch, Nothing nothing) {
         poll(static_cast<std::size_t>(r), 16);
@@ -277,24 +346,39 @@ class Rows {
         each_run(inside_, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
             std::fill(own + known, own + begin, Number{0});
             known = end;
-            if (!envelope_.fit(g, std::max(begin - 1, seen_.left), std::min(end, seen_.right - 1)))
-                return nothing(begin, end);
-            envelope_.each_stretch(begin, end, [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t s) {
-                squares_.fill(own, from, to, cols, s, g[s]);
+            const std::ptrdiff_t first = std::max(begin - 1, seen_.left),
+                                 last = std::min(end, seen_.right - 1);
+            const auto tell = [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t s) {
                 const std::ptrdiff_t above = r - g[s];
                 const bool up = above >= 0 && !inside_.at(above, s);
                 stretch(from, to, s, up ? above : r + g[s]);
-            });
+            };
+            if (!find(g, first, last, begin, end, own, tell)) nothing(begin, end);
         });
         std::fill(own + known, own + cols, Number{0});
     }
 
   private:
+    template <class Tell>
+    bool find(const std::int32_t* g, std::ptrdiff_t first, std::ptrdiff_t last, std::ptrdiff_t begin,
+              std::ptrdiff_t end, Number* own, Tell tell) {
+        if constexpr (std::is_integral_v<Number>)
+            if (sites_.fits()) return sites_.find(g, first, last, begin, end, own, which_, tell);
+        if (!envelope_.fit(g, first, last)) return false;
+        envelope_.each_stretch(begin, end, [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t s) {
+            squares_.fill(own, from, to, inside_.cols, s, g[s]);
+            if (which_) tell(from, to, s);
+        });
+        return true;
+    }
+
     const Bits& inside_;
     Outside outside_;
     Box seen_;  // where pixels outside are looked for
+    bool which_;
     Squares<Number> squares_;
     Envelope envelope_;
+    Sites sites_;
     Number* out_;
 };
 
@@ -306,14 +390,14 @@ template <class Number>
 void squares_of(const Bits& inside, Number* out, std::ptrdiff_t* index) {
     const std::ptrdiff_t rows = inside.rows, cols = inside.cols;
     const Number longest = Squares<Number>::of(std::max(rows, cols));
-    Rows<Number> filling(inside, beside(inside), out);
+    Rows<Number> filling(inside, beside(inside), index != nullptr, out);
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
         std::ptrdiff_t* at = index ? index + r * cols : nullptr;
         for (std::ptrdiff_t c = 0; index && c < cols; ++c) at[c] = r * cols + c;
         filling.fill(
             r,
             [&](std::ptrdiff_t begin, std::ptrdiff_t end, std::ptrdiff_t col, std::ptrdiff_t row) {
-                if (index) std::fill(at + begin, at + end, row * cols + col);
+                std::fill(at + begin, at + end, row * cols + col);
             },
             [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
                 std::fill(out + r * cols + begin, out + r * cols + end, longest);
@@ -343,7 +427,7 @@ std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, std::int32_
             std::fill_n(part.data() + run.row * cols + run.begin, run.end - run.begin, run.part);
     const Box columns = beside(bits);
     const Bits around = bits.outside();
-    Rows<std::int32_t> filling(around, {0, columns.left, rows, columns.right}, squares);
+    Rows<std::int32_t> filling(around, {0, columns.left, rows, columns.right}, parts.n > 1, squares);
     std::vector<Run> stretches;
     auto own = parts.runs.begin();  // the next run of a part
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
@@ -365,10 +449,13 @@ std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, std::int32_
             r,
             [&](std::ptrdiff_t begin, std::ptrdiff_t end, std::ptrdiff_t col, std::ptrdiff_t row) {
                 pass(begin);
-                add(end, parts.n > 1 ? part[static_cast<std::size_t>(row * cols + col)] : 1);
+                add(end, part[static_cast<std::size_t>(row * cols + col)]);
             },
             [](std::ptrdiff_t, std::ptrdiff_t) {});
-        pass(cols);
+        if (parts.n > 1)
+            pass(cols);
+        else
+            add(cols, 1);
     }
     return stretches;
 }

@@ -13,7 +13,7 @@ using Reals = __m256d;
 constexpr std::size_t kReals = 4;
 
 static inline Reals load(const double* p) { return _mm256_loadu_pd(p); }
-static inline Reals load(const std::int32_t* p) {
+static inline Reals widen(const std::int32_t* p) {
     return _mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
 static inline void store(double* p, Reals a) { _mm256_storeu_pd(p, a); }

@@ -16,7 +16,8 @@ constexpr std::size_t kReals = 1;
 
 static inline Reals all(double a) { return {a, false}; }
 static inline Reals load(const double* p) { return all(*p); }
-static inline Reals load(const std::int32_t* p) { return all(static_cast<double>(*p)); }
+// Whole numbers.
+static inline Reals widen(const std::int32_t* p) { return all(static_cast<double>(*p)); }
 static inline void store(double* p, Reals a) { *p = a.v; }
 static inline Reals add(Reals a, Reals b) { return all(a.v + b.v); }
 static inline Reals subtract(Reals a, Reals b) { return all(a.v - b.v); }

@@ -272,7 +272,7 @@ static void corners(const CornersArgs& args) {
     const std::int32_t* numbers = args.numbers;
     const Reals two = all(2.0);
     const auto square = [](const std::int32_t* p) {
-        const Reals own = load(p);
+        const Reals own = widen(p);
         return multiply(own, own);
     };
     fill_words<kReals>(
@@ -290,6 +290,54 @@ static void corners(const CornersArgs& args) {
         });
 }
 
+// The least of sites[i] + squares[i] for i from `first` to `last`, and perhaps a few behind.
+static inline std::int32_t least_sum(const std::int32_t* sites, const std::int32_t* squares,
+                                     std::ptrdiff_t first, std::ptrdiff_t last) {
+    constexpr auto kStep = static_cast<std::ptrdiff_t>(kLanes);
+    Lanes best = add(load(sites + first), load(squares + first));
+    for (std::ptrdiff_t i = first + kStep; i <= last; i += kStep)
+        best = least(best, add(load(sites + i), load(squares + i)));
+    return least_of(best);
+}
+
+static void nearest_sites(const NearestSitesArgs& args) {
+    constexpr auto kStep = static_cast<std::ptrdiff_t>(kLanes);
+    constexpr std::int32_t kNothing = 1 << 30;
+    const std::int32_t *rows = args.rows, *squares = args.squares, none = args.none;
+    const auto n = static_cast<std::ptrdiff_t>(args.n);
+    const std::int32_t factor = 1 << args.bits;
+    std::int32_t* __restrict sites = args.room;
+    for (std::ptrdiff_t i = 0; i < n; ++i) {
+        const std::int32_t own = rows[i] < none ? rows[i] : 0;
+        const std::int32_t key = own * own * factor + static_cast<std::int32_t>(i);
+        sites[i] = rows[i] < none ? key : kNothing;
+    }
+    for (std::ptrdiff_t i = n; i < n + kStep; ++i) sites[i] = kNothing;
+    // Nearest columns never go back from one pixel to the next.
+    std::int32_t* column = args.room + n + kStep;
+    const std::ptrdiff_t begin = args.begin, end = args.end, blocks = (end - begin + kStep - 1) / kStep;
+    const auto find = [=](std::ptrdiff_t block, std::ptrdiff_t first, std::ptrdiff_t last) {
+        const std::ptrdiff_t at = block < blocks ? begin + block * kStep : end - 1;
+        column[block] = least_sum(sites, squares - at, first, last) & (factor - 1);
+    };
+    find(0, 0, n - 1);
+    find(blocks, 0, n - 1);
+    std::ptrdiff_t step = 1;
+    while (step < blocks) step *= 2;
+    for (; step > 1; step /= 2)
+        for (std::ptrdiff_t block = step / 2; block < blocks; block += step) {
+            const std::ptrdiff_t next = block + step / 2;
+            find(block, column[block - step / 2], column[next < blocks ? next : blocks]);
+        }
+    for (std::ptrdiff_t block = 0; block < blocks; ++block) {
+        const std::int32_t* of = squares + begin + block * kStep;
+        Lanes best = all(kNothing);
+        for (std::ptrdiff_t i = column[block], last = column[block + 1]; i <= last; ++i)
+            best = least(best, add(all(sites[i]), load(of - i)));
+        store(args.out + block * kStep, best);
+    }
+}
+
 static void at_most_f64(const AtMostArgs<double>& args) {
     const double *values = args.values, *limits = args.limits;
     constexpr unsigned kAll = (1U << kReals) - 1;
@@ -297,6 +345,15 @@ static void at_most_f64(const AtMostArgs<double>& args) {
         args.n, args.words,
         [=](std::size_t i) { return bits(less(load(limits + i), load(values + i))) ^ kAll; },
         [=](std::size_t i) { return !(limits[i] < values[i]); });
+}
+
+static void at_most_i32(const AtMostArgs<std::int32_t>& args) {
+    const std::int32_t *values = args.values, *limits = args.limits;
+    constexpr unsigned kAll = (1U << kLanes) - 1;
+    fill_words<kLanes>(
+        args.n, args.words,
+        [=](std::size_t i) { return bits(greater(load(values + i), load(limits + i))) ^ kAll; },
+        [=](std::size_t i) { return values[i] <= limits[i]; });
 }
 
 static void above_f64(const LimitArgs<double>& args) {
@@ -326,34 +383,19 @@ static void against(const AgainstArgs& args) {
         });
 }
 
-// Single precision and whole numbers, several at a time.
+// Single precision, several at a time.
 #if defined(__AVX2__)
-static inline unsigned wholes_less(const std::int32_t* a, const std::int32_t* b) {
-    const auto load_wholes = [](const std::int32_t* p) {
-        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    };
-    return static_cast<unsigned>(
-        _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(load_wholes(b), load_wholes(a)))));
-}
 constexpr std::size_t kSingles = 8;
 static inline unsigned singles_less(const float* a, const float* b) {
     return static_cast<unsigned>(
         _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(a), _mm256_loadu_ps(b), _CMP_LT_OQ)));
 }
 #elif defined(__SSE2__)
-static inline unsigned wholes_less(const std::int32_t* a, const std::int32_t* b) {
-    const auto load_wholes = [](const std::int32_t* p) {
-        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    };
-    return static_cast<unsigned>(
-        _mm_movemask_ps(_mm_castsi128_ps(_mm_cmpgt_epi32(load_wholes(b), load_wholes(a)))));
-}
 constexpr std::size_t kSingles = 4;
 static inline unsigned singles_less(const float* a, const float* b) {
     return static_cast<unsigned>(_mm_movemask_ps(_mm_cmplt_ps(_mm_loadu_ps(a), _mm_loadu_ps(b))));
 }
 #else
-static inline unsigned wholes_less(const std::int32_t* a, const std::int32_t* b) { return *a < *b ? 1U : 0U; }
 constexpr std::size_t kSingles = 1;
 static inline unsigned singles_less(const float* a, const float* b) { return *a < *b ? 1U : 0U; }
 #endif
@@ -366,14 +408,6 @@ static void above_f32(const LimitArgs<float>& args) {
     fill_words<kSingles>(
         args.n, args.words, [=](std::size_t i) { return singles_less(other, values + i); },
         [=](std::size_t i) { return limit < values[i]; });
-}
-
-static void at_most_i32(const AtMostArgs<std::int32_t>& args) {
-    const std::int32_t *values = args.values, *limits = args.limits;
-    constexpr unsigned kAll = (1U << kSingles) - 1;
-    fill_words<kSingles>(
-        args.n, args.words, [=](std::size_t i) { return wholes_less(limits + i, values + i) ^ kAll; },
-        [=](std::size_t i) { return values[i] <= limits[i]; });
 }
 
 static void meet(const MeetArgs& args) {
@@ -393,9 +427,9 @@ static void narrow(const NarrowArgs& args) {
 }
 
 extern const PlaneKernels plane_table;
-const PlaneKernels plane_table = {&balance,   &stain_row, &linear,      &quadratic,   &sum_lines,
-                                  &roots,     &corners,   &at_most_f64, &at_most_i32, &above_f64,
-                                  &above_f32, &against,   &meet,        &narrow};
+const PlaneKernels plane_table = {&balance,   &stain_row, &linear,        &quadratic,   &sum_lines,
+                                  &roots,     &corners,   &nearest_sites, &at_most_f64, &at_most_i32,
+                                  &above_f64, &above_f32, &against,       &meet,        &narrow};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -2,4 +2,5 @@
 // its instruction set.
 #define FASTPGS_PATH avx2_path
 #include "doubles_avx2.hpp"
+#include "lanes_avx2.hpp"
 #include "plane_kernels_impl.hpp"

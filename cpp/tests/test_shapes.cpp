@@ -42,6 +42,14 @@ Case random_case(std::mt19937& random) {
     return made;
 }
 
+// So wide that squares and columns need more than one word.
+Case strip(std::mt19937& random) {
+    Case made{2, 1100, Bytes(2200)};
+    const unsigned rare = random() % 2 ? 9 : 400;
+    for (auto& byte : made.bytes) byte = random() % rare == 0;
+    return made;
+}
+
 void distances_and_discs(const Case& given, double radius) {
     const auto size = given.bytes.size();
     std::vector<double> away(size);
@@ -377,6 +385,12 @@ int main() {
         runs(given, random);
         components(given);
         pipeline(given, random);
+    }
+    for (int round = 0; round < 6; ++round) {
+        Case given = strip(random);
+        nearest_parts(given, random);
+        for (auto& byte : given.bytes) byte = !byte;
+        distances_and_discs(given, 2.5);
     }
     std::puts("shapes: ok");
     return 0;

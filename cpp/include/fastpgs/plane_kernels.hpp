@@ -74,6 +74,21 @@ struct CornersArgs {
     std::uint64_t* words;  // out: bit i % 64 of word i / 64; 0 beyond the last
 };
 
+// Of the pixels begin..end of a row the nearest of n sites, one a column from column 0 on, given how many
+// rows each lies away; from `none` on there is none in a column. What is nearest is found for every eighth
+// pixel, and for those between among the sites from the one to the other.
+struct NearestSitesArgs {
+    const std::int32_t* rows;
+    std::int32_t none;
+    std::size_t n;
+    int bits;                     // that a column takes
+    const std::int32_t* squares;  // those of -n - 8 to n + 8 from the middle on, times 2^bits, below 2^30
+    std::ptrdiff_t begin, end;
+    std::int32_t* room;  // for n + 8 and (end - begin) / 8 + 2 numbers
+    std::int32_t* out;   // squared distance times 2^bits, and the column, of several the first; 2^30 or more
+                         // where there is no site. Seven numbers more are written
+};
+
 // Which values are at most their limits.
 template <class T>
 struct AtMostArgs {
@@ -124,6 +139,7 @@ struct PlaneKernels {
     void (*sum_lines)(const SumLinesArgs&);
     void (*roots)(const RootsArgs&);
     void (*corners)(const CornersArgs&);
+    void (*nearest_sites)(const NearestSitesArgs&);
     void (*at_most_f64)(const AtMostArgs<double>&);
     void (*at_most_i32)(const AtMostArgs<std::int32_t>&);
     void (*above_f64)(const LimitArgs<double>&);
