@@ -63,6 +63,15 @@ Bits chosen(const Bits& among, const Number* numbers, Look look) {
 
 }  // namespace
 
+Bits members(const std::int32_t* numbers, std::ptrdiff_t rows, std::ptrdiff_t cols,
+             const std::vector<std::int32_t>& of) {
+    Bits out(rows, cols);
+    for (std::ptrdiff_t r = 0; r < rows; ++r)
+        plane_kernels().members(
+            {numbers + r * cols, static_cast<std::size_t>(cols), of.data(), of.size(), out.row(r)});
+    return out;
+}
+
 Bits above(const Bits& among, const double* numbers, double limit) {
     return chosen(among, numbers, [&](const double* row, Word* words) {
         fastpgs::above(LimitArgs<double>{row, limit, static_cast<std::size_t>(among.cols), words});

@@ -115,21 +115,26 @@ std::vector<Peak> peaks_of(const Smooth& plane, const Parts& parts) {
                 if (own[y * plane.stride() + x] > *own) return false;
         return true;
     };
-    std::vector<std::uint8_t> flags;
+    // Few are as high as their four neighbours.
+    std::array<std::vector<shapes::Word>, 4> words;
     for (const Run& run : parts.runs) {
         const std::int32_t* own = plane.row(run.row, run.begin);
-        const std::int32_t *above = own - plane.stride(), *below = own + plane.stride();
         const std::ptrdiff_t length = run.end - run.begin;
-        flags.resize(z(length));
-        std::int32_t& most = largest[static_cast<std::size_t>(run.part)];
-        for (std::ptrdiff_t i = 0; i < length; ++i) {
-            most = std::max(most, own[i]);
-            flags[z(i)] =
-                (own[i] >= own[i - 1]) & (own[i] >= own[i + 1]) & (own[i] >= above[i]) & (own[i] >= below[i]);
+        std::int32_t most = 0;
+        for (std::ptrdiff_t i = 0; i < length; ++i) most = own[i] > most ? own[i] : most;
+        std::int32_t& of_part = largest[static_cast<std::size_t>(run.part)];
+        of_part = std::max(of_part, most);
+        const std::array<std::ptrdiff_t, 4> sides{-plane.stride(), -1, 1, plane.stride()};
+        for (std::size_t side = 0; side < sides.size(); ++side) {
+            words[side].resize(z((length + Bits::kWord - 1) / Bits::kWord));
+            at_most(AtMostArgs<std::int32_t>{own + sides[side], own, z(length), words[side].data()});
         }
-        for (std::ptrdiff_t i = 0; i < length; ++i)
-            if (flags[z(i)] && highest_around(own + i))
-                peaks.push_back({run.row, run.begin + i, own[i], run.part});
+        for (std::size_t w = 0; w < words[0].size(); ++w)
+            for (shapes::Word word = words[0][w] & words[1][w] & words[2][w] & words[3][w]; word != 0;
+                 word &= word - 1) {
+                const std::ptrdiff_t i = static_cast<std::ptrdiff_t>(w) * Bits::kWord + shapes::lowest(word);
+                if (highest_around(own + i)) peaks.push_back({run.row, run.begin + i, own[i], run.part});
+            }
     }
     const auto low = [&](const Peak& peak) {
         return !(peak.height >= LOWEST * largest[static_cast<std::size_t>(peak.part)]);

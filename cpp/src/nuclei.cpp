@@ -143,13 +143,13 @@ Found find(const Stain& stain, const Rules& rules, const Start& start) {
             nuclear[i] = tints.green[i] > std::max(rules.share * deepest, rules.lowest);
     }
     if (!any(nuclear)) return found;
-    const auto in_groups = [&](auto&& holds) {
-        return shapes::where(groups.data(), stain.rows, stain.cols, stain.cols, holds);
+    const auto in_groups = [&](const std::vector<std::int32_t>& chosen) {
+        return shapes::members(groups.data(), stain.rows, stain.cols, chosen);
     };
     const auto empty = static_cast<std::int32_t>(std::min_element(tints.green.begin(), tints.green.end()) -
                                                  tints.green.begin());
     Pivots pivots;
-    pivots.ground = stain.median(in_groups([empty](std::int32_t group) { return group == empty; }));
+    pivots.ground = stain.median(in_groups({empty}));
     pivots.nuclear.assign(nuclear.begin() + 1, nuclear.end());
     for (std::size_t i = 0; i < result.pivot_features.size(); i += 3) {
         Colour colour;  // a pixel's: nothing is rounded
@@ -157,9 +157,10 @@ Found find(const Stain& stain, const Rules& rules, const Start& start) {
             colour[c] = static_cast<std::uint8_t>(result.pivot_features[i + c]);
         pivots.features.push_back(colour);
     }
-    const std::uint8_t* flags = nuclear.data();
-    const Bits rough =
-        shapes::open_disc(in_groups([flags](std::int32_t group) { return flags[group]; }), 1.0);
+    std::vector<std::int32_t> chosen;
+    for (std::size_t i = 0; i < nuclear.size(); ++i)
+        if (nuclear[i]) chosen.push_back(static_cast<std::int32_t>(i));
+    const Bits rough = shapes::open_disc(in_groups(chosen), 1.0);
     const double radius = std::sqrt(shapes::typical_area(shapes::components(rough).areas()) / PI);
     found.seeds = cleaned(stain, rough, radius, nullptr, rules, std::move(pivots));
     return found;

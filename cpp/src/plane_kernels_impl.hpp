@@ -356,6 +356,24 @@ static void at_most_i32(const AtMostArgs<std::int32_t>& args) {
         [=](std::size_t i) { return values[i] <= limits[i]; });
 }
 
+static void members(const MembersArgs& args) {
+    const std::int32_t *values = args.values, *of = args.of;
+    const std::size_t number = args.number;
+    fill_words<kLanes>(
+        args.n, args.words,
+        [=](std::size_t i) {
+            const Lanes own = load(values + i);
+            Lanes found = all(0);
+            for (std::size_t m = 0; m < number; ++m) found = either(found, equal(own, all(of[m])));
+            return bits(found);
+        },
+        [=](std::size_t i) {
+            for (std::size_t m = 0; m < number; ++m)
+                if (values[i] == of[m]) return true;
+            return false;
+        });
+}
+
 static void above_f64(const LimitArgs<double>& args) {
     const double *values = args.values, limit = args.limit;
     const Reals limits = all(limit);
@@ -427,9 +445,9 @@ static void narrow(const NarrowArgs& args) {
 }
 
 extern const PlaneKernels plane_table;
-const PlaneKernels plane_table = {&balance,   &stain_row, &linear,        &quadratic,   &sum_lines,
-                                  &roots,     &corners,   &nearest_sites, &at_most_f64, &at_most_i32,
-                                  &above_f64, &above_f32, &against,       &meet,        &narrow};
+const PlaneKernels plane_table = {
+    &balance,     &stain_row,   &linear,  &quadratic, &sum_lines, &roots,   &corners, &nearest_sites,
+    &at_most_f64, &at_most_i32, &members, &above_f64, &above_f32, &against, &meet,    &narrow};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -170,6 +170,11 @@ void runs(const Case& given, std::mt19937& random) {
     const shapes::Parts parts = shapes::runs_of(labels.data(), given.rows, given.cols);
     shapes::write_labels(parts, given.rows, given.cols, back.data());
     CHECK(back == labels);
+    const std::vector<std::int32_t> few{2, 3};
+    const shapes::Bits chosen = shapes::members(labels.data(), given.rows, given.cols, few);
+    CHECK((chosen.words == shapes::where(labels.data(), given.rows, given.cols, given.cols, [](auto own) {
+                               return own >= 2;
+                           }).words));
     shapes::write_labels({shapes::common(parts.runs, packed), parts.n}, given.rows, given.cols, back.data());
     for (std::size_t i = 0; i < size; ++i) CHECK(back[i] == (given.bytes[i] ? labels[i] : 0));
     std::set<std::pair<std::int32_t, std::int32_t>> found, expected;

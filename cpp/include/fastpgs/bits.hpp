@@ -106,6 +106,10 @@ Bits where(const Number* numbers, std::ptrdiff_t rows, std::ptrdiff_t cols, std:
     return bits;
 }
 
+// The pixels whose number is one of a few.
+Bits members(const std::int32_t* numbers, std::ptrdiff_t rows, std::ptrdiff_t cols,
+             const std::vector<std::int32_t>& of);
+
 // The pixels of a mask whose numbers, one a pixel, are above a limit.
 Bits above(const Bits& among, const double* numbers, double limit);
 Bits above(const Bits& among, const float* numbers, float limit);

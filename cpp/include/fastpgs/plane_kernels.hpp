@@ -98,6 +98,15 @@ struct AtMostArgs {
     std::uint64_t* words;  // out: as above
 };
 
+// Which values are among some few.
+struct MembersArgs {
+    const std::int32_t* values;
+    std::size_t n;
+    const std::int32_t* of;
+    std::size_t number;
+    std::uint64_t* words;  // out: as above
+};
+
 // Which values are above a limit.
 template <class T>
 struct LimitArgs {
@@ -142,6 +151,7 @@ struct PlaneKernels {
     void (*nearest_sites)(const NearestSitesArgs&);
     void (*at_most_f64)(const AtMostArgs<double>&);
     void (*at_most_i32)(const AtMostArgs<std::int32_t>&);
+    void (*members)(const MembersArgs&);
     void (*above_f64)(const LimitArgs<double>&);
     void (*above_f32)(const LimitArgs<float>&);
     void (*against)(const AgainstArgs&);
