@@ -348,6 +348,11 @@ void extents_of(const ImageView& image, double* low, double* high) {
 
 }  // namespace
 
+bool is_narrow(const ImageView& image, const FeatureSpace& space) {
+    return space.kind == Features::lab ||
+           (space.kind != Features::xy && image.type == PixelType::u8 && space.dims <= 3);
+}
+
 bool only_scales(const FeatureSpace& space) {
     for (std::size_t a = 0; space.map != nullptr && a < space.dims; ++a) {
         const double* row = space.map + a * space.dims;

@@ -10,6 +10,8 @@
 
 namespace fastpgs {
 
+constexpr int kByteShift = 6;  // 8-bit features have room for fractions of a level
+
 using Pixel = std::array<std::int32_t, 3>;
 
 inline Pixel pixel_of(const std::uint8_t* rgb) { return {rgb[0], rgb[1], rgb[2]}; }
@@ -17,6 +19,10 @@ inline Pixel pixel_of(const std::uint8_t* rgb) { return {rgb[0], rgb[1], rgb[2]}
 inline Pixel pixel_of(std::int32_t a, std::int32_t b) {
     const auto low = [](std::int32_t word) { return static_cast<std::int16_t>(word & 0xFFFF); };
     return {low(a), a >> 16, low(b)};
+}
+
+inline std::int32_t pair_words(std::int32_t low, std::int32_t high) {
+    return (low & 0xFFFF) | static_cast<std::int32_t>(static_cast<std::uint32_t>(high) << 16);
 }
 
 inline std::int64_t dot(const Pixel& x, const std::int64_t* y) {
@@ -49,16 +55,22 @@ inline std::int64_t offset_objective(const std::int64_t* sums, const std::int32_
     return total;
 }
 
-// Aims a search for the medoid of cluster j at the rounded mean of its members. A bound of its distance is
-// that of a member that is known: the pivot, unless a like one precedes it.
+// Aims a search for the medoid of a cluster at the rounded mean of its members.
 template <class NearArgs>
-void take_aim(NearArgs& near, const std::int64_t* sums, const std::int32_t* pivots, std::size_t j, bool rgb) {
-    near.cluster = static_cast<std::int32_t>(j);
-    near.shift = rgb ? 6 : 0;  // RGB has room for fractions of a level
+void aim_at_mean(NearArgs& near, const std::int64_t* sums, std::size_t cluster, int shift) {
+    near.cluster = static_cast<std::int32_t>(cluster);
+    near.shift = shift;
     for (std::size_t a = 0; a < 3; ++a) {
         const double mean = static_cast<double>(sums[1 + a]) / static_cast<double>(sums[0]);
         near.mean[a] = static_cast<std::int32_t>(std::floor(std::ldexp(mean, near.shift) + 0.5));
     }
+}
+
+// The same with a bound of its distance, that of a member that is known: the pivot, unless a like one
+// precedes it.
+template <class NearArgs>
+void take_aim(NearArgs& near, const std::int64_t* sums, const std::int32_t* pivots, std::size_t j, bool rgb) {
+    aim_at_mean(near, sums, j, rgb ? kByteShift : 0);
     const std::int32_t* p = pivots + 3 * j;
     near.least = std::numeric_limits<std::int32_t>::max() / 2;
     for (std::size_t l = 0; l < j; ++l)

@@ -250,14 +250,14 @@ static void within(const RealWithinArgs& args) {
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs
 
-#include "swap_kernels_impl.hpp"
+#include "real_sample_impl.hpp"
 
 namespace fastpgs {
 namespace FASTPGS_PATH {
 
 extern const RealKernels real_table;
 const RealKernels real_table = {&extents, &sums,      &places, &place_channels,
-                                &limit,   &objective, &within, {&away, &closer, &two_nearest, &central}};
+                                &limit,   &objective, &within, {&reals_away, &reals_nearest, &reals_central}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

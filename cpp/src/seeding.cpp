@@ -1,26 +1,21 @@
 #include "fastpgs/seeding.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <limits>
-#include <numeric>
 #include <optional>
-#include <type_traits>
+#include <utility>
 
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/points.hpp"
 #include "fastpgs/random.hpp"
-#include "fastpgs/real_kernels.hpp"
+#include "fastpgs/samples.hpp"
 #include "fastpgs/swaps.hpp"
-#include "fastpgs/weighted_pick.hpp"
 
 namespace fastpgs {
 namespace {
 
 constexpr std::size_t kCandidates = 4096;
 constexpr std::size_t kSearched = 128;               // a pivot: candidates that swaps are judged by
-constexpr std::size_t kRead = std::size_t{1} << 18;  // pixels between two looks at signals
 
 std::size_t count_used(const ImageView& image, const MaskView& mask) {
     if (!mask) return image.pixels();
@@ -51,67 +46,16 @@ std::vector<std::int64_t> all_used(const ImageView& image, const MaskView& mask)
     return pixels;
 }
 
-// Candidate pixels with their coordinates. Sums of squared distances are int64 where exact and double
-// otherwise.
-template <class D>
-class Pool {
-  public:
-    Pool(const ImageView& image, const FeatureSpace& space, std::vector<std::int64_t> pixels)
-        : pixels_(std::move(pixels)), z_(space.dims, pixels_.size()) {
-        for (std::size_t begin = 0; begin < size(); begin += kRead) {
-            poll();
-            double* out[kMaxDims];
-            for (std::size_t a = 0; a < z_.dims(); ++a) out[a] = z_[a] + begin;
-            gather_features(image, space, pixels_.data() + begin, std::min(kRead, size() - begin), out);
-        }
-    }
-
-    std::size_t size() const { return pixels_.size(); }
-    std::int64_t pixel(std::size_t i) const { return pixels_[i]; }
-    const std::vector<std::int64_t>& pixels() const { return pixels_; }
-    const Planes<double>& planes() const { return z_; }
-
-    std::vector<double> coordinates(std::size_t i) const {
-        std::vector<double> out(z_.dims());
-        for (std::size_t a = 0; a < out.size(); ++a) out[a] = z_[a][i];
-        return out;
-    }
-
-    // out = min(before, squared distance to `target`) and the sum of out, from first to last.
-    D closer(const std::vector<double>& before, const std::vector<double>& target,
-             std::vector<double>& out) const {
-        out.resize(size());
-        double sum = 0.0;
-        for (std::size_t begin = 0; begin < size(); begin += kRead) {
-            poll();
-            const double* z[kMaxDims];
-            for (std::size_t a = 0; a < z_.dims(); ++a) z[a] = z_[a] + begin;
-            sum += real_kernels().swaps.closer(
-                {z, std::min(kRead, size() - begin), z_.dims(), target.data(), out.data() + begin},
-                before.data() + begin);
-        }
-        // Integers of a pool of candidates add up to less than 2^53, in any order.
-        if (std::is_integral_v<D> && size() <= kCandidates) return static_cast<D>(sum);
-        D total = 0;
-        for (const double value : out) total += static_cast<D>(value);
-        return total;
-    }
-
-  private:
-    std::vector<std::int64_t> pixels_;
-    Planes<double> z_;
-};
-
-template <class D>
-std::vector<std::int64_t> plus_plus(const ImageView& image, const MaskView& mask, const FeatureSpace& space,
-                                    int k, SplitMix64& rng) {
+// One pixel drawn from each of as many equal runs of pixels, or all of them where they are few.
+std::vector<std::int64_t> draw_candidates(const ImageView& image, const MaskView& mask, SplitMix64& rng) {
     const std::size_t n = count_used(image, mask);
     const std::size_t m = std::min(n, kCandidates);
     std::vector<std::int64_t> ranks(m);
     std::size_t low = 0, left = 0;  // of a run: t n / m, and what is left of the quotient
+    const std::size_t quotient = n / m, rest = n % m;
     for (std::size_t t = 0; t < m; ++t) {
-        std::size_t length = n / m;
-        left += n % m;
+        std::size_t length = quotient;
+        left += rest;
         if (left >= m) {
             left -= m;
             ++length;
@@ -119,45 +63,51 @@ std::vector<std::int64_t> plus_plus(const ImageView& image, const MaskView& mask
         ranks[t] = static_cast<std::int64_t>(m == n ? t : low + rng.below(length));
         low += length;
     }
-    const Pool<D> candidates(image, space, pixels_of_ranks(image, mask, std::move(ranks)));
-    std::optional<Pool<D>> everyone;
-    const Pool<D>* pool = &candidates;
+    return pixels_of_ranks(image, mask, std::move(ranks));
+}
 
-    std::vector<double> d2(pool->size(), std::numeric_limits<double>::infinity()), trial, best;
-    const std::size_t first = rng.below(m);
+template <class Sample>
+std::vector<std::int64_t> plus_plus(const ImageView& image, const MaskView& mask, const FeatureSpace& space,
+                                    int k, SplitMix64& rng) {
+    const Sample candidates(image, space, draw_candidates(image, mask, rng));
+    std::optional<Sample> everyone;
+    const Sample* pool = &candidates;
+
+    auto d2 = pool->far(), trial = pool->far(), best = pool->far();
+    const std::size_t first = rng.below(pool->size());
     std::vector<std::int64_t> pivots = {pool->pixel(first)};
-    std::vector<std::vector<double>> chosen = {pool->coordinates(first)};
-    D total = pool->closer(d2, chosen.front(), d2);
+    std::vector<typename Sample::At> chosen = {pool->at(first)};
+    auto total = pool->closer(d2, chosen.front(), d2);
     const int trials = 2 + static_cast<int>(std::log(k));
     while (pivots.size() < static_cast<std::size_t>(k)) {
         if (!(total > 0)) {  // the pool has no further colour: look at every pixel
-            if (pool->size() == n) return pivots;
+            if (pool->size() == count_used(image, mask)) return pivots;
             pool = &everyone.emplace(image, space, all_used(image, mask));
-            d2.assign(n, std::numeric_limits<double>::infinity());
+            d2 = pool->far();
+            trial = pool->far();
+            best = pool->far();
             for (const auto& pivot : chosen) total = pool->closer(d2, pivot, d2);
             continue;
         }
-        D best_total = 0;
+        typename Sample::Total best_total = 0;
         std::size_t best_pick = 0;
         for (int t = 0; t < trials; ++t) {
-            const std::size_t pick = weighted_pick(d2, total, rng);
-            const D potential = pool->closer(d2, pool->coordinates(pick), trial);
+            const std::size_t pick = pool->pick(d2, total, rng);
+            const auto potential = pool->closer(d2, pool->at(pick), trial);
             if (t > 0 && !(potential < best_total)) continue;
             best_total = potential;
             best_pick = pick;
-            best.swap(trial);
+            std::swap(best, trial);
         }
         pivots.push_back(pool->pixel(best_pick));
-        chosen.push_back(pool->coordinates(best_pick));
-        d2.swap(best);
+        chosen.push_back(pool->at(best_pick));
+        std::swap(d2, best);
         total = best_total;
     }
     if (k == 1) return pivots;
-    std::vector<std::int64_t> searched;
     const std::size_t wanted = kSearched * static_cast<std::size_t>(k);
-    for (std::size_t t = 0; t < m; t += (m + wanted - 1) / wanted) searched.push_back(candidates.pixel(t));
-    const Pool<D> points(image, space, std::move(searched));
-    return Swaps<D>(points.planes(), points.pixels()).search(std::move(pivots), std::move(chosen), rng);
+    Sample points(candidates, (candidates.size() + wanted - 1) / wanted);
+    return Swaps<Sample>(points).search(std::move(pivots), std::move(chosen), rng);
 }
 
 // Visits the pixels that take part in raster order with their coordinates; stops where visit returns false.
@@ -211,8 +161,9 @@ std::vector<std::int64_t> seed_pivots(const ImageView& image, const MaskView& ma
     SplitMix64 rng(params.seed);
     if (start > 0) rng = SplitMix64(rng.next() ^ static_cast<std::uint64_t>(start));
     if (params.init == Init::random) return uniform(image, mask, space, params.k, rng);
-    return exact ? plus_plus<std::int64_t>(image, mask, space, params.k, rng)
-                 : plus_plus<double>(image, mask, space, params.k, rng);
+    if (!exact) return plus_plus<RealSample<double>>(image, mask, space, params.k, rng);
+    return is_narrow(image, space) ? plus_plus<WordSample>(image, mask, space, params.k, rng)
+                                   : plus_plus<RealSample<std::int64_t>>(image, mask, space, params.k, rng);
 }
 
 int count_distinct(const ImageView& image, const MaskView& mask, const FeatureSpace& space, int enough) {

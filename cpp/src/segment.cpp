@@ -28,12 +28,6 @@ constexpr std::size_t kCounted = std::size_t{1} << 16, kCountedLab = std::size_t
                       kCountedMapped = std::size_t{1} << 15;
 constexpr std::size_t kFewPixels = std::size_t{3} << 16;
 
-// Squared distances of 8-bit colours and of lab fit 31 bits.
-bool is_narrow(const ImageView& image, const FeatureSpace& space) {
-    return space.kind == Features::lab ||
-           (space.kind != Features::xy && image.type == PixelType::u8 && space.dims <= 3);
-}
-
 template <class T>
 struct Start {
     Pivots<T> pivots;

@@ -1,181 +1,147 @@
 #include "fastpgs/swaps.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <limits>
-#include <type_traits>
 #include <utility>
 
-#include "fastpgs/features.hpp"
 #include "fastpgs/interrupt.hpp"
-#include "fastpgs/real_kernels.hpp"
-#include "fastpgs/weighted_pick.hpp"
 
 namespace fastpgs {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t kSwaps = 2;       // a pivot
 constexpr std::size_t kMostSwaps = 32;  // in all
 constexpr int kSettling = 2;            // iterations after each
 
 }  // namespace
 
-template <class D>
-Swaps<D>::Swaps(const Planes<double>& z, const std::vector<std::int64_t>& pixels)
-    : z_(z), pixels_(pixels), kernels_(real_kernels().swaps) {
-    if (std::is_integral_v<D>) return;
-    double top = 0.0;
-    for (std::size_t a = 0; a < z.dims(); ++a)
-        for (std::size_t i = 0; i < size(); ++i) top = std::max(top, std::fabs(z[a][i]));
-    round_ = rounder(sum_grain(top, size()));
+template <class Sample>
+Swaps<Sample>::Swaps(Sample& points) : points_(points), changed_(points.room()), from_(points.room()) {}
+
+template <class Sample>
+typename Swaps<Sample>::State Swaps<Sample>::new_state(std::size_t k, Value* rows) const {
+    State state;
+    for (std::size_t j = 0; j < k; ++j) state.rows.push_back(rows + j * points_.room());
+    state.measured.resize(k);
+    state.known.assign(k, 0);
+    state.owners.assign(points_.room(), 0);
+    state.sums.assign(k * points_.width(), 0);
+    state.nearest.of = Block<Value>(points_.room());
+    state.second = Block<Value>(points_.room());
+    return state;
 }
 
-template <class D>
-void Swaps<D>::measure(State& state) const {
-    for (std::size_t j = 0; j < state.pivots.size(); ++j) {
-        if (state.rows[j]) continue;
-        state.rows[j] = std::make_shared<Block<double>>(size());
-        kernels_.away({z_.data(), size(), z_.dims(), state.at[j].data(), state.rows[j]->data()});
+template <class Sample>
+void Swaps<Sample>::follow(const State& from, State& to) const {
+    to.pivots = from.pivots;
+    to.owners = from.owners;
+    to.sums = from.sums;
+    for (std::size_t j = 0; j < from.rows.size(); ++j) {
+        if (to.known[j] != 0 && to.measured[j] == from.measured[j]) continue;
+        std::copy_n(from.rows[j], points_.room(), to.rows[j]);
+        to.measured[j] = from.measured[j];
+        to.known[j] = 1;
     }
 }
 
-template <class D>
-double Swaps<D>::find_owners(State& state) const {
-    std::vector<const double*> rows;
-    for (const Row& row : state.rows) rows.push_back(row->data());
-    return kernels_.two_nearest(
-        {rows.data(), size(), rows.size(), state.nearest.data(), state.second.data(), state.owner.data()});
-}
-
-template <class D>
-void Swaps<D>::State::follow(const State& other) {
-    pivots = other.pivots;
-    at = other.at;
-    rows = other.rows;
-    members = other.members;
-    sums = other.sums;
-    central = other.central;
+template <class Sample>
+void Swaps<Sample>::measure(State& state) const {
+    for (std::size_t j = 0; j < state.pivots.size(); ++j) {
+        if (state.known[j] != 0 && state.measured[j] == state.pivots[j].at) continue;
+        points_.away(state.pivots[j].at, state.rows[j]);
+        state.measured[j] = state.pivots[j].at;
+        state.known[j] = 1;
+    }
 }
 
 // Sums move with the points that change hands; clusters that hold the same points as before keep their
 // medoids.
-template <class D>
-void Swaps<D>::move_to_medoids(State& state) const {
-    const std::size_t width = z_.dims() + 1;
-    constexpr std::size_t kRun = 16;  // most runs stay as they are
-    for (std::size_t i = 0; i < size(); ++i) {
-        if (i % kRun == 0) {
-            const std::size_t bytes = std::min(kRun, size() - i) * sizeof(double);
-            if (std::memcmp(&state.owner[i], &state.members[i], bytes) == 0) {
-                i += kRun - 1;
-                continue;
-            }
-        }
-        if (state.owner[i] == state.members[i]) continue;
-        const auto from = static_cast<std::size_t>(state.members[i]);
-        const auto to = static_cast<std::size_t>(state.owner[i]);
-        state.members[i] = state.owner[i];
-        state.central[from] = state.central[to] = 0;
-        state.sums[from * width] -= 1.0;
-        state.sums[to * width] += 1.0;
-        for (std::size_t a = 0; a + 1 < width; ++a) {
-            const double x = (z_[a][i] + round_) - round_;
-            state.sums[from * width + 1 + a] -= x;
-            state.sums[to * width + 1 + a] += x;
-        }
+template <class Sample>
+void Swaps<Sample>::find_owners(State& state, bool distances) const {
+    NearestRowsArgs<Value> args{};
+    args.rows = state.rows.data();
+    args.k = state.pivots.size();
+    args.owners = state.owners.data();
+    args.changed = changed_.data();
+    args.from = from_.data();
+    args.nearest = distances ? state.nearest.of.data() : nullptr;
+    args.second = state.second.data();
+    points_.nearest(args);
+    const std::size_t width = points_.width();
+    for (std::size_t s = 0; s < args.n_changed; ++s) {
+        const std::size_t i = changed_[s];
+        if (i >= points_.size()) break;  // the last point again
+        const auto from = static_cast<std::size_t>(from_[s]), to = static_cast<std::size_t>(state.owners[i]);
+        points_.add(i, -1, state.sums.data() + from * width);
+        points_.add(i, 1, state.sums.data() + to * width);
+        state.pivots[from].central = state.pivots[to].central = false;
     }
-    for (std::size_t j = 0; j < state.pivots.size(); ++j)
-        if (state.central[j] == 0) move_to_medoid(state, j);
 }
 
-template <class D>
-void Swaps<D>::move_to_medoid(State& state, std::size_t j) const {
-    const std::size_t dims = z_.dims();
-    const double* sums = state.sums.data() + j * (dims + 1);
-    if (sums[0] == 0.0) return;
-    // Σ d² to all members, less what is the same for each: of integers exact, of reals by the mean.
-    constexpr bool kIntegral = std::is_integral_v<D>;
-    double shift[kMaxDims];
-    for (std::size_t a = 0; a < dims; ++a) shift[a] = kIntegral ? 2.0 * sums[1 + a] : sums[1 + a] / sums[0];
-    const std::size_t medoid = kernels_.central({z_.data(), size(), dims, state.owner.data(),
-                                                 static_cast<double>(j), kIntegral ? sums[0] : 0.0, shift});
-    const std::size_t point = medoid < size() ? medoid : 0;  // where keys overflow
-    state.central[j] = 1;
-    state.pivots[j] = pixels_[point];
-    bool moved = false;
-    for (std::size_t a = 0; a < dims; ++a) {
-        moved |= state.at[j][a] != z_[a][point];
-        state.at[j][a] = z_[a][point];
+template <class Sample>
+void Swaps<Sample>::move_to_medoids(State& state) const {
+    for (std::size_t j = 0; j < state.pivots.size(); ++j) {
+        Pivot& pivot = state.pivots[j];
+        const Member* sums = state.sums.data() + j * points_.width();
+        if (pivot.central || sums[0] == 0) continue;
+        const std::size_t point = points_.medoid(state.owners.data(), j, sums);
+        pivot = {points_.pixel(point), points_.at(point), true};
     }
-    if (moved) state.rows[j] = nullptr;
 }
 
-template <class D>
-void Swaps<D>::settle(State& state) const {
+template <class Sample>
+void Swaps<Sample>::settle(State& state) const {
     poll();
     for (int i = 0; i < kSettling; ++i) {
         measure(state);
-        find_owners(state);
+        find_owners(state, false);
         move_to_medoids(state);
     }
     measure(state);
-    const double sum = find_owners(state);
-    state.objective = static_cast<D>(sum);
-    if (std::is_integral_v<D>) return;
-    state.objective = 0;  // of reals from first to last
-    for (const double value : state.nearest) state.objective += static_cast<D>(value);
+    find_owners(state, true);
+    state.objective = points_.sum(state.nearest);
 }
 
 // By which pivot's loss the objective grows least, if a point at the squared distances `drawn` comes in.
-template <class D>
-std::size_t Swaps<D>::least_missed(const State& state, const double* drawn) const {
-    std::vector<double> missed(state.pivots.size(), 0.0);
-    for (std::size_t i = 0; i < size(); ++i)
-        missed[static_cast<std::size_t>(state.owner[i])] +=
-            std::min(state.second[i], drawn[i]) - std::min(state.nearest[i], drawn[i]);
+template <class Sample>
+std::size_t Swaps<Sample>::least_missed(const State& state, const Value* drawn) const {
+    std::vector<Member> missed(state.pivots.size(), 0);
+    const Value *nearest = state.nearest.of.data(), *second = state.second.data();
+    for (std::size_t i = 0; i < points_.size(); ++i)
+        missed[static_cast<std::size_t>(state.owners[i])] +=
+            std::min(second[i], drawn[i]) - std::min(nearest[i], drawn[i]);
     return static_cast<std::size_t>(std::min_element(missed.begin(), missed.end()) - missed.begin());
 }
 
-template <class D>
-std::vector<std::int64_t> Swaps<D>::search(std::vector<std::int64_t> pivots,
-                                           std::vector<std::vector<double>> coordinates, SplitMix64& rng) {
-    const std::size_t k = pivots.size();
-    State now, trial;
-    for (State* state : {&now, &trial})
-        for (auto* found : {&state->owner, &state->nearest, &state->second}) found->resize(size());
-    now.pivots = std::move(pivots);
-    now.at = std::move(coordinates);
-    now.rows.resize(k);
+template <class Sample>
+std::vector<std::int64_t> Swaps<Sample>::search(std::vector<std::int64_t> pivots, std::vector<At> places,
+                                                SplitMix64& rng) {
+    const std::size_t k = pivots.size(), room = points_.room();
+    Block<Value> rows((2 * k + 1) * room);
+    State now = new_state(k, rows.data()), trial = new_state(k, rows.data() + k * room);
+    Value* drawn = rows.data() + 2 * k * room;
+    for (std::size_t j = 0; j < k; ++j) now.pivots.push_back({pivots[j], places[j], false});
     // All points are the first cluster's, until owners are known.
-    now.members.resize(size());
-    now.sums.assign(k * (z_.dims() + 1), 0.0);
-    now.sums[0] = static_cast<double>(size());
-    for (std::size_t a = 0; a < z_.dims(); ++a)
-        for (std::size_t i = 0; i < size(); ++i) now.sums[1 + a] += (z_[a][i] + round_) - round_;
-    now.central.resize(k);
+    for (std::size_t i = 0; i < points_.size(); ++i) points_.add(i, 1, now.sums.data());
     settle(now);
     for (std::size_t swap = 0; swap < std::min(kSwaps * k, kMostSwaps) && now.objective > 0; ++swap) {
-        const std::size_t pick = weighted_pick(now.nearest, now.objective, rng);
-        std::vector<double> at(z_.dims());
-        for (std::size_t a = 0; a < at.size(); ++a) at[a] = z_[a][pick];
-        const Row drawn = std::make_shared<Block<double>>(size());
-        kernels_.away({z_.data(), size(), z_.dims(), at.data(), drawn->data()});
-        const std::size_t out = least_missed(now, drawn->data());
-        trial.follow(now);
-        trial.pivots[out] = pixels_[pick];
-        trial.at[out] = at;
-        trial.rows[out] = drawn;
-        trial.central[out] = 0;
+        const std::size_t pick = points_.pick(now.nearest, now.objective, rng);
+        const At at = points_.at(pick);
+        points_.away(at, drawn);
+        const std::size_t out = least_missed(now, drawn);
+        follow(now, trial);
+        trial.pivots[out] = {points_.pixel(pick), at, false};
+        std::swap(trial.rows[out], drawn);
+        trial.measured[out] = at;
         settle(trial);
         if (trial.objective < now.objective) std::swap(now, trial);
     }
-    return now.pivots;
+    for (std::size_t j = 0; j < k; ++j) pivots[j] = now.pivots[j].pixel;
+    return pivots;
 }
 
-template class Swaps<std::int64_t>;
-template class Swaps<double>;
+template class Swaps<WordSample>;
+template class Swaps<RealSample<std::int64_t>>;
+template class Swaps<RealSample<double>>;
 
 }  // namespace fastpgs

@@ -231,6 +231,7 @@ static void candidates(TileCandidatesArgs& args) {
 #include "colour_kernels_impl.hpp"
 #include "tile_assign_impl.hpp"
 #include "tile_medoids_impl.hpp"
+#include "word_sample_impl.hpp"
 
 namespace fastpgs {
 namespace FASTPGS_PATH {
@@ -245,7 +246,8 @@ const TileKernels tile_table = {
     &limit,
     {&coarse_boxes, &coarse_candidates, &coarse_assign, &coarse_near, &coarse_within},
     {&colour_moments, &colour_keys, &level_labels, &group_summary, &group_assign, &group_near,
-     &group_scores}};
+     &group_scores},
+    {&words_away, &words_nearest, &words_near, &words_sums}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

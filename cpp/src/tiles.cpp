@@ -126,8 +126,8 @@ class Tiles final : public Source<std::int32_t> {
             const std::int32_t *x0 = x[0], *x1 = x[1], *x2 = x[2];
             std::int32_t *a = words_[0] + begin, *b = words_[1] + begin;
             for (std::size_t i = 0; i < end - begin; ++i) {
-                a[i] = (x0[i] & 0xFFFF) | static_cast<std::int32_t>(static_cast<std::uint32_t>(x1[i]) << 16);
-                b[i] = (x2[i] & 0xFFFF) | (1 << 16);
+                a[i] = pair_words(x0[i], x1[i]);
+                b[i] = pair_words(x2[i], 1);
             }
         });
         pixels_.a = words_[0];

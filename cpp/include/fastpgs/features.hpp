@@ -31,6 +31,9 @@ FeatureSpace feature_space(const ImageView& image, const Params& params);
 // Whether each coordinate is one feature times a weight above zero, or no map.
 bool only_scales(const FeatureSpace& space);
 
+// Whether integer features fit 16 bits and their squared distances 31, three at most: 8-bit colours and lab.
+bool is_narrow(const ImageView& image, const FeatureSpace& space);
+
 // Fills out[a][i] with coordinate a of pixel begin + i, for end - begin pixels. Integers come unmapped and
 // need space.integer; reals are mapped. Thread-safe, do not allocate.
 void read_features(const ImageView& image, const FeatureSpace& space, std::size_t begin, std::size_t end,

@@ -9,7 +9,7 @@
 #include <cstdint>
 
 #include "fastpgs/coarse_kernels.hpp"
-#include "fastpgs/swap_kernels.hpp"
+#include "fastpgs/sample_kernels.hpp"
 #include "fastpgs/views.hpp"
 
 namespace fastpgs {
@@ -74,7 +74,7 @@ struct RealKernels {
     // Sum of the rounded squared distances of each tile.
     void (*objective)(const RealNearestArgs&, double* tiles);
     void (*within)(const RealWithinArgs&);
-    SwapKernels swaps;
+    RealSampleKernels sample;
 };
 
 const RealKernels& real_kernels();

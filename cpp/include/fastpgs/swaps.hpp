@@ -5,57 +5,60 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "fastpgs/block.hpp"
-#include "fastpgs/points.hpp"
 #include "fastpgs/random.hpp"
-#include "fastpgs/swap_kernels.hpp"
+#include "fastpgs/samples.hpp"
 
 namespace fastpgs {
 
-// Sums of squared distances are of type D: int64 where coordinates are integers, double for reals.
-template <class D>
+// Memory: twice a row of squared distances a pivot.
+template <class Sample>
 class Swaps {
   public:
-    // `pixels` are the raster indices of the points; both must outlive the search.
-    Swaps(const Planes<double>& z, const std::vector<std::int64_t>& pixels);
+    using At = typename Sample::At;
+
+    // The sample must outlive the search.
+    explicit Swaps(Sample& points);
 
     // Raster indices of pivots at least as good for the points. Pivots need not be among the points.
-    std::vector<std::int64_t> search(std::vector<std::int64_t> pivots,
-                                     std::vector<std::vector<double>> coordinates, SplitMix64& rng);
+    std::vector<std::int64_t> search(std::vector<std::int64_t> pivots, std::vector<At> places,
+                                     SplitMix64& rng);
 
   private:
-    using Row = std::shared_ptr<Block<double>>;  // squared distances of the points to a pivot
+    using Value = typename Sample::Value;
+    using Total = typename Sample::Total;
+    using Member = typename Sample::Member;
 
+    struct Pivot {
+        std::int64_t pixel = -1;
+        At at;
+        bool central = false;  // it is the medoid of its cluster
+    };
     struct State {
-        std::vector<std::int64_t> pivots;
-        std::vector<std::vector<double>> at;  // their coordinates
-        std::vector<Row> rows;                // null where a pivot has moved; shared by states
-        std::vector<double> members;          // the clusters whose medoids the pivots are, n
-        std::vector<double> sums;             // of those, (k, dims + 1): points, then coordinate sums
-        std::vector<std::uint8_t> central;    // k flags: the pivot is the medoid of its cluster there
-        // What is found anew, of each point: its pivot, and squared distances to that and the next one.
-        std::vector<double> owner, nearest, second;
-        D objective = 0;
-
-        // Begins where the other state is.
-        void follow(const State& other);
+        std::vector<Pivot> pivots;
+        std::vector<Value*> rows;  // squared distances of the points to each pivot
+        std::vector<At> measured;  // the pivots that rows are of; nothing where known is 0
+        std::vector<std::uint8_t> known;
+        std::vector<Value> owners;  // a point's cluster; of the pivots, or of those before they moved
+        std::vector<Member> sums;   // of clusters, (k, width)
+        Weights<Value> nearest;     // squared distances to the owner, once settled
+        Block<Value> second;        // and to the next pivot
+        Total objective = 0;
     };
 
-    std::size_t size() const { return pixels_.size(); }
-    void measure(State& state) const;          // rows
-    double find_owners(State& state) const;    // returns the sum of nearest, in no certain order
-    void move_to_medoids(State& state) const;  // of the points of each owner
-    void move_to_medoid(State& state, std::size_t j) const;
+    State new_state(std::size_t k, Value* rows) const;
+    void follow(const State& from, State& to) const;
+    void measure(State& state) const;                      // rows
+    void find_owners(State& state, bool distances) const;  // and sums
+    void move_to_medoids(State& state) const;
     void settle(State& state) const;  // all of it, twice, and the objective
-    std::size_t least_missed(const State& state, const double* drawn) const;
+    std::size_t least_missed(const State& state, const Value* drawn) const;
 
-    const Planes<double>& z_;
-    const std::vector<std::int64_t>& pixels_;
-    const SwapKernels& kernels_;
-    double round_ = 0.0;
+    Sample& points_;
+    mutable std::vector<std::uint32_t> changed_;
+    mutable std::vector<Value> from_;
 };
 
 }  // namespace fastpgs

@@ -13,6 +13,7 @@
 
 #include "fastpgs/coarse_kernels.hpp"
 #include "fastpgs/colour_kernels.hpp"
+#include "fastpgs/sample_kernels.hpp"
 #include "fastpgs/tile_boxes.hpp"
 
 namespace fastpgs {
@@ -106,6 +107,7 @@ struct TileKernels {
     void (*limit)(const TileLimitArgs&);
     CoarseKernels coarse;
     ColourKernels colours;
+    WordSampleKernels sample;
 };
 
 const TileKernels& tile_kernels();

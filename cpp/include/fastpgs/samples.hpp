@@ -1,0 +1,112 @@
+// A sample of pixels, and what the start (seeding.cpp) and its search by swaps (swaps.hpp) do with it.
+//
+// WordSample holds 8-bit colours and lab, whose squared distances fit 31 bits; RealSample everything else,
+// with sums of squared distances that are int64 where coordinates are integers, and double for reals.
+//
+// Both are filled up to room() points with the last one. What is counted or drawn leaves those out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "fastpgs/block.hpp"
+#include "fastpgs/features.hpp"
+#include "fastpgs/points.hpp"
+#include "fastpgs/random.hpp"
+#include "fastpgs/sample_kernels.hpp"
+#include "fastpgs/views.hpp"
+
+namespace fastpgs {
+
+// Squared distances of points, or something of the kind, with what drawing among them needs.
+template <class T>
+struct Weights {
+    Block<T> of;
+    std::vector<std::int64_t> runs;  // sums of each kSampleRun; of integers only
+};
+
+class WordSample {
+  public:
+    using Value = std::int32_t;   // a squared distance
+    using Total = std::int64_t;   // the sum of several
+    using Member = std::int64_t;  // a term of a cluster's sums: points, then features
+    struct At {
+        std::int32_t a = 0, b = 0;
+        bool operator==(const At& other) const { return a == other.a && b == other.b; }
+    };
+
+    WordSample(const ImageView& image, const FeatureSpace& space, std::vector<std::int64_t> pixels);
+    // Every step-th of another sample.
+    WordSample(const WordSample& all, std::size_t step);
+
+    std::size_t size() const { return pixels_.size(); }
+    std::size_t room() const { return room_; }
+    std::int64_t pixel(std::size_t i) const { return pixels_[i]; }
+    At at(std::size_t i) const { return {z_[0][i], z_[1][i]}; }
+
+    // As far away as can be.
+    Weights<Value> far() const;
+    // Squared distances to a point, or what they were before where that is less; returns their sum.
+    Total closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const;
+    void away(const At& target, Value* out) const;
+    void nearest(NearestRowsArgs<Value>& args) const;
+    // Returns the sum of nearest distances that `nearest` found.
+    Total sum(Weights<Value>& found) const;
+    // An index with probability proportional to its weight.
+    std::size_t pick(const Weights<Value>& weights, Total total, SplitMix64& rng) const;
+
+    std::size_t width() const { return 4; }  // of a cluster's sums
+    // Adds point i to a cluster's sums, or takes it away.
+    void add(std::size_t i, Member sign, Member* sums) const;
+    // The point nearest to the mean of a cluster, of several the first.
+    std::size_t medoid(const Value* owners, std::size_t cluster, const Member* sums);
+
+  private:
+    void fill_up();
+
+    std::vector<std::int64_t> pixels_;
+    std::size_t room_;
+    int shift_;  // what there is room for in a feature
+    Planes<std::int32_t> z_;
+    Block<std::int32_t> away_;
+    Block<std::uint32_t> near_;
+};
+
+template <class D>
+class RealSample {
+  public:
+    using Value = double;
+    using Total = D;
+    using Member = double;
+    using At = std::vector<double>;
+
+    RealSample(const ImageView& image, const FeatureSpace& space, std::vector<std::int64_t> pixels);
+    RealSample(const RealSample& all, std::size_t step);
+
+    std::size_t size() const { return pixels_.size(); }
+    std::size_t room() const { return room_; }
+    std::int64_t pixel(std::size_t i) const { return pixels_[i]; }
+    At at(std::size_t i) const;
+
+    Weights<Value> far() const;
+    Total closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const;
+    void away(const At& target, Value* out) const;
+    void nearest(NearestRowsArgs<Value>& args) const;
+    Total sum(Weights<Value>& found) const;
+    std::size_t pick(const Weights<Value>& weights, Total total, SplitMix64& rng) const;
+
+    std::size_t width() const { return z_.dims() + 1; }
+    void add(std::size_t i, Member sign, Member* sums) const;
+    std::size_t medoid(const Value* owners, std::size_t cluster, const Member* sums);
+
+  private:
+    void fill_up();
+
+    std::vector<std::int64_t> pixels_;
+    std::size_t room_;
+    Planes<double> z_;
+    double round_ = 0.0;  // of reals in sums
+};
+
+}  // namespace fastpgs

@@ -1,0 +1,281 @@
+#include "fastpgs/samples.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include "fastpgs/interrupt.hpp"
+#include "fastpgs/real_kernels.hpp"
+#include "fastpgs/tile_kernels.hpp"
+#include "pairs.hpp"
+
+namespace fastpgs {
+namespace {
+
+constexpr std::size_t kRead = std::size_t{1} << 18;  // points between two looks at signals
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+std::size_t room_for(std::size_t n) { return (n + kSampleStep - 1) / kSampleStep * kSampleStep; }
+
+template <class Sample>
+std::vector<std::int64_t> pixels_of(const Sample& all, std::size_t step) {
+    std::vector<std::int64_t> found;
+    found.reserve(all.size() / step + 1);
+    for (std::size_t i = 0; i < all.size(); i += step) found.push_back(all.pixel(i));
+    return found;
+}
+
+// Calls body(begin, n) for stretches of points, with a look at signals before each.
+template <class Body>
+void in_stretches(std::size_t room, Body body) {
+    for (std::size_t begin = 0; begin < room; begin += kRead) {
+        poll();
+        body(begin, std::min(kRead, room - begin));
+    }
+}
+
+}  // namespace
+
+// --- words -------------------------------------------------------------------------------------------
+
+WordSample::WordSample(const ImageView& image, const FeatureSpace& space, std::vector<std::int64_t> pixels)
+    : pixels_(std::move(pixels)),
+      room_(room_for(size())),
+      shift_(space.kind == Features::lab ? 0 : kByteShift),
+      z_(2, room_) {
+    in_stretches(size(), [&](std::size_t begin, std::size_t n) {
+        Planes<std::int32_t> x(3, n);
+        for (std::size_t a = space.dims; a < 3; ++a) std::fill_n(x[a], n, 0);
+        gather_features(image, space, pixels_.data() + begin, n, x.data());
+        const std::int32_t *x0 = x[0], *x1 = x[1], *x2 = x[2];
+        std::int32_t *a = z_[0] + begin, *b = z_[1] + begin;
+        for (std::size_t i = 0; i < n; ++i) {
+            a[i] = pair_words(x0[i], x1[i]);
+            b[i] = pair_words(x2[i], 1);
+        }
+    });
+    fill_up();
+}
+
+WordSample::WordSample(const WordSample& all, std::size_t step)
+    : pixels_(pixels_of(all, step)), room_(room_for(size())), shift_(all.shift_), z_(2, room_) {
+    for (std::size_t w = 0; w < 2; ++w)
+        for (std::size_t i = 0; i < size(); ++i) z_[w][i] = all.z_[w][i * step];
+    fill_up();
+}
+
+void WordSample::fill_up() {
+    for (std::size_t w = 0; w < 2; ++w) std::fill(z_[w] + size(), z_[w] + room_, z_[w][size() - 1]);
+    away_ = Block<std::int32_t>(room_);
+    near_ = Block<std::uint32_t>(room_ + kSampleStep);
+}
+
+Weights<std::int32_t> WordSample::far() const {
+    Weights<Value> out{Block<Value>(room_), {}};
+    std::fill_n(out.of.data(), room_, std::numeric_limits<Value>::max());
+    return out;
+}
+
+std::int64_t WordSample::closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const {
+    in_stretches(room_, [&](std::size_t begin, std::size_t n) {
+        tile_kernels().sample.away({z_[0] + begin, z_[1] + begin, n, target.a, target.b,
+                                    before.of.data() + begin, out.of.data() + begin});
+    });
+    return sum(out);
+}
+
+void WordSample::away(const At& target, Value* out) const {
+    tile_kernels().sample.away({z_[0], z_[1], room_, target.a, target.b, nullptr, out});
+}
+
+void WordSample::nearest(NearestRowsArgs<Value>& args) const {
+    args.n = room_;
+    tile_kernels().sample.nearest(args);
+}
+
+std::int64_t WordSample::sum(Weights<Value>& found) const {
+    found.runs.resize((room_ + kSampleRun - 1) / kSampleRun);
+    tile_kernels().sample.sums(found.of.data(), room_, found.runs.data());
+    const auto beyond = static_cast<Total>(room_ - size());
+    Total total = -beyond * found.of[size() - 1];
+    for (const std::int64_t run : found.runs) total += run;
+    return total;
+}
+
+std::size_t WordSample::pick(const Weights<Value>& weights, Total total, SplitMix64& rng) const {
+    auto left = static_cast<Total>(rng.below(static_cast<std::uint64_t>(total)));
+    std::size_t run = 0;
+    while (weights.runs[run] <= left) left -= weights.runs[run++];
+    std::size_t i = run * kSampleRun;
+    while (weights.of[i] <= left) left -= weights.of[i++];
+    return i;
+}
+
+void WordSample::add(std::size_t i, Member sign, Member* sums) const {
+    const Pixel x = pixel_of(z_[0][i], z_[1][i]);
+    sums[0] += sign;
+    for (std::size_t a = 0; a < 3; ++a) sums[1 + a] += sign * x[a];
+}
+
+std::size_t WordSample::medoid(const Value* owners, std::size_t cluster, const Member* sums) {
+    WordNearArgs args{};
+    args.a = z_[0];
+    args.b = z_[1];
+    args.n = room_;
+    args.owners = owners;
+    aim_at_mean(args, sums, cluster, shift_);
+    args.away = away_.data();
+    args.near = near_.data();
+    tile_kernels().sample.near(args);
+    std::size_t best = near_[0];
+    std::int64_t least = std::numeric_limits<std::int64_t>::max();
+    for (std::size_t s = 0; s < args.n_near; ++s) {
+        const std::size_t i = near_[s];
+        const std::int64_t key = medoid_key(pixel_of(z_[0][i], z_[1][i]), sums);
+        if (key >= least) continue;
+        least = key;
+        best = i;
+    }
+    return best;
+}
+
+// --- reals -------------------------------------------------------------------------------------------
+
+template <class D>
+RealSample<D>::RealSample(const ImageView& image, const FeatureSpace& space, std::vector<std::int64_t> pixels)
+    : pixels_(std::move(pixels)), room_(room_for(size())), z_(space.dims, room_) {
+    in_stretches(size(), [&](std::size_t begin, std::size_t n) {
+        double* out[kMaxDims];
+        for (std::size_t a = 0; a < z_.dims(); ++a) out[a] = z_[a] + begin;
+        gather_features(image, space, pixels_.data() + begin, n, out);
+    });
+    fill_up();
+}
+
+template <class D>
+RealSample<D>::RealSample(const RealSample& all, std::size_t step)
+    : pixels_(pixels_of(all, step)), room_(room_for(size())), z_(all.z_.dims(), room_) {
+    for (std::size_t a = 0; a < z_.dims(); ++a)
+        for (std::size_t i = 0; i < size(); ++i) z_[a][i] = all.z_[a][i * step];
+    fill_up();
+}
+
+template <class D>
+void RealSample<D>::fill_up() {
+    double top = 0.0;
+    for (std::size_t a = 0; a < z_.dims(); ++a) {
+        std::fill(z_[a] + size(), z_[a] + room_, z_[a][size() - 1]);
+        for (std::size_t i = 0; i < size(); ++i) top = std::max(top, std::fabs(z_[a][i]));
+    }
+    if (!std::is_integral_v<D>) round_ = rounder(sum_grain(top, size()));
+}
+
+template <class D>
+std::vector<double> RealSample<D>::at(std::size_t i) const {
+    At out(z_.dims());
+    for (std::size_t a = 0; a < out.size(); ++a) out[a] = z_[a][i];
+    return out;
+}
+
+template <class D>
+Weights<double> RealSample<D>::far() const {
+    Weights<Value> out{Block<Value>(room_), {}};
+    std::fill_n(out.of.data(), room_, kInfinity);
+    return out;
+}
+
+template <class D>
+D RealSample<D>::closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const {
+    in_stretches(room_, [&](std::size_t begin, std::size_t n) {
+        const double* z[kMaxDims];
+        for (std::size_t a = 0; a < z_.dims(); ++a) z[a] = z_[a] + begin;
+        real_kernels().sample.away(
+            {z, n, z_.dims(), target.data(), before.of.data() + begin, out.of.data() + begin});
+    });
+    return sum(out);
+}
+
+template <class D>
+void RealSample<D>::away(const At& target, Value* out) const {
+    real_kernels().sample.away({z_.data(), room_, z_.dims(), target.data(), nullptr, out});
+}
+
+template <class D>
+void RealSample<D>::nearest(NearestRowsArgs<Value>& args) const {
+    args.n = room_;
+    real_kernels().sample.nearest(args);
+}
+
+// Reals are summed from first to last, integers in turns.
+template <class D>
+D RealSample<D>::sum(Weights<Value>& found) const {
+    const double* values = found.of.data();
+    if constexpr (!std::is_integral_v<D>) {
+        D total = 0;
+        for (std::size_t i = 0; i < size(); ++i) total += values[i];
+        return total;
+    } else {
+        constexpr std::size_t kTurns = 8;
+        found.runs.assign((room_ + kSampleRun - 1) / kSampleRun, 0);
+        D total = 0;
+        for (std::size_t begin = 0; begin < size(); begin += kSampleRun) {
+            const std::size_t end = std::min(begin + kSampleRun, size());
+            double turns[kTurns] = {};
+            std::size_t i = begin;
+            for (; i + kTurns <= end; i += kTurns)
+                for (std::size_t l = 0; l < kTurns; ++l) turns[l] += values[i + l];
+            for (; i < end; ++i) turns[0] += values[i];
+            D& run = found.runs[begin / kSampleRun];
+            for (const double turn : turns) run += static_cast<D>(turn);
+            total += run;
+        }
+        return total;
+    }
+}
+
+template <class D>
+std::size_t RealSample<D>::pick(const Weights<Value>& weights, Total total, SplitMix64& rng) const {
+    if constexpr (std::is_integral_v<D>) {
+        auto left = static_cast<D>(rng.below(static_cast<std::uint64_t>(total)));
+        std::size_t run = 0;
+        while (weights.runs[run] <= left) left -= weights.runs[run++];
+        std::size_t i = run * kSampleRun;
+        while (static_cast<D>(weights.of[i]) <= left) left -= static_cast<D>(weights.of[i++]);
+        return i;
+    } else {
+        const double draw = rng.uniform() * total;
+        double cumulative = 0.0;
+        std::size_t last = 0;
+        for (std::size_t i = 0; i < size(); ++i) {
+            cumulative += weights.of[i];
+            if (cumulative > draw) return i;
+            if (weights.of[i] > 0.0) last = i;
+        }
+        return last;
+    }
+}
+
+template <class D>
+void RealSample<D>::add(std::size_t i, Member sign, Member* sums) const {
+    sums[0] += sign;
+    for (std::size_t a = 0; a < z_.dims(); ++a) sums[1 + a] += sign * ((z_[a][i] + round_) - round_);
+}
+
+// Σ d² to all members, less what is the same for each: of integers exact, of reals by the mean.
+template <class D>
+std::size_t RealSample<D>::medoid(const Value* owners, std::size_t cluster, const Member* sums) {
+    constexpr bool kIntegral = std::is_integral_v<D>;
+    double shift[kMaxDims];
+    for (std::size_t a = 0; a < z_.dims(); ++a)
+        shift[a] = kIntegral ? 2.0 * sums[1 + a] : sums[1 + a] / sums[0];
+    const std::size_t found =
+        real_kernels().sample.central({z_.data(), room_, z_.dims(), owners, static_cast<double>(cluster),
+                                       kIntegral ? sums[0] : 0.0, shift});
+    return found < size() ? found : 0;  // where keys overflow
+}
+
+template class RealSample<std::int64_t>;
+template class RealSample<double>;
+
+}  // namespace fastpgs
