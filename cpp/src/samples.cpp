@@ -26,6 +26,38 @@ std::vector<std::int64_t> pixels_of(const Sample& all, std::size_t step) {
     return found;
 }
 
+// Features that are the channels of 8-bit pixels as they are.
+template <std::size_t Channels>
+void gather_bytes_of(const std::uint8_t* data, const std::int64_t* pixels, std::size_t n, std::int32_t* a,
+                     std::int32_t* b) {
+    for (std::size_t i = 0; i < n; ++i) {
+        const std::uint8_t* p = data + static_cast<std::ptrdiff_t>(Channels) * pixels[i];
+        a[i] = pair_words(p[0], Channels > 1 ? p[1] : 0);
+        b[i] = pair_words(Channels > 2 ? p[2] : 0, 1);
+    }
+}
+
+void gather_bytes(const ImageView& image, const std::int64_t* pixels, std::size_t n, std::int32_t* a,
+                  std::int32_t* b) {
+    const auto* data = image.as<std::uint8_t>();
+    if (image.channels == 1) return gather_bytes_of<1>(data, pixels, n, a, b);
+    if (image.channels == 2) return gather_bytes_of<2>(data, pixels, n, a, b);
+    gather_bytes_of<3>(data, pixels, n, a, b);
+}
+
+// Any others.
+void gather_pairs(const ImageView& image, const FeatureSpace& space, const std::int64_t* pixels, std::size_t n,
+                  std::int32_t* a, std::int32_t* b) {
+    Planes<std::int32_t> x(3, n);
+    for (std::size_t d = space.dims; d < 3; ++d) std::fill_n(x[d], n, 0);
+    gather_features(image, space, pixels, n, x.data());
+    const std::int32_t *x0 = x[0], *x1 = x[1], *x2 = x[2];
+    for (std::size_t i = 0; i < n; ++i) {
+        a[i] = pair_words(x0[i], x1[i]);
+        b[i] = pair_words(x2[i], 1);
+    }
+}
+
 // Calls body(begin, n) for stretches of points, with a look at signals before each.
 template <class Body>
 void in_stretches(std::size_t room, Body body) {
@@ -45,15 +77,12 @@ WordSample::WordSample(const ImageView& image, const FeatureSpace& space, std::v
       shift_(space.kind == Features::lab ? 0 : kByteShift),
       z_(2, room_) {
     in_stretches(size(), [&](std::size_t begin, std::size_t n) {
-        Planes<std::int32_t> x(3, n);
-        for (std::size_t a = space.dims; a < 3; ++a) std::fill_n(x[a], n, 0);
-        gather_features(image, space, pixels_.data() + begin, n, x.data());
-        const std::int32_t *x0 = x[0], *x1 = x[1], *x2 = x[2];
+        const std::int64_t* some = pixels_.data() + begin;
         std::int32_t *a = z_[0] + begin, *b = z_[1] + begin;
-        for (std::size_t i = 0; i < n; ++i) {
-            a[i] = pair_words(x0[i], x1[i]);
-            b[i] = pair_words(x2[i], 1);
-        }
+        if (space.kind != Features::lab && image.channels == space.dims)
+            gather_bytes(image, some, n, a, b);
+        else
+            gather_pairs(image, space, some, n, a, b);
     });
     fill_up();
 }
@@ -110,12 +139,6 @@ std::size_t WordSample::pick(const Weights<Value>& weights, Total total, SplitMi
     std::size_t i = run * kSampleRun;
     while (weights.of[i] <= left) left -= weights.of[i++];
     return i;
-}
-
-void WordSample::add(std::size_t i, Member sign, Member* sums) const {
-    const Pixel x = pixel_of(z_[0][i], z_[1][i]);
-    sums[0] += sign;
-    for (std::size_t a = 0; a < 3; ++a) sums[1 + a] += sign * x[a];
 }
 
 std::size_t WordSample::medoid(const Value* owners, std::size_t cluster, const Member* sums) {

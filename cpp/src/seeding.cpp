@@ -53,6 +53,7 @@ std::vector<std::int64_t> draw_candidates(const ImageView& image, const MaskView
     std::vector<std::int64_t> ranks(m);
     std::size_t low = 0, left = 0;  // of a run: t n / m, and what is left of the quotient
     const std::size_t quotient = n / m, rest = n % m;
+    SplitMix64 own = rng;  // where nothing else may change it
     for (std::size_t t = 0; t < m; ++t) {
         std::size_t length = quotient;
         left += rest;
@@ -60,9 +61,10 @@ std::vector<std::int64_t> draw_candidates(const ImageView& image, const MaskView
             left -= m;
             ++length;
         }
-        ranks[t] = static_cast<std::int64_t>(m == n ? t : low + rng.below(length));
+        ranks[t] = static_cast<std::int64_t>(m == n ? t : low + own.below(length));
         low += length;
     }
+    if (m < n) rng = own;
     return pixels_of_ranks(image, mask, std::move(ranks));
 }
 

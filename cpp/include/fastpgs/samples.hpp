@@ -58,7 +58,13 @@ class WordSample {
 
     std::size_t width() const { return 4; }  // of a cluster's sums
     // Adds point i to a cluster's sums, or takes it away.
-    void add(std::size_t i, Member sign, Member* sums) const;
+    void add(std::size_t i, Member sign, Member* sums) const {
+        const std::int32_t a = z_[0][i], b = z_[1][i];
+        sums[0] += sign;
+        sums[1] += sign * static_cast<std::int16_t>(a & 0xFFFF);
+        sums[2] += sign * (a >> 16);
+        sums[3] += sign * static_cast<std::int16_t>(b & 0xFFFF);
+    }
     // The point nearest to the mean of a cluster, of several the first.
     std::size_t medoid(const Value* owners, std::size_t cluster, const Member* sums);
 
