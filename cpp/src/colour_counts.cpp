@@ -17,36 +17,37 @@ constexpr std::size_t kExpected = 2048;  // blocks
 }  // namespace
 
 ColourCounts::ColourCounts(std::size_t most_blocks)
-    : most_blocks_(most_blocks), directory_(kCells, 0), cells_(1, 0), first_pixels_(1, 0) {
+    : most_blocks_(most_blocks), ways_(kCells), cells_(1, 0), first_pixels_(1, 0) {
+    for (std::size_t cell = 0; cell < kCells; ++cell)
+        ways_[cell] = 0U - static_cast<std::uint32_t>(cell * kPlaces);
     counters_.reserve(std::min(most_blocks, kExpected) * kPlaces);
     std::fill_n(counters_.extend(kPlaces), kPlaces, std::uint8_t{0});
 }
 
-std::size_t ColourCounts::open(std::size_t cell, std::size_t pixel) {
-    const std::size_t block = cells_.size();
+void ColourCounts::open(std::size_t cell, std::size_t pixel) {
+    ways_[cell] += static_cast<std::uint32_t>(cells_.size() * kPlaces);
     std::fill_n(counters_.extend(kPlaces), kPlaces, std::uint8_t{0});
     cells_.push_back(static_cast<std::uint16_t>(cell));
     first_pixels_.push_back(pixel);
-    directory_[cell] = static_cast<std::uint16_t>(block);
-    return block;
 }
 
 // From keys to where they are counted.
 template <bool Masked>
 bool ColourCounts::find_places(const MaskView& mask, std::size_t begin, std::size_t n, std::int32_t* places) {
-    const std::uint16_t* directory = directory_.data();
+    const std::uint32_t* ways = ways_.data();
     for (std::size_t i = 0; i < n; ++i) {
         if (Masked && !mask[begin + i]) {
             places[i] = 0;
             continue;
         }
         const auto key = static_cast<std::uint32_t>(places[i]);
-        std::uint32_t block = directory[key / kPlaces];
-        if (block == 0) {
+        std::uint32_t place = key + ways[key / kPlaces];
+        if (place < kPlaces) {
             if (blocks() == most_blocks_) return false;
-            block = static_cast<std::uint32_t>(open(key / kPlaces, begin + i));
+            open(key / kPlaces, begin + i);
+            place = key + ways[key / kPlaces];
         }
-        places[i] = static_cast<std::int32_t>(block * kPlaces | key % kPlaces);
+        places[i] = static_cast<std::int32_t>(place);
     }
     return true;
 }

@@ -34,13 +34,9 @@ class ColourGroups final : public Source<std::int32_t> {
           kernels_(tile_kernels()),
           k_(static_cast<std::size_t>(task.params.k)),
           palette_(std::move(palette)),
-          groups_(palette_.groups()) {
-        colours_.counts = palette_.counts();
-        colours_.starts = palette_.starts().data();
-        if (task.space.kind == Features::lab)
-            read_words();
-        else
-            colours_.rgb = palette_.colours().as<std::uint8_t>();
+          groups_(palette_.groups()),
+          colours_(palette_.grouped()) {
+        if (task.space.kind == Features::lab) read_words();
         boxes_.reset(4, groups_ + kTileMargin);
         for (std::size_t a = 0; a < 4; ++a) std::fill_n(boxes_[a] + groups_, kTileMargin, 0);
         group_sums_ = Block<std::int64_t>(4 * groups_);
@@ -113,11 +109,11 @@ class ColourGroups final : public Source<std::int32_t> {
         }
         colours_.a = words_[0];
         colours_.b = words_[1];
+        colours_.bytes = false;
     }
 
     Pixel colour(std::size_t i) const {
-        return colours_.rgb != nullptr ? pixel_of(colours_.rgb + 3 * i)
-                                       : pixel_of(colours_.a[i], colours_.b[i]);
+        return pixel_of(colours_.a[i], colours_.b[i]);
     }
 
     // The pivot of every colour of a group, or -1 where it straddles.
@@ -177,7 +173,7 @@ class ColourGroups final : public Source<std::int32_t> {
         near.n = groups_;
         near.masks = masks_.data();
         near.owners = owners_.data();
-        take_aim(near, sums, assigned_.data(), j, colours_.rgb != nullptr);
+        take_aim(near, sums, assigned_.data(), j, colours_.bytes);
         near.near = near_.data();
         near.near_least = near_least_.data();
         kernels_.colours.near(near);

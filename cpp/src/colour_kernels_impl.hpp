@@ -1,35 +1,11 @@
 // Groups of distinct colours: keys, boxes, nearest pivots and members nearest to a mean.
 // Included by tile_kernels_impl.hpp.
+#include "cell_colours_impl.hpp"
 #include "tile_assign_impl.hpp"
 #include "tile_medoids_impl.hpp"
 
 namespace fastpgs {
 namespace FASTPGS_PATH {
-
-// --- keys --------------------------------------------------------------------------------------------
-
-// Cell RRRRR GGGGG BBBBB, place rgb rr gg bb: the upper five bits of each channel, then the third, then the
-// last two.
-static void colour_keys(const std::uint8_t* rgb, std::size_t n, std::int32_t* out) {
-    const Lanes upper = all(pair_of(0xF8, 0xF8)), third = all(pair_of(4, 4)), last = all(pair_of(3, 3));
-    const Lanes to_cell = all(pair_of(1 << 10, 1 << 5)), to_place = all(pair_of(1 << 6, 1 << 5));
-    const Lanes to_rest = all(pair_of(1 << 4, 1 << 2));
-    std::size_t i = 0;
-    for (; i + kLanes <= n; i += kLanes) {
-        Lanes a, b;
-        load_rgb(rgb + 3 * i, a, b);
-        const Lanes cell = add(dot(both(a, upper), to_cell), both(b, all(0xF8)));  // times 8
-        const Lanes one = add(dot(both(a, third), to_place), dot(both(b, all(4)), all(1 << 4)));
-        const Lanes other = add(dot(both(a, last), to_rest), both(b, all(3)));
-        store(out + i, add(shift_left(cell, 6), add(one, other)));
-    }
-    for (; i < n; ++i) {
-        const std::int32_t r = rgb[3 * i], g = rgb[3 * i + 1], b = rgb[3 * i + 2];
-        const std::int32_t cell = (r >> 3) << 10 | (g >> 3) << 5 | b >> 3;
-        const std::int32_t sub = (r & 4) << 6 | (g & 4) << 5 | (b & 4) << 4;
-        out[i] = cell << 9 | sub | (r & 3) << 4 | (g & 3) << 2 | (b & 3);
-    }
-}
 
 // --- levels ------------------------------------------------------------------------------------------
 
@@ -106,18 +82,9 @@ static void colour_moments(const std::uint8_t* rgb, std::size_t n, std::int64_t*
 static constexpr std::int64_t kLightGroup = 32767;
 static constexpr std::int64_t kHeldPixels = 300000;  // and so can several, times 7000
 
-template <bool Rgb>
 static inline void load_colours(const GroupedColours& colours, std::size_t i, Lanes& a, Lanes& b) {
-    if (Rgb) {
-        load_rgb(colours.rgb + 3 * i, a, b);
-    } else {
-        a = load(colours.a + i);
-        b = load(colours.b + i);
-    }
-}
-
-static inline Lanes load_counts(const GroupedColours& colours, std::size_t i) {
-    return load(reinterpret_cast<const std::int32_t*>(colours.counts) + i);
+    a = load(colours.a + i);
+    b = load(colours.b + i);
 }
 
 // Pixels and feature sums of colours in lanes.
@@ -153,23 +120,22 @@ static inline void count_wide(std::int32_t a, std::int32_t b, std::int64_t pixel
     out[3] += pixels * low_of(b);
 }
 
-template <bool Rgb>
-static void group_summary_of(const GroupedColours& colours, std::size_t n, const TileBoxes& boxes) {
+static void group_summary(const GroupedColours& colours, std::size_t n, const TileBoxes& boxes) {
     for (std::size_t g = 0; g < n; ++g) {
         const std::size_t begin = colours.starts[g], end = colours.starts[g + 1];
         Lanes a, b;
-        load_colours<Rgb>(colours, begin, a, b);
+        load_colours(colours, begin, a, b);
         Lanes low_a = a, low_b = b, high_a = a, high_b = b;
         WeightedSums sums;
         sums.clear();
         Lanes heavy = all(0);
         for (std::size_t i = begin; i < end; i += kLanes) {
-            load_colours<Rgb>(colours, i, a, b);
+            load_colours(colours, i, a, b);
             low_a = least_pairs(low_a, a);
             high_a = most_pairs(high_a, a);
             low_b = least_pairs(low_b, b);
             high_b = most_pairs(high_b, b);
-            const Lanes counts = load_counts(colours, i);
+            const Lanes counts = load_counts(colours.counts + i);
             heavy = either(heavy, counts);
             sums.count(a, b, counts);
         }
@@ -186,20 +152,13 @@ static void group_summary_of(const GroupedColours& colours, std::size_t n, const
         }
         for (std::size_t i = begin; i < end; i += kLanes) {
             std::int32_t words_a[kLanes], words_b[kLanes];
-            load_colours<Rgb>(colours, i, a, b);
+            load_colours(colours, i, a, b);
             store(words_a, a);
             store(words_b, b);
             for (std::size_t l = 0; l < kLanes; ++l)
                 count_wide(words_a[l], words_b[l], colours.counts[i + l], out);
         }
     }
-}
-
-static void group_summary(const GroupedColours& colours, std::size_t n, const TileBoxes& boxes) {
-    if (colours.rgb != nullptr)
-        group_summary_of<true>(colours, n, boxes);
-    else
-        group_summary_of<false>(colours, n, boxes);
 }
 
 // --- nearest pivots ----------------------------------------------------------------------------------
@@ -213,10 +172,10 @@ static inline void assign_two(const GroupAssignArgs& args, std::size_t g, const 
     found.clear();
     for (std::size_t i = args.colours.starts[g]; i < args.colours.starts[g + 1]; i += kLanes) {
         Lanes a, b;
-        load_colours<Rgb>(args.colours, i, a, b);
+        load_colours(args.colours, i, a, b);
         const Lanes other = greater(square, add(dot(a, a_way), dot(b, b_way)));
         store(args.owners + i, where(other, all(q.number), all(p.number)));
-        found.count(a, b, both(load_counts(args.colours, i), other));
+        found.count(a, b, both(load_counts(args.colours.counts + i), other));
     }
     found.move_to(sums[q.number], sums[p.number]);
 }
@@ -227,10 +186,10 @@ static inline void assign_several(const GroupAssignArgs& args, std::size_t g, co
     const std::size_t begin = args.colours.starts[g], end = args.colours.starts[g + 1];
     for (std::size_t i = begin; i < end; i += kLanes) {
         Lanes a, b;
-        load_colours<Rgb>(args.colours, i, a, b);
+        load_colours(args.colours, i, a, b);
         const Lanes owner = nearest_among<Rgb>(pivots, first, others, a, b);
         store(args.owners + i, owner);
-        const Lanes counts = load_counts(args.colours, i);
+        const Lanes counts = load_counts(args.colours.counts + i);
         for (std::uint32_t left = others; left != 0; left &= left - 1) {
             const std::size_t j = lowest_bit(left);
             const Lanes members = equal(owner, all(static_cast<std::int32_t>(j)));
@@ -248,7 +207,7 @@ static void assign_wide(const GroupAssignArgs& args, std::size_t g, const PivotL
     const std::size_t begin = args.colours.starts[g], end = args.colours.starts[g + 1];
     for (std::size_t i = begin; i < end; i += kLanes) {
         Lanes a, b;
-        load_colours<Rgb>(args.colours, i, a, b);
+        load_colours(args.colours, i, a, b);
         store(args.owners + i, nearest_of_all<Rgb>(pivots, args.k, a, b));
         std::int32_t words_a[kLanes], words_b[kLanes];
         store(words_a, a);
@@ -293,7 +252,7 @@ static void group_assign_of(const GroupAssignArgs& args) {
 }
 
 static void group_assign(const GroupAssignArgs& args) {
-    if (args.colours.rgb != nullptr)
+    if (args.colours.bytes)
         group_assign_of<true>(args);
     else
         group_assign_of<false>(args);
@@ -301,8 +260,7 @@ static void group_assign(const GroupAssignArgs& args) {
 
 // --- scores with a margin ----------------------------------------------------------------------------
 
-template <bool Rgb>
-static void group_scores_of(GroupScoresArgs& args) {
+static void group_scores(GroupScoresArgs& args) {
     struct {
         Lanes a, b, square;
     } pivots[kOwnedPivots];
@@ -318,7 +276,7 @@ static void group_scores_of(GroupScoresArgs& args) {
         const std::size_t first = lowest_bit(mask);
         for (std::size_t i = args.colours.starts[g]; i < args.colours.starts[g + 1]; i += kLanes) {
             Lanes a, b;
-            load_colours<Rgb>(args.colours, i, a, b);
+            load_colours(args.colours, i, a, b);
             const auto score = [&](std::size_t j) {
                 return add(add(dot(a, pivots[j].a), dot(b, pivots[j].b)), pivots[j].square);
             };
@@ -343,17 +301,9 @@ static void group_scores_of(GroupScoresArgs& args) {
     }
 }
 
-static void group_scores(GroupScoresArgs& args) {
-    if (args.colours.rgb != nullptr)
-        group_scores_of<true>(args);
-    else
-        group_scores_of<false>(args);
-}
-
 // --- medoids -----------------------------------------------------------------------------------------
 
-template <bool Rgb>
-static void group_near_of(GroupNearArgs& args) {
+static void group_near(GroupNearArgs& args) {
     const Target target(args);
     const Lanes cluster = all(args.cluster);
     const std::uint32_t mine = 1U << (args.cluster & 31);
@@ -369,7 +319,7 @@ static void group_near_of(GroupNearArgs& args) {
             const bool whole = (mask & (mask - 1)) == 0;
             Lanes d2 = all(kFar), a, b;
             for (std::size_t i = args.colours.starts[g]; i < args.colours.starts[g + 1]; i += kLanes) {
-                load_colours<Rgb>(args.colours, i, a, b);
+                load_colours(args.colours, i, a, b);
                 const Lanes one = target.distance2(a, b);
                 d2 = least(d2, whole ? one : where(equal(load(args.owners + i), cluster), one, all(kFar)));
             }
@@ -389,13 +339,6 @@ static void group_near_of(GroupNearArgs& args) {
         if (args.near_least[s] > reach) continue;
         args.near[args.n_near++] = args.near[s];
     }
-}
-
-static void group_near(GroupNearArgs& args) {
-    if (args.colours.rgb != nullptr)
-        group_near_of<true>(args);
-    else
-        group_near_of<false>(args);
 }
 
 }  // namespace FASTPGS_PATH

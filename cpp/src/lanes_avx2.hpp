@@ -80,6 +80,11 @@ static inline Lanes load_bytes(const std::uint8_t* p) {
     return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
 }
 
+static inline unsigned bytes_above_zero(const std::uint8_t* p) {
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return ~static_cast<unsigned>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_setzero_si256())));
+}
+
 static inline void load_rgb(const std::uint8_t* p, Lanes& a, Lanes& b) {
     // Bytes 0-15 hold the first four pixels, bytes 8-23 the last four: nothing beyond is read.
     const __m256i bytes =

@@ -143,6 +143,13 @@ static inline Lanes load_bytes(const std::uint8_t* p) {
     return out;
 }
 
+// Bit i is set where byte i of 4 * kLanes is not 0.
+static inline unsigned bytes_above_zero(const std::uint8_t* p) {
+    unsigned out = 0;
+    for (std::size_t i = 0; i < 4 * kLanes; ++i) out |= (p[i] != 0 ? 1U : 0U) << i;
+    return out;
+}
+
 // Pixels as two pairs a lane: a = (red, green), b = (blue, 1). Reads nothing beyond 3 * kLanes bytes.
 static inline void load_rgb(const std::uint8_t* p, Lanes& a, Lanes& b) {
     for (std::size_t l = 0; l < kLanes; ++l, p += 3) {

@@ -82,6 +82,11 @@ static inline Lanes load_bytes(const std::uint8_t* p) {
     return _mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(word), none), none);
 }
 
+static inline unsigned bytes_above_zero(const std::uint8_t* p) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_setzero_si128()))) ^ 0xFFFFU;
+}
+
 static inline void load_rgb(const std::uint8_t* p, Lanes& a, Lanes& b) {
     std::int32_t first, second, third, last;  // the last one begins a byte early, so as not to read beyond
     std::memcpy(&first, p, 4);

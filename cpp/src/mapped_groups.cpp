@@ -46,17 +46,15 @@ class MappedGroups final : public Source<double> {
           palette_(std::move(palette)),
           n_(palette_.size()),
           groups_(palette_.groups()),
-          rounding_(task.space.kind == Features::lab ? kLab : kRgb) {
-        colours_.counts = palette_.counts();
-        colours_.starts = palette_.starts().data();
+          rounding_(task.space.kind == Features::lab ? kLab : kRgb),
+          colours_(palette_.grouped()) {
         read_points();
         if (task.space.kind == Features::lab) {
             words_.reset(2, n_);
             read_lab_pairs(palette_.colours(), 0, n_, words_[0], words_[1]);
             colours_.a = words_[0];
             colours_.b = words_[1];
-        } else {
-            colours_.rgb = palette_.colours().as<std::uint8_t>();
+            colours_.bytes = false;
         }
         boxes_.reset(4, groups_ + kTileMargin);
         for (std::size_t a = 0; a < 4; ++a) std::fill_n(boxes_[a] + groups_, kTileMargin, 0);

@@ -105,11 +105,13 @@ void Swaps<Sample>::settle(State& state) const {
 // By which pivot's loss the objective grows least, if a point at the squared distances `drawn` comes in.
 template <class Sample>
 std::size_t Swaps<Sample>::least_missed(const State& state, const Value* drawn) const {
-    std::vector<Member> missed(state.pivots.size(), 0);
     const Value *nearest = state.nearest.of.data(), *second = state.second.data();
+    Value* more = from_.data();
+    for (std::size_t i = 0; i < points_.size(); ++i)  // compilers make lanes of it
+        more[i] = std::min(second[i], drawn[i]) - std::min(nearest[i], drawn[i]);
+    std::vector<Member> missed(state.pivots.size(), 0);
     for (std::size_t i = 0; i < points_.size(); ++i)
-        missed[static_cast<std::size_t>(state.owners[i])] +=
-            std::min(second[i], drawn[i]) - std::min(nearest[i], drawn[i]);
+        missed[static_cast<std::size_t>(state.owners[i])] += more[i];
     return static_cast<std::size_t>(std::min_element(missed.begin(), missed.end()) - missed.begin());
 }
 

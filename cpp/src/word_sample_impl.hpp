@@ -49,9 +49,14 @@ static void words_near(WordNearArgs& args) {
     const std::int32_t reach = reach_of(least_of(nearest));
     const Lanes beyond = all(reach < kFar ? reach + 1 : kFar);
     args.n_near = 0;
-    for (std::size_t i = 0; i < args.n; i += kLanes) {
-        const unsigned close = bits(greater(beyond, load(args.away + i)));
-        if (close != 0) args.n_near += append(args.near + args.n_near, static_cast<std::int32_t>(i), close);
+    for (std::size_t i = 0; i < args.n; i += kSampleStep) {
+        Lanes any = greater(beyond, load(args.away + i));
+        for (std::size_t at = i + kLanes; at < i + kSampleStep; at += kLanes)
+            any = either(any, greater(beyond, load(args.away + at)));
+        if (bits(any) == 0) continue;
+        for (std::size_t at = i; at < i + kSampleStep; at += kLanes)
+            args.n_near += append(args.near + args.n_near, static_cast<std::int32_t>(at),
+                                  bits(greater(beyond, load(args.away + at))));
     }
 }
 

@@ -33,21 +33,24 @@ class ColourCounts {
 
     // Blocks are 1 … blocks(); 0 is none, and that of pixels outside the mask.
     std::size_t blocks() const { return cells_.size() - 1; }
-    std::size_t block_of(std::size_t cell) const { return directory_[cell]; }
+    std::size_t block_of(std::size_t cell) const {
+        return (ways_[cell] + static_cast<std::uint32_t>(cell * kPlaces)) / kPlaces;
+    }
     std::size_t cell(std::size_t block) const { return cells_[block]; }
     // A pixel before which no colour of the block occurs.
     std::size_t first_pixel(std::size_t block) const { return first_pixels_[block]; }
     const std::uint8_t* counters(std::size_t block) const { return counters_.data() + block * kPlaces; }
-    // The place of each 256 pixels that a counter does not hold.
+    std::uint8_t* counters(std::size_t block) { return counters_.data() + block * kPlaces; }
+    // The places of 256 pixels each that a counter does not hold.
     const std::vector<std::uint32_t>& overflows() const { return overflows_; }
 
   private:
-    std::size_t open(std::size_t cell, std::size_t pixel);
+    void open(std::size_t cell, std::size_t pixel);
     template <bool Masked>
     bool find_places(const MaskView& mask, std::size_t begin, std::size_t n, std::int32_t* places);
 
     std::size_t most_blocks_;
-    std::vector<std::uint16_t> directory_;
+    std::vector<std::uint32_t> ways_;  // of a cell: from a key to its place, modulo 2^32
     Pile<std::uint8_t> counters_;
     std::vector<std::uint16_t> cells_;
     std::vector<std::size_t> first_pixels_;

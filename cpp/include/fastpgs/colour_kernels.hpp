@@ -14,13 +14,32 @@ namespace fastpgs {
 
 inline constexpr std::size_t kGroupStep = 8;
 
-// Bytes of RGB (n, 3), or two words of pairs, and the pixels of each colour.
+// Features and pixels of each colour.
 struct GroupedColours {
-    const std::uint8_t* rgb = nullptr;
-    const std::int32_t* a = nullptr;
-    const std::int32_t* b = nullptr;
+    const std::int32_t* a = nullptr;  // (x0, x1)
+    const std::int32_t* b = nullptr;  // (x2, 1)
+    bool bytes = false;               // features are levels of 8 bits
     const std::uint32_t* counts = nullptr;
     const std::uint32_t* starts = nullptr;  // (groups + 1)
+};
+
+// The colours of a cell (colour_counts.hpp) by their counters, in groups (palette.hpp).
+struct CellColoursArgs {
+    const std::uint8_t* counters;     // of the places of the cell, or null
+    const std::uint32_t* sums;        // then these
+    std::int32_t corner_a, corner_b;  // the cell's least colour
+    // Out, with room for kMost.
+    std::int32_t* a;
+    std::int32_t* b;
+    std::uint32_t* counts;
+    struct {
+        std::size_t cube, end;  // eighths of the cell
+        std::size_t start;      // among the colours
+    } groups[8];
+    std::size_t n_groups;
+    std::size_t n;  // colours, filled up
+
+    static constexpr std::size_t kMost = 512 + 9 * kGroupStep;
 };
 
 struct GroupAssignArgs {
@@ -81,8 +100,11 @@ struct LevelSteps {
 struct ColourKernels {
     // Sums of r, g, b, rr, rg, rb, gg, gb, bb over n pixels, added to `out`.
     void (*moments)(const std::uint8_t* rgb, std::size_t n, std::int64_t* out);
-    // Cells and places of n pixels, as palette.hpp defines them.
+    // Cells and places of n pixels, as colour_counts.hpp defines them; of colours that lie in whole groups.
     void (*keys)(const std::uint8_t* rgb, std::size_t n, std::int32_t* out);
+    void (*group_keys)(const GroupedColours&, std::size_t begin, std::size_t end, std::int32_t* out);
+    std::size_t (*find)(const std::int32_t* places, std::size_t n, std::int32_t place);  // the first, or n
+    void (*cell)(CellColoursArgs&);
     // Labels of n levels.
     void (*levels)(const std::uint8_t* data, std::size_t n, const LevelSteps&, std::int32_t* labels);
     void (*summary)(const GroupedColours&, std::size_t n, const TileBoxes&);

@@ -6,7 +6,6 @@
 // last colour, counted 0, so that kernels see whole vectors of one group.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -30,8 +29,10 @@ class Palette {
 
     std::size_t size() const { return counts_.size(); }
     const std::uint32_t* counts() const { return counts_.data(); }
-    // Colours as an image of shape (1, size, channels).
-    ImageView colours() const { return {colours_.data(), PixelType::u8, 1, size(), channels_}; }
+    // Colours of RGB, in their groups.
+    GroupedColours grouped() const;
+    // Colours as an image of shape (1, size, channels), made when it is first asked for.
+    ImageView colours();
     // First colour of each group, and size(); empty for grey.
     const std::vector<std::uint32_t>& starts() const { return starts_; }
     std::size_t groups() const { return spans_.size(); }
@@ -51,11 +52,6 @@ class Palette {
                       const std::vector<std::uint8_t>& colour_labels, int threads);
 
   private:
-    // Which places of each eighth of a cell occur: [starts[e], starts[e + 1]) of `places`.
-    struct CellPlaces {
-        std::array<std::uint8_t, ColourCounts::kPlaces + 8> places;
-        std::array<std::size_t, 9> starts{};
-    };
     // Keys of a group's colours: an eighth of a cell, or all of it.
     struct Span {
         std::uint32_t key, length;
@@ -67,24 +63,19 @@ class Palette {
     void count_levels();
     std::optional<LevelSteps> steps_of(const std::vector<std::uint8_t>& colour_labels) const;
     bool count_colours(int threads);
-    void add_cell(std::size_t cell, const std::uint32_t* counts);
-    void add_cell(std::size_t cell, const std::uint8_t* counts);
-    template <class Count>
-    void add_groups(std::size_t cell, const CellPlaces& found, const Count* counts);
-    template <class Count>
-    void add_group(std::size_t cell, const CellPlaces& found, std::size_t cube, std::size_t cubes,
-                   const Count* counts);
+    void add_cell(std::size_t cell, const std::uint8_t* counters, const std::uint32_t* sums);
     void merge_cells();
     std::pair<std::size_t, std::size_t> run_of(std::size_t part) const;
     std::int64_t first_of(std::size_t colour, std::size_t before) const;
-    void fill_table(const ColourCounts& part, const std::vector<std::uint8_t>& group_labels,
-                    const std::vector<std::uint8_t>& colour_labels, std::uint8_t* table) const;
+    void fill_table(ColourCounts& part, const std::vector<std::uint8_t>& group_labels,
+                    const std::vector<std::uint8_t>& colour_labels) const;
 
     ImageView image_;
     MaskView mask_;
     std::size_t channels_;
     std::int32_t* labels_;
-    Pile<std::uint8_t> colours_;
+    Pile<std::int32_t> a_, b_;  // of RGB, as pairs
+    Pile<std::uint8_t> bytes_;  // of grey; of RGB for colours() alone
     Pile<std::uint32_t> counts_;
     std::vector<std::uint32_t> starts_;
     std::vector<Span> spans_;          // of groups
