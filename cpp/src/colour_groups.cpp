@@ -112,9 +112,7 @@ class ColourGroups final : public Source<std::int32_t> {
         colours_.bytes = false;
     }
 
-    Pixel colour(std::size_t i) const {
-        return pixel_of(colours_.a[i], colours_.b[i]);
-    }
+    Pixel colour(std::size_t i) const { return pixel_of(colours_.a[i], colours_.b[i]); }
 
     // The pivot of every colour of a group, or -1 where it straddles.
     int owner_of(std::size_t g) const {

@@ -17,19 +17,17 @@
 #include <optional>
 
 #include "exact_points.hpp"
-#include "fastpgs/coarse_grid.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/points.hpp"
 #include "fastpgs/real_kernels.hpp"
 #include "fastpgs/source.hpp"
 #include "fastpgs/tile_kernels.hpp"
+#include "placed_points.hpp"
 
 namespace fastpgs {
 namespace {
 
-constexpr std::size_t kRun = 32;                      // tiles read at once
-constexpr std::size_t kWorth = std::size_t{1} << 16;  // points that are worth a thread
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 bool single(std::uint32_t mask) { return (mask & (mask - 1)) == 0; }
@@ -48,20 +46,9 @@ class RealTiles final : public Source<double> {
           coarse_(tile_kernels().coarse),
           k_(static_cast<std::size_t>(task.params.k)),
           dims_(task.space.dims),
-          reader_(task),
-          tiles_(reader_.size() / kCoarseTile),
-          last_(dims_, std::max<std::size_t>(reader_.size() % kCoarseTile, 1)) {
-        read_last();
-        measure();
-        tile_sums_.reset(dims_, tiles_);
-        words_ = Block<std::int32_t>(tiles_ * grid_.words() * kCoarseTile);
-        for (Planes<std::int32_t>* planes : {&low_, &high_}) {
-            planes->reset(grid_.words(), tiles_ + kCoarseMargin);
-            for (std::size_t a = 0; a < grid_.words(); ++a)
-                std::fill_n((*planes)[a] + tiles_, kCoarseMargin, 0);
-        }
-        boxes_ = {low_.data(), high_.data()};
-        place_points();
+          points_(task_),
+          reader_(points_.reader()),
+          tiles_(points_.tiles()) {
         masks_.assign(tiles_ + kCoarseMargin, 0);
         for (auto* list : {&fresh_, &changed_, &straddling_})
             *list = Block<std::uint32_t>(tiles_ + kCoarseMargin);
@@ -104,7 +91,7 @@ class RealTiles final : public Source<double> {
         if (task_.params.threshold)
             limit_labels(*task_.params.threshold);
         else
-            for_tiles([&](std::size_t, std::size_t begin, std::size_t end) {
+            points_.for_tiles([&](std::size_t, std::size_t begin, std::size_t end) {
                 for (std::size_t t = begin; t < end; ++t)
                     if (single(masks_[t])) fill_label(t, lowest(masks_[t]));
             });
@@ -114,7 +101,7 @@ class RealTiles final : public Source<double> {
     std::int64_t locate(const Pivots<double>& pivots, std::size_t j) const override {
         if (task_.params.update == Update::medoid) return pivots.raster[j];
         const double* target = pivots.z.data() + j * dims_;
-        const std::vector<std::int32_t> place = grid_.place(target);
+        const std::vector<std::int32_t> place = points_.grid().place(target);
         Search search(tiles_);
         CoarseNearArgs args = near_args(j, place, kInfinity, search);
         args.masks = nullptr;
@@ -129,117 +116,28 @@ class RealTiles final : public Source<double> {
         Block<std::int32_t> least;
     };
 
-    template <class Body>
-    void for_tiles(Body body) const {  // body(task, begin, end); whole vectors of tiles, which no two share
-        const std::size_t tasks = tasks_for_tiles();
-        const auto start = [&](std::size_t t) {
-            return t == tasks ? tiles_ : t * tiles_ / tasks / kCoarseMargin * kCoarseMargin;
-        };
-        parallel_for(tasks, task_.threads, [&](std::size_t t) { body(t, start(t), start(t + 1)); });
-    }
-
-    // Calls body(run, first tile, points) for all tiles, some at once, with their coordinates.
-    template <class Body>
-    void for_runs(Body body) const {
-        const std::size_t runs = (tiles_ + kRun - 1) / kRun, tasks = tasks_for_tiles();
-        parallel_for(tasks, task_.threads, [&](std::size_t task) {
-            Planes<double> z(dims_, kRun * kCoarseTile);
-            for (std::size_t run = task * runs / tasks; run < (task + 1) * runs / tasks; ++run) {
-                const std::size_t begin = run * kRun, tiles = std::min(kRun, tiles_ - begin);
-                reader_.read(begin * kCoarseTile, (begin + tiles) * kCoarseTile, z.data());
-                body(task, begin, RealPoints{z.data(), dims_, tiles, round_});
-            }
-        });
-    }
-
-    std::size_t tasks_for_tiles() const {
-        return static_cast<std::size_t>(team(tiles_ * kCoarseTile, kWorth, task_.threads));
-    }
-
-    std::size_t n_last() const { return reader_.size() - tiles_ * kCoarseTile; }
-
-    void read_last() {
-        if (n_last() > 0) reader_.read(tiles_ * kCoarseTile, reader_.size(), last_.data());
-    }
-
-    // The extent of all points: their grid, and the grains of sums.
-    void measure() {
-        std::vector<double> low(tasks_for_tiles() * dims_, kInfinity), high(low.size(), -kInfinity);
-        if (!reader_.extents(low.data(), high.data()))
-            for_runs([&](std::size_t task, std::size_t, const RealPoints& points) {
-                kernels_.extents(points, low.data() + task * dims_, high.data() + task * dims_);
-            });
-        double top = 0.0, bound = 0.0;
-        for (std::size_t a = 0; a < dims_; ++a) {
-            for (std::size_t s = a; s < low.size(); s += dims_) {
-                low[a] = std::fmin(low[a], low[s]);
-                high[a] = std::fmax(high[a], high[s]);
-            }
-            for (std::size_t i = 0; i < n_last(); ++i) {
-                low[a] = std::fmin(low[a], last_[a][i]);
-                high[a] = std::fmax(high[a], last_[a][i]);
-            }
-            top = std::fmax(top, std::fmax(std::fabs(low[a]), std::fabs(high[a])));
-            bound += (high[a] - low[a]) * (high[a] - low[a]);
-        }
-        low.resize(dims_);
-        high.resize(dims_);
-        const double grain = task_.exact ? 0.0 : sum_grain(top, reader_.size());
-        grid_ = CoarseGrid(low, high, task_.exact, grain);
-        if (task_.exact) return;
-        round_ = rounder(grain);
-        objective_round_ = rounder(sum_grain(bound, reader_.size()));
-    }
-
-    void place_points() {
-        if (const std::optional<ChannelPoints> channels = reader_.channels())
-            return place_channels(*channels);
-        for_runs([&](std::size_t, std::size_t begin, const RealPoints& points) {
-            std::vector<double*> sums(dims_);
-            for (std::size_t a = 0; a < dims_; ++a) sums[a] = tile_sums_[a] + begin;
-            kernels_.sums(points, sums.data());
-            kernels_.places(points, grid_.middle(), grid_.per_step(),
-                            words_.data() + begin * grid_.words() * kCoarseTile);
-            coarse_.boxes(places(), begin, begin + points.tiles, boxes_);
-        });
-    }
-
-    void place_channels(const ChannelPoints& channels) {
-        for_tiles([&](std::size_t, std::size_t begin, std::size_t end) {
-            for (std::size_t t = begin; t < end; t += kRun) {
-                poll(t - begin, 64 * kRun);
-                const std::size_t last = std::min(t + kRun, end);
-                kernels_.place_channels({channels, t, last, round_, grid_.middle(), grid_.per_step(),
-                                         tile_sums_.data(), words_.data()});
-                coarse_.boxes(places(), t, last, boxes_);
-            }
-        });
-    }
-
-    CoarsePoints places() const { return {words_.data(), grid_.words()}; }
-
     // Candidates, labels of tiles with several, and sums of members.
     void assign_to(const std::vector<double>& pivots) {
         if (pivots == assigned_) return;
         reorder(pivots);
-        const CoarseGrid::Scores scores = grid_.scores(pivots);
-        if (!assigned_.empty()) drift_.total += grid_.drift(assigned_, pivots);
+        const CoarseGrid::Scores scores = points_.grid().scores(pivots);
+        if (!assigned_.empty()) drift_.total += points_.grid().drift(assigned_, pivots);
         drift_.per_score = 1.0 / scores.scale;
         assigned_ = pivots;
-        const std::size_t tasks = tasks_for_tiles(), width = whole_.size();
+        const std::size_t tasks = points_.n_tasks(), width = whole_.size();
         std::vector<double> more(tasks * width, 0.0);
         std::vector<std::uint8_t> touched(tasks * k_, 0);
-        for_tiles([&](std::size_t task, std::size_t begin, std::size_t end) {
+        points_.for_tiles([&](std::size_t task, std::size_t begin, std::size_t end) {
             std::uint32_t* changed = changed_.data() + begin;
             std::uint32_t* straddling = straddling_.data() + begin;
             CoarseCandidatesArgs found{
-                boxes_,        grid_.words(),   begin,   end, scores.args(), masks_.data(),
-                fresh_.data(), nearest_.data(), changed, 0,   straddling,    0};
+                points_.boxes(), points_.grid().words(), begin,   end, scores.args(), masks_.data(),
+                fresh_.data(),   nearest_.data(),        changed, 0,   straddling,    0};
             coarse_.candidates(found);
-            Changes changes(reader_, k_, round_, task_.labels, more.data() + task * width,
+            Changes changes(reader_, k_, points_.round(), task_.labels, more.data() + task * width,
                             touched.data() + task * k_);
             CoarseAssignArgs args{};
-            args.points = places();
+            args.points = points_.places();
             args.scores = scores.args();
             args.masks = masks_.data();
             Straddling some(coarse_, reader_, args, pivots, changes, drift_);
@@ -287,7 +185,7 @@ class RealTiles final : public Source<double> {
         whole_ = std::move(sums);
         assigned_ = pivots;
         for (ExactPoint& medoid : medoids_) medoid.z.clear();
-        for_tiles([&](std::size_t, std::size_t begin, std::size_t end) {
+        points_.for_tiles([&](std::size_t, std::size_t begin, std::size_t end) {
             for (std::size_t t = begin; t < end; ++t) {
                 const std::uint32_t before = masks_[t];
                 masks_[t] = 0;
@@ -306,12 +204,12 @@ class RealTiles final : public Source<double> {
     void change_owner(std::size_t t, std::uint32_t before, std::uint32_t now, Changes& changes) const {
         if (before == 0) {
             const auto own = static_cast<std::size_t>(nearest_[t] - 1);
-            changes.move_tile(tile_sums_, t, own, 1.0);
+            changes.move_tile(points_.tile_sums(), t, own, 1.0);
             if (!single(now)) fill_label(t, own);
         } else if (single(before)) {
             if (!single(now)) return fill_label(t, lowest(before));
-            changes.move_tile(tile_sums_, t, lowest(before), -1.0);
-            changes.move_tile(tile_sums_, t, lowest(now), 1.0);
+            changes.move_tile(points_.tile_sums(), t, lowest(before), -1.0);
+            changes.move_tile(points_.tile_sums(), t, lowest(now), 1.0);
         } else if (single(now)) {
             changes.set_tile(t, static_cast<std::int32_t>(lowest(now)) + 1);
         }
@@ -322,8 +220,8 @@ class RealTiles final : public Source<double> {
     }
 
     void assign_last() {
-        for (std::size_t i = 0; i < n_last(); ++i) {
-            const std::vector<double> x = last_point(i);
+        for (std::size_t i = 0; i < points_.n_last(); ++i) {
+            const std::vector<double> x = points_.last(i);
             const std::size_t own = nearest_pivot(x.data(), assigned_, dims_, kAnyPivot);
             std::int32_t& label = task_.labels[tiles_ * kCoarseTile + i];
             if (label != static_cast<std::int32_t>(own) + 1) {
@@ -334,28 +232,22 @@ class RealTiles final : public Source<double> {
         }
     }
 
-    std::vector<double> last_point(std::size_t i) const {
-        std::vector<double> x(dims_);
-        for (std::size_t a = 0; a < dims_; ++a) x[a] = last_[a][i];
-        return x;
-    }
-
     void add_point(const double* x, double* sums) const {
         sums[0] += 1.0;
-        for (std::size_t a = 0; a < dims_; ++a) sums[1 + a] += (x[a] + round_) - round_;
+        for (std::size_t a = 0; a < dims_; ++a) sums[1 + a] += (x[a] + points_.round()) - points_.round();
     }
 
     // The pseudo-code's members: every point within T of the pivot, whichever pivot is nearest.
     void sum_within(const std::vector<double>& pivots, double threshold) {
         const std::size_t width = sums_.size();
-        std::vector<double> sums(tasks_for_tiles() * width, 0.0);
-        for_runs([&](std::size_t task, std::size_t, const RealPoints& points) {
+        std::vector<double> sums(points_.n_tasks() * width, 0.0);
+        points_.for_runs([&](std::size_t task, std::size_t, const RealPoints& points) {
             kernels_.within({points, pivots.data(), k_, threshold, sums.data() + task * width});
         });
         std::fill(sums_.begin(), sums_.end(), 0.0);
         for (std::size_t s = 0; s < sums.size(); ++s) sums_[s % width] += sums[s];
-        for (std::size_t i = 0; i < n_last(); ++i) {
-            const std::vector<double> x = last_point(i);
+        for (std::size_t i = 0; i < points_.n_last(); ++i) {
+            const std::vector<double> x = points_.last(i);
             for (std::size_t j = 0; j < k_; ++j)
                 if (distance2(x.data(), pivots.data() + j * dims_, dims_) <= threshold)
                     add_point(x.data(), sums_.data() + j * (dims_ + 1));
@@ -373,7 +265,7 @@ class RealTiles final : public Source<double> {
     }
 
     void move_to_medoids(Pivots<double>& pivots) {
-        const std::size_t tasks = std::min(tasks_for_tiles(), k_);
+        const std::size_t tasks = std::min(points_.n_tasks(), k_);
         while (searches_.size() < tasks) searches_.emplace_back(tiles_);
         parallel_for(tasks, task_.threads, [&](std::size_t task) {
             for (std::size_t j = task; j < k_; j += tasks) {
@@ -402,7 +294,7 @@ class RealTiles final : public Source<double> {
 
     // The member of cluster j nearest to its mean; one is known at the squared distance `least`.
     ExactPoint nearest_member(std::size_t j, const double* mean, double least, Search& search) const {
-        const std::vector<std::int32_t> place = grid_.place(mean);
+        const std::vector<std::int32_t> place = points_.grid().place(mean);
         CoarseNearArgs args = near_args(j, place, least, search);
         return nearest_of(args, mean);
     }
@@ -410,15 +302,15 @@ class RealTiles final : public Source<double> {
     CoarseNearArgs near_args(std::size_t j, const std::vector<std::int32_t>& place, double least,
                              Search& search) const {
         CoarseNearArgs args{};
-        args.points = places();
-        args.boxes = boxes_;
+        args.points = points_.places();
+        args.boxes = points_.boxes();
         args.tiles = tiles_;
         args.masks = masks_.data();
         args.labels = task_.labels;
         args.cluster = static_cast<std::int32_t>(j);
         args.target = place.data();
-        args.error = grid_.error();
-        args.reach = grid_.reach(least);
+        args.error = points_.grid().error();
+        args.reach = points_.grid().reach(least);
         args.near = search.near.data();
         args.near_least = search.least.data();
         return args;
@@ -447,15 +339,16 @@ class RealTiles final : public Source<double> {
 
     double inertia() const {
         std::vector<double> tiles(tiles_);
-        for_runs([&](std::size_t, std::size_t begin, const RealPoints& points) {
-            kernels_.objective({points, masks_.data() + begin, assigned_.data(), 0.0, objective_round_},
-                               tiles.data() + begin);
+        points_.for_runs([&](std::size_t, std::size_t begin, const RealPoints& points) {
+            kernels_.objective(
+                {points, masks_.data() + begin, assigned_.data(), 0.0, points_.objective_round()},
+                tiles.data() + begin);
         });
-        for (std::size_t i = 0; i < n_last(); ++i) {
-            const std::vector<double> x = last_point(i);
+        for (std::size_t i = 0; i < points_.n_last(); ++i) {
+            const std::vector<double> x = points_.last(i);
             const std::size_t own = nearest_pivot(x.data(), assigned_, dims_, kAnyPivot);
             const double d2 = distance2(x.data(), assigned_.data() + own * dims_, dims_);
-            tiles.push_back((d2 + objective_round_) - objective_round_);
+            tiles.push_back((d2 + points_.objective_round()) - points_.objective_round());
         }
         // Real ones may lie beyond 64 bits, and need no integers.
         double real = 0.0;
@@ -468,15 +361,15 @@ class RealTiles final : public Source<double> {
     }
 
     void limit_labels(double limit) {
-        for_runs([&](std::size_t, std::size_t begin, const RealPoints& points) {
-            std::array<std::uint8_t, kRun * kCoarseTile> labels;
+        points_.for_runs([&](std::size_t, std::size_t begin, const RealPoints& points) {
+            std::array<std::uint8_t, PlacedPoints::kRun * kCoarseTile> labels;
             kernels_.limit({points, masks_.data() + begin, assigned_.data(), limit, 0.0}, labels.data());
             std::copy_n(labels.data(), points.tiles * kCoarseTile, task_.labels + begin * kCoarseTile);
         });
-        for (std::size_t i = 0; i < n_last(); ++i) {
+        for (std::size_t i = 0; i < points_.n_last(); ++i) {
             std::int32_t& label = task_.labels[tiles_ * kCoarseTile + i];
             const double* own = assigned_.data() + static_cast<std::size_t>(label - 1) * dims_;
-            if (!(distance2(last_point(i).data(), own, dims_) <= limit)) label = 0;
+            if (!(distance2(points_.last(i).data(), own, dims_) <= limit)) label = 0;
         }
     }
 
@@ -484,15 +377,9 @@ class RealTiles final : public Source<double> {
     const RealKernels& kernels_;
     const CoarseKernels& coarse_;
     std::size_t k_, dims_;
-    PointReader reader_;
-    std::size_t tiles_;    // whole ones
-    Planes<double> last_;  // the points beyond them
-    CoarseGrid grid_;
-    double round_ = 0.0, objective_round_ = 0.0;
-    Planes<double> tile_sums_;
-    Block<std::int32_t> words_;        // places
-    Planes<std::int32_t> low_, high_;  // their boxes
-    CoarseBoxes boxes_{};
+    PlacedPoints points_;
+    const PointReader& reader_;
+    std::size_t tiles_;
     std::vector<double> assigned_;  // the pivots of masks, labels and sums
     std::vector<std::uint32_t> masks_;
     Block<std::uint32_t> fresh_, changed_, straddling_;  // of an assignment: masks, and lists of tiles

@@ -46,8 +46,8 @@ void gather_bytes(const ImageView& image, const std::int64_t* pixels, std::size_
 }
 
 // Any others.
-void gather_pairs(const ImageView& image, const FeatureSpace& space, const std::int64_t* pixels, std::size_t n,
-                  std::int32_t* a, std::int32_t* b) {
+void gather_pairs(const ImageView& image, const FeatureSpace& space, const std::int64_t* pixels,
+                  std::size_t n, std::int32_t* a, std::int32_t* b) {
     Planes<std::int32_t> x(3, n);
     for (std::size_t d = space.dims; d < 3; ++d) std::fill_n(x[d], n, 0);
     gather_features(image, space, pixels, n, x.data());

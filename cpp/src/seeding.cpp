@@ -15,7 +15,7 @@ namespace fastpgs {
 namespace {
 
 constexpr std::size_t kCandidates = 4096;
-constexpr std::size_t kSearched = 128;               // a pivot: candidates that swaps are judged by
+constexpr std::size_t kSearched = 128;  // a pivot: candidates that swaps are judged by
 
 std::size_t count_used(const ImageView& image, const MaskView& mask) {
     if (!mask) return image.pixels();

@@ -1,0 +1,94 @@
+// The points of an image in tiles: of each its place on a grid (coarse_grid.hpp), of each tile the box of
+// these places and its sums; and, as they are, the points beyond the last whole tile.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "fastpgs/coarse_grid.hpp"
+#include "fastpgs/parallel.hpp"
+#include "fastpgs/points.hpp"
+#include "fastpgs/real_kernels.hpp"
+#include "fastpgs/source.hpp"
+#include "point_reader.hpp"
+
+namespace fastpgs {
+
+class PlacedPoints {
+  public:
+    static constexpr std::size_t kRun = 32;  // tiles read at once
+
+    // The task must outlive the points.
+    explicit PlacedPoints(const Task& task);
+
+    const PointReader& reader() const { return reader_; }
+    std::size_t tiles() const { return tiles_; }  // whole ones
+    const CoarseGrid& grid() const { return grid_; }
+    CoarsePoints places() const { return {words_.data(), grid_.words()}; }
+    const CoarseBoxes& boxes() const { return boxes_; }
+    const Planes<double>& tile_sums() const { return tile_sums_; }
+    // What coordinates and squared distances are rounded by before they are summed (points.hpp).
+    double round() const { return round_; }
+    double objective_round() const { return objective_round_; }
+
+    // Points beyond the last whole tile.
+    std::size_t n_last() const { return reader_.size() - tiles_ * kCoarseTile; }
+
+    std::vector<double> last(std::size_t i) const {
+        std::vector<double> x(dims_);
+        for (std::size_t a = 0; a < dims_; ++a) x[a] = last_[a][i];
+        return x;
+    }
+
+    // Threads that the tiles are worth.
+    std::size_t n_tasks() const {
+        return static_cast<std::size_t>(team(tiles_ * kCoarseTile, kWorth, task_.threads));
+    }
+
+    template <class Body>
+    void for_tiles(Body body) const {  // body(task, begin, end); whole vectors of tiles, which no two share
+        const std::size_t tasks = n_tasks();
+        const auto start = [&](std::size_t t) {
+            return t == tasks ? tiles_ : t * tiles_ / tasks / kCoarseMargin * kCoarseMargin;
+        };
+        parallel_for(tasks, task_.threads, [&](std::size_t t) { body(t, start(t), start(t + 1)); });
+    }
+
+    // Calls body(run, first tile, points) for all tiles, some at once, with their coordinates.
+    template <class Body>
+    void for_runs(Body body) const {
+        const std::size_t runs = (tiles_ + kRun - 1) / kRun, tasks = n_tasks();
+        parallel_for(tasks, task_.threads, [&](std::size_t task) {
+            Planes<double> z(dims_, kRun * kCoarseTile);
+            for (std::size_t run = task * runs / tasks; run < (task + 1) * runs / tasks; ++run) {
+                const std::size_t begin = run * kRun, tiles = std::min(kRun, tiles_ - begin);
+                reader_.read(begin * kCoarseTile, (begin + tiles) * kCoarseTile, z.data());
+                body(task, begin, RealPoints{z.data(), dims_, tiles, round_});
+            }
+        });
+    }
+
+  private:
+    static constexpr std::size_t kWorth = std::size_t{1} << 16;  // points that are worth a thread
+
+    void measure();
+    void place_points();
+    void place_channels(const ChannelPoints& channels);
+
+    const Task& task_;
+    const RealKernels& kernels_;
+    std::size_t dims_;
+    PointReader reader_;
+    std::size_t tiles_;
+    Planes<double> last_;
+    CoarseGrid grid_;
+    double round_ = 0.0, objective_round_ = 0.0;
+    Planes<double> tile_sums_;
+    Block<std::int32_t> words_;
+    Planes<std::int32_t> low_, high_;
+    CoarseBoxes boxes_{};
+};
+
+}  // namespace fastpgs
