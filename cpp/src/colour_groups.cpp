@@ -79,17 +79,21 @@ class ColourGroups final : public Source<std::int32_t> {
 
     void write_labels() override {
         std::vector<std::uint8_t> whole(groups_, kStraddles), labels(palette_.size());
+        const bool limited = task_.params.threshold.has_value();
         for (std::size_t g = 0; g < groups_; ++g) {
             poll(g, 4096);
             const int owner = owner_of(g);
-            // Beyond the threshold colours of one group may differ.
-            if (owner >= 0 && !task_.params.threshold) {
+            const std::size_t begin = colours_.starts[g], end = colours_.starts[g + 1];
+            if (limited) {  // beyond the threshold colours of one group may differ
+                for (std::size_t i = begin; i < end; ++i) {
+                    const std::int32_t nearest = owner >= 0 ? owner : owners_[i];
+                    labels[i] = beyond(i, nearest) ? 0 : static_cast<std::uint8_t>(nearest + 1);
+                }
+            } else if (owner >= 0) {
                 whole[g] = static_cast<std::uint8_t>(owner + 1);
-                continue;
-            }
-            for (std::size_t i = colours_.starts[g]; i < colours_.starts[g + 1]; ++i) {
-                const std::int32_t nearest = owner >= 0 ? owner : owners_[i];
-                labels[i] = beyond(i, nearest) ? 0 : static_cast<std::uint8_t>(nearest + 1);
+            } else {
+                for (std::size_t i = begin; i < end; ++i)
+                    labels[i] = static_cast<std::uint8_t>(owners_[i] + 1);
             }
         }
         palette_.write_labels(whole, labels, task_.threads);
@@ -124,9 +128,8 @@ class ColourGroups final : public Source<std::int32_t> {
     }
 
     bool beyond(std::size_t i, std::int32_t owner) const {
-        const std::optional<double> threshold = task_.params.threshold;
-        return threshold &&
-               !(static_cast<double>(distance2(colour(i), assigned_.data() + 3 * owner)) <= *threshold);
+        const auto d2 = static_cast<double>(distance2(colour(i), assigned_.data() + 3 * owner));
+        return !(d2 <= *task_.params.threshold);
     }
 
     std::int64_t squares() const {
@@ -189,10 +192,9 @@ class ColourGroups final : public Source<std::int32_t> {
         std::int64_t best = std::numeric_limits<std::int64_t>::max();
         tied_.clear();
         for (std::size_t s = 0; s < near.n_near; ++s) {
-            const std::size_t g = near.near[s];
-            const bool whole = owner_of(g) >= 0;
-            for (std::size_t i = colours_.starts[g]; i < colours_.starts[g + 1]; ++i) {
-                if (colours_.counts[i] == 0 || !(whole || owners_[i] == near.cluster)) continue;
+            std::size_t i = colours_.starts[near.near[s]];
+            for (std::uint64_t left = kernels_.colours.within(near, near.near[s]); left != 0; left >>= 1, ++i) {
+                if ((left & 1U) == 0 || colours_.counts[i] == 0) continue;
                 const std::int64_t key = medoid_key(colour(i), sums);
                 if (key > best) continue;
                 if (key < best) tied_.clear();

@@ -341,5 +341,23 @@ static void group_near(GroupNearArgs& args) {
     }
 }
 
+// Which members of a near group may be the nearest.
+static std::uint64_t group_within(const GroupNearArgs& args, std::size_t g) {
+    const Target target(args);
+    const Lanes cluster = all(args.cluster), reach = all(reach_of(args.least));
+    const std::uint32_t mask = args.masks[g];
+    const bool whole = (mask & (mask - 1)) == 0;
+    const std::size_t begin = args.colours.starts[g], end = args.colours.starts[g + 1];
+    std::uint64_t within = 0;
+    for (std::size_t i = begin; i < end; i += kLanes) {
+        Lanes a, b;
+        load_colours(args.colours, i, a, b);
+        unsigned some = ~bits(greater(target.distance2(a, b), reach)) & ((1U << kLanes) - 1U);
+        if (!whole) some &= bits(equal(load(args.owners + i), cluster));
+        within |= std::uint64_t{some} << (i - begin);
+    }
+    return within;
+}
+
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

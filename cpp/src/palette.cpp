@@ -103,6 +103,10 @@ void Palette::merge_cells() {
         for (const std::uint32_t at : part.overflows())
             if (at >= kPlaces) overflows.emplace_back(part.cell(at / kPlaces), at % kPlaces);
     std::sort(overflows.begin(), overflows.end());
+    for (const ColourCounts& part : parts_) {
+        spans_.reserve(spans_.capacity() + 4 * part.blocks());
+        starts_.reserve(starts_.capacity() + 4 * part.blocks());
+    }
     std::array<std::uint32_t, kPlaces> sum;
     for (std::size_t first = 0; first < parts_.size(); ++first) {
         for (std::size_t block = 1; block <= parts_[first].blocks(); ++block) {

@@ -1,6 +1,7 @@
 #include "fastpgs/swaps.hpp"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "fastpgs/interrupt.hpp"
@@ -109,10 +110,15 @@ std::size_t Swaps<Sample>::least_missed(const State& state, const Value* drawn) 
     Value* more = from_.data();
     for (std::size_t i = 0; i < points_.size(); ++i)  // compilers make lanes of it
         more[i] = std::min(second[i], drawn[i]) - std::min(nearest[i], drawn[i]);
-    std::vector<Member> missed(state.pivots.size(), 0);
+    // Integers may be added up in turns, so that a sum need not wait for itself.
+    constexpr std::size_t kTurns = std::is_integral_v<Total> ? 4 : 1;
+    const std::size_t k = state.pivots.size();
+    std::vector<Member> missed(kTurns * k, 0);
     for (std::size_t i = 0; i < points_.size(); ++i)
-        missed[static_cast<std::size_t>(state.owners[i])] += more[i];
-    return static_cast<std::size_t>(std::min_element(missed.begin(), missed.end()) - missed.begin());
+        missed[i % kTurns * k + static_cast<std::size_t>(state.owners[i])] += more[i];
+    for (std::size_t s = k; s < missed.size(); ++s) missed[s % k] += missed[s];
+    const auto end = missed.begin() + static_cast<std::ptrdiff_t>(k);
+    return static_cast<std::size_t>(std::min_element(missed.begin(), end) - missed.begin());
 }
 
 template <class Sample>

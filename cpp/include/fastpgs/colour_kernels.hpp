@@ -110,6 +110,8 @@ struct ColourKernels {
     void (*summary)(const GroupedColours&, std::size_t n, const TileBoxes&);
     void (*assign)(const GroupAssignArgs&);
     void (*near)(GroupNearArgs&);
+    // Colours of a group that `near` found, at most 64: those that may be the member nearest to the mean.
+    std::uint64_t (*within)(const GroupNearArgs&, std::size_t group);
     void (*scores)(GroupScoresArgs&);
 };
 
