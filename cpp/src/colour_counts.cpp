@@ -31,37 +31,52 @@ void ColourCounts::open(std::size_t cell, std::size_t pixel) {
     first_pixels_.push_back(pixel);
 }
 
-// From keys to where they are counted.
-template <bool Masked>
-bool ColourCounts::find_places(const MaskView& mask, std::size_t begin, std::size_t n, std::int32_t* places) {
+// Where a key is counted, in a block of its own if it has none; 0 where there are too many.
+std::uint32_t ColourCounts::place_of(std::uint32_t key, std::size_t pixel) {
+    if (key + ways_[key / kPlaces] < kPlaces) {
+        if (blocks() == most_blocks_) return 0;
+        open(key / kPlaces, pixel);
+    }
+    return key + ways_[key / kPlaces];
+}
+
+// From keys to where they are counted. Most cells have been seen before: a few pixels at once are looked up
+// without a question, and again where one of them has no place.
+bool ColourCounts::find_places(const std::int32_t* keys, const MaskView& mask, std::size_t begin,
+                               std::size_t n, std::int32_t* places) {
+    constexpr std::size_t kAtOnce = 16;
     const std::uint32_t* ways = ways_.data();
-    for (std::size_t i = 0; i < n; ++i) {
-        if (Masked && !mask[begin + i]) {
-            places[i] = 0;
-            continue;
+    for (std::size_t i = 0; i < n; i += kAtOnce) {
+        const std::size_t end = std::min(i + kAtOnce, n);
+        std::uint32_t least = mask || end - i < kAtOnce ? 0 : kPlaces;
+        if (least > 0) {
+            for (std::size_t l = i; l < i + kAtOnce; ++l) {
+                const auto key = static_cast<std::uint32_t>(keys[l]);
+                const std::uint32_t place = key + ways[key / kPlaces];
+                places[l] = static_cast<std::int32_t>(place);
+                least = place < least ? place : least;
+            }
         }
-        const auto key = static_cast<std::uint32_t>(places[i]);
-        std::uint32_t place = key + ways[key / kPlaces];
-        if (place < kPlaces) {
-            if (blocks() == most_blocks_) return false;
-            open(key / kPlaces, begin + i);
-            place = key + ways[key / kPlaces];
+        if (least >= kPlaces) continue;
+        for (std::size_t l = i; l < end; ++l) {
+            places[l] = 0;
+            if (!mask[begin + l]) continue;
+            const std::uint32_t place = place_of(static_cast<std::uint32_t>(keys[l]), begin + l);
+            if (place == 0) return false;
+            places[l] = static_cast<std::int32_t>(place);
         }
-        places[i] = static_cast<std::int32_t>(place);
     }
     return true;
 }
 
 bool ColourCounts::count(const std::uint8_t* data, const MaskView& mask, std::size_t begin, std::size_t end,
                          std::int32_t* places) {
-    const ColourKernels& kernels = tile_kernels().colours;
+    std::int32_t keys[kRun];
     for (; begin < end; begin += kRun) {
         const std::size_t n = std::min(kRun, end - begin);
         std::int32_t* run = places + begin;
-        kernels.keys(data + 3 * begin, n, run);
-        const bool fits =
-            mask ? find_places<true>(mask, begin, n, run) : find_places<false>(mask, begin, n, run);
-        if (!fits) return false;
+        tile_kernels().colours.keys(data + 3 * begin, n, keys);
+        if (!find_places(keys, mask, begin, n, run)) return false;
         std::uint8_t* counters = counters_.data();
         const auto add = [&](std::int32_t place) {
             if (++counters[place] == 0) overflows_.push_back(static_cast<std::uint32_t>(place));

@@ -46,8 +46,9 @@ class ColourCounts {
 
   private:
     void open(std::size_t cell, std::size_t pixel);
-    template <bool Masked>
-    bool find_places(const MaskView& mask, std::size_t begin, std::size_t n, std::int32_t* places);
+    std::uint32_t place_of(std::uint32_t key, std::size_t pixel);
+    bool find_places(const std::int32_t* keys, const MaskView& mask, std::size_t begin, std::size_t n,
+                     std::int32_t* places);
 
     std::size_t most_blocks_;
     std::vector<std::uint32_t> ways_;  // of a cell: from a key to its place, modulo 2^32
