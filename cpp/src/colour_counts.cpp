@@ -17,15 +17,13 @@ constexpr std::size_t kExpected = 2048;  // blocks
 }  // namespace
 
 ColourCounts::ColourCounts(std::size_t most_blocks)
-    : most_blocks_(most_blocks), ways_(kCells), cells_(1, 0), first_pixels_(1, 0) {
-    for (std::size_t cell = 0; cell < kCells; ++cell)
-        ways_[cell] = 0U - static_cast<std::uint32_t>(cell * kPlaces);
+    : most_blocks_(most_blocks), directory_(kCells, 0), cells_(1, 0), first_pixels_(1, 0) {
     counters_.reserve(std::min(most_blocks, kExpected) * kPlaces);
     std::fill_n(counters_.extend(kPlaces), kPlaces, std::uint8_t{0});
 }
 
 void ColourCounts::open(std::size_t cell, std::size_t pixel) {
-    ways_[cell] += static_cast<std::uint32_t>(cells_.size() * kPlaces);
+    directory_[cell] = static_cast<std::uint16_t>(cells_.size());
     std::fill_n(counters_.extend(kPlaces), kPlaces, std::uint8_t{0});
     cells_.push_back(static_cast<std::uint16_t>(cell));
     first_pixels_.push_back(pixel);
@@ -33,11 +31,12 @@ void ColourCounts::open(std::size_t cell, std::size_t pixel) {
 
 // Where a key is counted, in a block of its own if it has none; 0 where there are too many.
 std::uint32_t ColourCounts::place_of(std::uint32_t key, std::size_t pixel) {
-    if (key + ways_[key / kPlaces] < kPlaces) {
+    const std::size_t cell = key / kPlaces;
+    if (directory_[cell] == 0) {
         if (blocks() == most_blocks_) return 0;
-        open(key / kPlaces, pixel);
+        open(cell, pixel);
     }
-    return key + ways_[key / kPlaces];
+    return directory_[cell] * std::uint32_t{kPlaces} + key % kPlaces;
 }
 
 // From keys to where they are counted. Most cells have been seen before: a few pixels at once are looked up
@@ -45,14 +44,14 @@ std::uint32_t ColourCounts::place_of(std::uint32_t key, std::size_t pixel) {
 bool ColourCounts::find_places(const std::int32_t* keys, const MaskView& mask, std::size_t begin,
                                std::size_t n, std::int32_t* places) {
     constexpr std::size_t kAtOnce = 16;
-    const std::uint32_t* ways = ways_.data();
+    const std::uint16_t* directory = directory_.data();
     for (std::size_t i = 0; i < n; i += kAtOnce) {
         const std::size_t end = std::min(i + kAtOnce, n);
         std::uint32_t least = mask || end - i < kAtOnce ? 0 : kPlaces;
         if (least > 0) {
             for (std::size_t l = i; l < i + kAtOnce; ++l) {
                 const auto key = static_cast<std::uint32_t>(keys[l]);
-                const std::uint32_t place = key + ways[key / kPlaces];
+                const std::uint32_t place = directory[key / kPlaces] * std::uint32_t{kPlaces} + key % kPlaces;
                 places[l] = static_cast<std::int32_t>(place);
                 least = place < least ? place : least;
             }

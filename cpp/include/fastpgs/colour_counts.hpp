@@ -33,9 +33,7 @@ class ColourCounts {
 
     // Blocks are 1 … blocks(); 0 is none, and that of pixels outside the mask.
     std::size_t blocks() const { return cells_.size() - 1; }
-    std::size_t block_of(std::size_t cell) const {
-        return (ways_[cell] + static_cast<std::uint32_t>(cell * kPlaces)) / kPlaces;
-    }
+    std::size_t block_of(std::size_t cell) const { return directory_[cell]; }
     std::size_t cell(std::size_t block) const { return cells_[block]; }
     // A pixel before which no colour of the block occurs.
     std::size_t first_pixel(std::size_t block) const { return first_pixels_[block]; }
@@ -51,7 +49,7 @@ class ColourCounts {
                      std::int32_t* places);
 
     std::size_t most_blocks_;
-    std::vector<std::uint32_t> ways_;  // of a cell: from a key to its place, modulo 2^32
+    std::vector<std::uint16_t> directory_;
     Pile<std::uint8_t> counters_;
     std::vector<std::uint16_t> cells_;
     std::vector<std::size_t> first_pixels_;
