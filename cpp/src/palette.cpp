@@ -38,11 +38,8 @@ std::array<std::uint64_t, 256> pixels_of_levels(const std::uint8_t* data, const 
         if (mask) {
             for (; i < end; ++i) counts[i % kTurns][data[i]] += mask[i] ? 1U : 0U;
         } else {
-            for (; i + kTurns <= end; i += kTurns) {
-                std::uint64_t word = 0;
-                std::memcpy(&word, data + i, kTurns);
-                for (std::size_t turn = 0; turn < kTurns; ++turn) ++counts[turn][word >> (8 * turn) & 255U];
-            }
+            for (; i + kTurns <= end; i += kTurns)
+                for (std::size_t turn = 0; turn < kTurns; ++turn) ++counts[turn][data[i + turn]];
             for (; i < end; ++i) ++counts[0][data[i]];
         }
         for (const auto& part : counts)

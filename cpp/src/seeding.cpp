@@ -49,22 +49,22 @@ std::vector<std::int64_t> all_used(const ImageView& image, const MaskView& mask)
 // One pixel drawn from each of as many equal runs of pixels, or all of them where they are few.
 std::vector<std::int64_t> draw_candidates(const ImageView& image, const MaskView& mask, SplitMix64& rng) {
     const std::size_t n = count_used(image, mask);
-    const std::size_t m = std::min(n, kCandidates);
-    std::vector<std::int64_t> ranks(m);
-    std::size_t low = 0, left = 0;  // of a run: t n / m, and what is left of the quotient
-    const std::size_t quotient = n / m, rest = n % m;
-    SplitMix64 own = rng;  // where nothing else may change it
-    for (std::size_t t = 0; t < m; ++t) {
+    if (n <= kCandidates) return all_used(image, mask);
+    std::vector<std::int64_t> ranks(kCandidates);
+    const std::size_t quotient = n / kCandidates, rest = n % kCandidates;
+    std::size_t low = 0, left = 0;  // of a run: t n / kCandidates, and what is left of the quotient
+    SplitMix64 own = rng;           // where nothing else may change it
+    for (std::int64_t& rank : ranks) {
         std::size_t length = quotient;
         left += rest;
-        if (left >= m) {
-            left -= m;
+        if (left >= kCandidates) {
+            left -= kCandidates;
             ++length;
         }
-        ranks[t] = static_cast<std::int64_t>(m == n ? t : low + own.below(length));
+        rank = static_cast<std::int64_t>(low + own.below(length));
         low += length;
     }
-    if (m < n) rng = own;
+    rng = own;
     return pixels_of_ranks(image, mask, std::move(ranks));
 }
 

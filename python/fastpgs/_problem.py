@@ -354,27 +354,27 @@ def _unit(image: PixelArray, features: Features, metric: Metric) -> float:
         return 1.0
     if features == "lab":
         return float(LAB_SCALE)
-    if features in ("rgb", "gray") and image.dtype == np.uint16:
+    if features in ("rgb", "gray") and image.dtype.char == "H":
         return float(UINT16_SCALE)
     return 1.0
 
 
 def _check_exact(problem: Problem) -> None:
     """Refuse what would overflow the exact 64-bit sums, or 32-bit labels of pixels."""
-    if problem.shape[0] * problem.shape[1] >= 2**31:
+    height, width = problem.shape
+    if height * width >= 2**31:
         raise ValueError(
-            f"image must have fewer than 2**31 pixels, got {problem.shape[0]} x {problem.shape[1]}; "
+            f"image must have fewer than 2**31 pixels, got {height} x {width}; "
             "segment it in tiles with shared pivots"
         )
     if not problem.integer:
         return
-    height, width = problem.shape
     if problem.features == "xy":
         top = max(height, width)
     elif problem.features == "lab":
         top = 7000
     else:
-        top = 255 if problem.image.dtype == np.uint8 else 65535
+        top = 255 if problem.image.dtype.char == "B" else 65535
     if problem.spatial_weight > 0.0:
         top = max(top, height, width)
     channels = 1 if problem.image.ndim == 2 else problem.image.shape[2]
