@@ -14,7 +14,6 @@ namespace fastpgs {
 namespace {
 
 constexpr std::size_t kRead = std::size_t{1} << 18;  // points between two looks at signals
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::size_t room_for(std::size_t n) { return (n + kSampleStep - 1) / kSampleStep * kSampleStep; }
 
@@ -100,22 +99,22 @@ void WordSample::fill_up() {
     near_ = Block<std::uint32_t>(room_ + kSampleStep);
 }
 
-Weights<std::int32_t> WordSample::far() const {
-    Weights<Value> out{Block<Value>(room_), {}};
-    std::fill_n(out.of.data(), room_, std::numeric_limits<Value>::max());
-    return out;
-}
-
-std::int64_t WordSample::closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const {
+void WordSample::measure(const At& target, const Value* before, Value* out) const {
     in_stretches(room_, [&](std::size_t begin, std::size_t n) {
         tile_kernels().sample.away({z_[0] + begin, z_[1] + begin, n, target.a, target.b,
-                                    before.of.data() + begin, out.of.data() + begin});
+                                    before == nullptr ? nullptr : before + begin, out + begin});
     });
+}
+
+void WordSample::away(const At& target, Value* out) const { measure(target, nullptr, out); }
+
+std::int64_t WordSample::closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const {
+    measure(target, before.of.data(), out.of.data());
     return sum(out);
 }
 
-void WordSample::away(const At& target, Value* out) const {
-    tile_kernels().sample.away({z_[0], z_[1], room_, target.a, target.b, nullptr, out});
+void WordSample::miss(const Value* nearest, const Value* second, const Value* drawn, Value* out) const {
+    tile_kernels().sample.miss({nearest, second, drawn, room_, out});
 }
 
 void WordSample::nearest(NearestRowsArgs<Value>& args) const {
@@ -202,26 +201,30 @@ std::vector<double> RealSample<D>::at(std::size_t i) const {
 }
 
 template <class D>
-Weights<double> RealSample<D>::far() const {
-    Weights<Value> out{Block<Value>(room_), {}};
-    std::fill_n(out.of.data(), room_, kInfinity);
-    return out;
-}
-
-template <class D>
-D RealSample<D>::closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const {
+void RealSample<D>::measure(const At& target, const Value* before, Value* out) const {
     in_stretches(room_, [&](std::size_t begin, std::size_t n) {
         const double* z[kMaxDims];
         for (std::size_t a = 0; a < z_.dims(); ++a) z[a] = z_[a] + begin;
         real_kernels().sample.away(
-            {z, n, z_.dims(), target.data(), before.of.data() + begin, out.of.data() + begin});
+            {z, n, z_.dims(), target.data(), before == nullptr ? nullptr : before + begin, out + begin});
     });
-    return sum(out);
 }
 
 template <class D>
 void RealSample<D>::away(const At& target, Value* out) const {
-    real_kernels().sample.away({z_.data(), room_, z_.dims(), target.data(), nullptr, out});
+    measure(target, nullptr, out);
+}
+
+template <class D>
+D RealSample<D>::closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const {
+    measure(target, before.of.data(), out.of.data());
+    return sum(out);
+}
+
+template <class D>
+void RealSample<D>::miss(const Value* nearest, const Value* second, const Value* drawn, Value* out) const {
+    for (std::size_t i = 0; i < room_; ++i)  // compilers make lanes of it
+        out[i] = std::min(second[i], drawn[i]) - std::min(nearest[i], drawn[i]);
 }
 
 template <class D>

@@ -75,19 +75,19 @@ std::vector<std::int64_t> plus_plus(const ImageView& image, const MaskView& mask
     std::optional<Sample> everyone;
     const Sample* pool = &candidates;
 
-    auto d2 = pool->far(), trial = pool->far(), best = pool->far();
+    auto d2 = pool->weights(), trial = pool->weights(), best = pool->weights();
     const std::size_t first = rng.below(pool->size());
     std::vector<std::int64_t> pivots = {pool->pixel(first)};
     std::vector<typename Sample::At> chosen = {pool->at(first)};
-    auto total = pool->closer(d2, chosen.front(), d2);
+    pool->away(chosen.front(), d2.of.data());
+    auto total = pool->sum(d2);
     const int trials = 2 + static_cast<int>(std::log(k));
     while (pivots.size() < static_cast<std::size_t>(k)) {
         if (!(total > 0)) {  // the pool has no further colour: look at every pixel
             if (pool->size() == count_used(image, mask)) return pivots;
             pool = &everyone.emplace(image, space, all_used(image, mask));
-            d2 = pool->far();
-            trial = pool->far();
-            best = pool->far();
+            for (auto* weights : {&d2, &trial, &best}) *weights = pool->weights();
+            pool->away(chosen.front(), d2.of.data());
             for (const auto& pivot : chosen) total = pool->closer(d2, pivot, d2);
             continue;
         }

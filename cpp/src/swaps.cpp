@@ -27,7 +27,7 @@ typename Swaps<Sample>::State Swaps<Sample>::new_state(std::size_t k, Value* row
     state.known.assign(k, 0);
     state.owners.assign(points_.room(), 0);
     state.sums.assign(k * points_.width(), 0);
-    state.nearest.of = Block<Value>(points_.room());
+    state.nearest = points_.weights();
     state.second = Block<Value>(points_.room());
     return state;
 }
@@ -106,10 +106,8 @@ void Swaps<Sample>::settle(State& state) const {
 // By which pivot's loss the objective grows least, if a point at the squared distances `drawn` comes in.
 template <class Sample>
 std::size_t Swaps<Sample>::least_missed(const State& state, const Value* drawn) const {
-    const Value *nearest = state.nearest.of.data(), *second = state.second.data();
     Value* more = from_.data();
-    for (std::size_t i = 0; i < points_.size(); ++i)  // compilers make lanes of it
-        more[i] = std::min(second[i], drawn[i]) - std::min(nearest[i], drawn[i]);
+    points_.miss(state.nearest.of.data(), state.second.data(), drawn, more);
     // Integers may be added up in turns, so that a sum need not wait for itself.
     constexpr std::size_t kTurns = std::is_integral_v<Total> ? 4 : 1;
     const std::size_t k = state.pivots.size();

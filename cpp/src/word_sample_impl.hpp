@@ -60,6 +60,14 @@ static void words_near(WordNearArgs& args) {
     }
 }
 
+static void words_miss(const WordMissArgs& args) {
+    for (std::size_t i = 0; i < args.n; i += kLanes) {
+        const Lanes drawn = load(args.drawn + i);
+        store(args.out + i,
+              subtract(least(load(args.second + i), drawn), least(load(args.nearest + i), drawn)));
+    }
+}
+
 // Four distances fit a lane; many are added up as two halves of it.
 static void words_sums(const std::int32_t* values, std::size_t n, std::int64_t* runs) {
     constexpr std::size_t kAtOnce = 4;

@@ -79,10 +79,20 @@ struct WordNearArgs {
     std::size_t n_near;    // out
 };
 
+// min(second, drawn) - min(nearest, drawn) of each point.
+struct WordMissArgs {
+    const std::int32_t* nearest;
+    const std::int32_t* second;
+    const std::int32_t* drawn;
+    std::size_t n;
+    std::int32_t* out;
+};
+
 struct WordSampleKernels {
     void (*away)(const WordAwayArgs&);
     void (*nearest)(NearestRowsArgs<std::int32_t>&);
     void (*near)(WordNearArgs&);
+    void (*miss)(const WordMissArgs&);
     // Sums of each kSampleRun of n distances. Four of these fit 31 bits.
     void (*sums)(const std::int32_t* values, std::size_t n, std::int64_t* runs);
 };

@@ -45,14 +45,17 @@ class WordSample {
     std::int64_t pixel(std::size_t i) const { return pixels_[i]; }
     At at(std::size_t i) const { return {z_[0][i], z_[1][i]}; }
 
-    // As far away as can be.
-    Weights<Value> far() const;
-    // Squared distances to a point, or what they were before where that is less; returns their sum.
-    Total closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const;
+    // Room for weights of all points, undefined until they are written.
+    Weights<Value> weights() const { return {Block<Value>(room_), {}}; }
+    // Squared distances to a point.
     void away(const At& target, Value* out) const;
+    // The same, or what they were before where that is less; returns their sum.
+    Total closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const;
     void nearest(NearestRowsArgs<Value>& args) const;
-    // Returns the sum of nearest distances that `nearest` found.
+    // Returns the sum of squared distances that have been written, and makes them ready to draw from.
     Total sum(Weights<Value>& found) const;
+    // What the nearest pivot's loss costs each point, if one at the distances `drawn` comes in.
+    void miss(const Value* nearest, const Value* second, const Value* drawn, Value* out) const;
     // An index with probability proportional to its weight.
     std::size_t pick(const Weights<Value>& weights, Total total, SplitMix64& rng) const;
 
@@ -70,6 +73,7 @@ class WordSample {
 
   private:
     void fill_up();
+    void measure(const At& target, const Value* before, Value* out) const;
 
     std::vector<std::int64_t> pixels_;
     std::size_t room_;
@@ -95,11 +99,12 @@ class RealSample {
     std::int64_t pixel(std::size_t i) const { return pixels_[i]; }
     At at(std::size_t i) const;
 
-    Weights<Value> far() const;
-    Total closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const;
+    Weights<Value> weights() const { return {Block<Value>(room_), {}}; }
     void away(const At& target, Value* out) const;
+    Total closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const;
     void nearest(NearestRowsArgs<Value>& args) const;
     Total sum(Weights<Value>& found) const;
+    void miss(const Value* nearest, const Value* second, const Value* drawn, Value* out) const;
     std::size_t pick(const Weights<Value>& weights, Total total, SplitMix64& rng) const;
 
     std::size_t width() const { return z_.dims() + 1; }
@@ -108,6 +113,7 @@ class RealSample {
 
   private:
     void fill_up();
+    void measure(const At& target, const Value* before, Value* out) const;
 
     std::vector<std::int64_t> pixels_;
     std::size_t room_;
