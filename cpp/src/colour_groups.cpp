@@ -193,7 +193,8 @@ class ColourGroups final : public Source<std::int32_t> {
         tied_.clear();
         for (std::size_t s = 0; s < near.n_near; ++s) {
             std::size_t i = colours_.starts[near.near[s]];
-            for (std::uint64_t left = kernels_.colours.within(near, near.near[s]); left != 0; left >>= 1, ++i) {
+            for (std::uint64_t left = kernels_.colours.within(near, near.near[s]); left != 0;
+                 left >>= 1, ++i) {
                 if ((left & 1U) == 0 || colours_.counts[i] == 0) continue;
                 const std::int64_t key = medoid_key(colour(i), sums);
                 if (key > best) continue;
