@@ -136,39 +136,42 @@ std::tuple<DoubleArray, MaskArray> nuclear_reach(const MaskArray& nuclei, bool n
     return {away, around};
 }
 
-// Outer rings of each label within its box, each (m, 2) x, y.
-std::vector<std::vector<FloatArray>> trace_rings(const LabelArray& labels, const IndexArray& ids,
-                                                 const IndexArray& boxes) {
+IndexArray indices(const std::vector<std::int64_t>& values) {
+    IndexArray array(static_cast<py::ssize_t>(values.size()));
+    std::copy(values.begin(), values.end(), array.mutable_data());
+    return array;
+}
+
+// Outer rings of each label within its box: points (p, 2) x, y, where each ring begins in them, where each
+// label begins in the rings.
+std::tuple<FloatArray, IndexArray, IndexArray> trace_rings(const LabelArray& labels, const IndexArray& ids,
+                                                           const IndexArray& boxes) {
     if (labels.ndim() != 2) throw std::invalid_argument("labels must have two dimensions");
     if (ids.ndim() != 1 || boxes.ndim() != 2 || boxes.shape(0) != ids.shape(0) || boxes.shape(1) != 4)
         throw std::invalid_argument("ids must have shape (n,) and boxes (n, 4)");
-    std::vector<std::vector<rings::Ring>> found(static_cast<std::size_t>(ids.size()));
+    const std::ptrdiff_t rows = labels.shape(0), cols = labels.shape(1);
+    std::vector<rings::Cell> cells;
+    for (py::ssize_t i = 0; i < ids.size(); ++i) {
+        const std::int64_t* side = boxes.data(i, 0);
+        const shapes::Box box{side[0], side[1], side[2], side[3]};
+        if (box.top < 0 || box.left < 0 || box.bottom > rows || box.right > cols)
+            throw std::invalid_argument("boxes must lie within labels of shape (" + std::to_string(rows) +
+                                        ", " + std::to_string(cols) + ")");
+        cells.push_back({static_cast<std::int32_t>(ids.at(i)), box});
+    }
+    rings::Outlines found;
     {
         const std::int32_t* data = labels.data();
-        const std::int64_t *id = ids.data(), *side = boxes.data();
-        const std::ptrdiff_t rows = labels.shape(0), cols = labels.shape(1);
         const Released released;
-        for (auto& own : found) {
-            const shapes::Box box{side[0], side[1], side[2], side[3]};
-            if (box.top < 0 || box.left < 0 || box.bottom > rows || box.right > cols)
-                throw std::invalid_argument("boxes must lie within labels of shape (" + std::to_string(rows) +
-                                            ", " + std::to_string(cols) + ")");
-            own = rings::outer(data, cols, box, static_cast<std::int32_t>(*id++));
-            side += 4;
-        }
+        found = rings::outer(data, cols, cells);
     }
-    std::vector<std::vector<FloatArray>> out(found.size());
-    for (std::size_t i = 0; i < found.size(); ++i)
-        for (const rings::Ring& ring : found[i]) {
-            FloatArray points({static_cast<py::ssize_t>(ring.size()), py::ssize_t{2}});
-            float* to = points.mutable_data();
-            for (const rings::Point& point : ring) {
-                *to++ = point.x;
-                *to++ = point.y;
-            }
-            out[i].push_back(std::move(points));
-        }
-    return out;
+    FloatArray points({static_cast<py::ssize_t>(found.points.size()), py::ssize_t{2}});
+    float* to = points.mutable_data();
+    for (const rings::Point& point : found.points) {
+        *to++ = point.x;
+        *to++ = point.y;
+    }
+    return {points, indices(found.rings), indices(found.cells)};
 }
 
 }  // namespace

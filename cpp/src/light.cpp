@@ -37,21 +37,45 @@ void luma_row(const std::uint8_t* pixels, std::ptrdiff_t n, int channels, std::i
         for (std::ptrdiff_t i = 0; i < n; ++i) row[i] = luma(pixels + 3 * i);
 }
 
+// The brightest tenth is what is as bright as rank ceil(0.9 (size - 1)) of the ascending order, or brighter.
+std::int64_t tenth(std::ptrdiff_t size) {
+    return static_cast<std::int64_t>(std::ceil(0.9 * static_cast<double>(size - 1)));
+}
+
+// Mean absolute values of whole numbers are sums of few enough to be exact in 32 bits, gathered in 64.
+constexpr std::ptrdiff_t FEW = 1024;
+
+// Twice how much the step from b to c stands out.
+std::int32_t odd(std::int32_t a, std::int32_t b, std::int32_t c, std::int32_t d) {
+    return std::abs(a - d + 3 * (c - b));
+}
+
+void gather(std::vector<std::int32_t>& few, std::vector<std::int64_t>& all) {
+    for (std::size_t i = 0; i < few.size(); ++i) all[i] += few[i];
+    std::fill(few.begin(), few.end(), 0);
+}
+
 }  // namespace
 
-Light measure(stain::Picture picture) {
+Luma::Luma(stain::Picture picture)
+    : rows(picture.rows), cols(picture.cols), values_(z(picture.rows * picture.cols)) {
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+        poll(z(r), POLLED);
+        luma_row(picture.rgb + 3 * r * cols, cols, 3, values_.data() + r * cols);
+    }
+}
+
+Light measure(stain::Picture picture, const Luma& lights) {
     const std::ptrdiff_t size = picture.size();
     // Neighbours are alike: counting them in turns spares each the wait for the one before.
     std::array<std::array<std::int64_t, HIGH>, 4> turns{};
-    Block<std::int32_t> lights(z(size));
     double sum = 0.0, squares = 0.0;
-    for (std::ptrdiff_t r = 0; r < picture.rows; ++r) {
+    for (std::ptrdiff_t r = 0; r < lights.rows; ++r) {
         poll(z(r), POLLED);
-        const std::uint8_t* pixels = picture.rgb + 3 * r * picture.cols;
-        std::int32_t* own = lights.data() + r * picture.cols;
+        const std::int32_t* line = lights.row(r);
         std::int64_t row = 0, row_squares = 0;
-        for (std::ptrdiff_t c = 0; c < picture.cols; ++c) {
-            const std::int64_t light = own[c] = luma(pixels + 3 * c);
+        for (std::ptrdiff_t c = 0; c < lights.cols; ++c) {
+            const std::int64_t light = line[c];
             ++turns[z(c % 4)][z(light / LOW)];
             row += light;
             row_squares += light * light;
@@ -61,23 +85,29 @@ Light measure(stain::Picture picture) {
     }
     auto& upper = turns[0];
     for (std::size_t i = 0; i < upper.size(); ++i) upper[i] += turns[1][i] + turns[2][i] + turns[3][i];
-    std::array<std::int64_t, LOW> lower{};
-    // The brightest tenth is what is as bright as rank ceil(0.9 (size - 1)) of the ascending order, or
-    // brighter.
-    auto rank = static_cast<std::int64_t>(std::ceil(0.9 * static_cast<double>(size - 1)));
+    std::int64_t rank = tenth(size);
     const int digit = digit_of(upper.data(), rank);
+    // Whose upper digit is that or more: few more than the tenth. Written for each pixel, kept for those.
+    Block<std::ptrdiff_t> bright(z(size + 1));
+    std::ptrdiff_t n = 0;
+    const std::int32_t* all = lights.row(0);
     for (std::ptrdiff_t i = 0; i < size; ++i) {
-        const std::int32_t beyond = lights.data()[i] - digit * LOW;
-        if (0 <= beyond && beyond < LOW) ++lower[z(beyond)];
+        bright[z(n)] = i;
+        n += all[i] >= digit * LOW;
+    }
+    std::array<std::int64_t, LOW> lower{};
+    for (std::ptrdiff_t i = 0; i < n; ++i) {
+        const std::int32_t beyond = all[bright[z(i)]] - digit * LOW;
+        if (beyond < LOW) ++lower[z(beyond)];
     }
     const std::int32_t least = digit * LOW + digit_of(lower.data(), rank);
     std::array<std::array<std::int64_t, 256>, 3> levels{};
     std::int64_t members = 0;
     std::int32_t brightest = 0;
-    for (std::ptrdiff_t i = 0; i < size; ++i) {
-        const std::int32_t light = lights.data()[i];
+    for (std::ptrdiff_t i = 0; i < n; ++i) {
+        const std::int32_t light = all[bright[z(i)]];
         if (light < least) continue;
-        const std::uint8_t* p = picture.rgb + 3 * i;
+        const std::uint8_t* p = picture.rgb + 3 * bright[z(i)];
         brightest = std::max(brightest, light);
         for (std::size_t channel = 0; channel < 3; ++channel) ++levels[channel][p[channel]];
         ++members;
@@ -91,29 +121,33 @@ Light measure(stain::Picture picture) {
     return found;
 }
 
-Steps steps(stain::Picture picture) {
-    const std::ptrdiff_t rows = picture.rows, cols = picture.cols;
-    const auto odd = [](std::int32_t a, std::int32_t b, std::int32_t c, std::int32_t d) {
-        return std::abs(a - d + 3 * (c - b));  // twice what is wanted
-    };
-    std::vector<std::int64_t> across(z(std::max<std::ptrdiff_t>(cols - 3, 0)));
+Steps steps(const Luma& lights) {
+    const std::ptrdiff_t rows = lights.rows, cols = lights.cols;
+    const std::ptrdiff_t between = std::max<std::ptrdiff_t>(cols - 3, 0);
+    std::vector<std::int32_t> few(z(between));
+    std::vector<std::int64_t> across(z(between));
     Steps found;
     found.across.resize(across.size());
     found.down.resize(z(std::max<std::ptrdiff_t>(rows - 3, 0)));
-    std::vector<std::int32_t> lines(z(4 * cols));  // the last four rows, in turn
-    const auto line = [&](std::ptrdiff_t r) { return lines.data() + (r % 4) * cols; };
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
         poll(z(r), POLLED);
-        std::int32_t* last = line(r);
-        luma_row(picture.rgb + 3 * r * cols, cols, 3, last);
-        for (std::ptrdiff_t c = 0; c + 3 < cols; ++c)
-            across[z(c)] += odd(last[c], last[c + 1], last[c + 2], last[c + 3]);
+        const std::int32_t* last = lights.row(r);
+        std::int32_t* own = few.data();
+        for (std::ptrdiff_t c = 0; c < between; ++c)
+            own[c] += odd(last[c], last[c + 1], last[c + 2], last[c + 3]);
+        if ((r + 1) % FEW == 0) gather(few, across);
         if (r < 3) continue;
-        const std::int32_t *a = line(r - 3), *b = line(r - 2), *d = line(r - 1);
+        const std::int32_t *a = lights.row(r - 3), *b = lights.row(r - 2), *d = lights.row(r - 1);
         std::int64_t sum = 0;
-        for (std::ptrdiff_t c = 0; c < cols; ++c) sum += odd(a[c], b[c], d[c], last[c]);
+        for (std::ptrdiff_t start = 0; start < cols; start += FEW) {
+            std::int32_t part = 0;
+            for (std::ptrdiff_t c = start, end = std::min(start + FEW, cols); c < end; ++c)
+                part += odd(a[c], b[c], d[c], last[c]);
+            sum += part;
+        }
         found.down[z(r - 3)] = static_cast<double>(sum) / (2.0 * THOUSAND * static_cast<double>(cols));
     }
+    gather(few, across);
     for (std::size_t c = 0; c < across.size(); ++c)
         found.across[c] = static_cast<double>(across[c]) / (2.0 * THOUSAND * static_cast<double>(rows));
     return found;
@@ -140,6 +174,28 @@ Differences differences(const std::uint8_t* crops, std::ptrdiff_t n, std::ptrdif
     const double pairs = THOUSAND * static_cast<double>(n * side * (side - 1));
     return {static_cast<double>(second) / inner, static_cast<double>(down) / pairs,
             static_cast<double>(across) / pairs};
+}
+
+Levels levels(const std::uint8_t* crops, std::ptrdiff_t n, std::ptrdiff_t side, int channels) {
+    const std::ptrdiff_t line = side * channels;
+    std::vector<std::uint32_t> sums(z(line)), squares(z(line));
+    Levels found{std::vector<std::int64_t>(z(n * channels)), std::vector<std::int64_t>(z(n * channels))};
+    for (std::ptrdiff_t i = 0; i < n; ++i) {
+        std::fill(sums.begin(), sums.end(), 0U);
+        std::fill(squares.begin(), squares.end(), 0U);
+        const std::uint8_t* row = crops + i * side * line;
+        for (std::ptrdiff_t r = 0; r < side; ++r, row += line)
+            for (std::ptrdiff_t j = 0; j < line; ++j) {
+                const std::uint32_t level = row[j];
+                sums[z(j)] += level;
+                squares[z(j)] += level * level;
+            }
+        for (std::ptrdiff_t j = 0; j < line; ++j) {
+            found.sums[z(i * channels + j % channels)] += sums[z(j)];
+            found.squares[z(i * channels + j % channels)] += squares[z(j)];
+        }
+    }
+    return found;
 }
 
 }  // namespace fastpgs::light

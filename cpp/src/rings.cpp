@@ -11,7 +11,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstring>
 #include <utility>
+
+#include "fastpgs/block.hpp"
 
 namespace fastpgs::rings {
 
@@ -46,108 +49,173 @@ constexpr std::array<Steps, 16> kSteps{{
     {0, {}},
 }};
 
-double area(const Ring& ring) {  // positive where the cell lies within
-    double twice = 0;
-    for (std::size_t i = 0; i + 1 < ring.size(); ++i)
-        twice += static_cast<double>(ring[i].x) * static_cast<double>(ring[i + 1].y) -
-                 static_cast<double>(ring[i + 1].x) * static_cast<double>(ring[i].y);
-    return twice / 2.0;
-}
+constexpr std::uint64_t kWithin = 0x0f0f0f0f0f0f0f0f;  // eight blocks of pixels that are all in
 
-// The ring without the points in the middle of straight runs; the first is kept, as the last is.
-Ring corners(const Ring& ring) {
-    Ring out{ring.front()};
-    for (std::size_t i = 1; i + 1 < ring.size(); ++i) {
-        const Point &a = ring[i - 1], &b = ring[i], &c = ring[i + 1];
-        if (b.x - a.x != c.x - b.x || b.y - a.y != c.y - b.y) out.push_back(b);
-    }
-    out.push_back(ring.back());
-    return out;
-}
+std::size_t z(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
 
-// The box with a frame of one pixel: block (r, c) has pixel (r, c) of the frame in its upper left corner.
-class Walk {
+// The box with a frame of one pixel: block (r, c) has pixel (r, c) of the frame in its upper left corner. The
+// middle between a pixel and its right neighbour has the number 2 * pixel, to its lower neighbour the next.
+class Tracer {
   public:
-    Walk(const std::int32_t* labels, std::ptrdiff_t cols, shapes::Box box, std::int32_t label)
-        : labels_(labels), cols_(cols), box_(box), label_(label), wide_(box.cols() + 2) {
-        next_.assign(static_cast<std::size_t>(2 * wide_ * (box.rows() + 2)), -1);
-        for (std::ptrdiff_t r = 0; r <= box.rows(); ++r)
-            for (std::ptrdiff_t c = 0; c <= box.cols(); ++c) {
-                const int in = own(r, c) | own(r, c + 1) << 1 | own(r + 1, c) << 2 | own(r + 1, c + 1) << 3;
-                const Steps& found = kSteps[static_cast<std::size_t>(in)];
-                for (int i = 0; i < found.n; ++i) {
-                    const Step step = found.steps[static_cast<std::size_t>(i)];
-                    next_[at(middle(r, c, step.from))] = middle(r, c, step.to);
-                }
-            }
-    }
+    Tracer(const std::int32_t* labels, std::ptrdiff_t cols) : labels_(labels), cols_(cols) {}
 
-    // Every ring once, by its first point in raster order.
-    template <class Each>
-    void each_ring(Each&& each) {
-        for (std::size_t start = 0; start < next_.size(); ++start) {
-            if (next_[start] < 0) continue;
-            Ring ring;
-            std::ptrdiff_t now = static_cast<std::ptrdiff_t>(start);
-            while (next_[at(now)] >= 0) {
-                ring.push_back(point(now));
-                now = std::exchange(next_[at(now)], -1);
-            }
-            ring.push_back(ring.front());
-            each(std::move(ring));
+    void trace(shapes::Box box, std::int32_t label, Outlines& out) {
+        box_ = box;
+        label_ = label;
+        wide_ = box.cols() + 2;
+        find_steps();
+        found_.clear();
+        corners_.clear();
+        for (const std::ptrdiff_t start : starts_)  // each ring once, from any of its points
+            if (next_[z(start)] >= 0) follow(start);
+        std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) {
+            return a.area != b.area ? a.area > b.area : a.first < b.first;
+        });
+        for (const Found& ring : found_) {
+            out.points.insert(out.points.end(), corners_.begin() + ring.begin, corners_.begin() + ring.end);
+            out.rings.push_back(static_cast<std::int64_t>(out.points.size()));
         }
     }
 
   private:
-    static std::size_t at(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
+    struct Place {  // in half pixels
+        std::int64_t x, y;
+    };
+    struct Found {
+        std::int64_t area;          // positive where the cell lies within
+        std::ptrdiff_t first;       // number of its first middle
+        std::ptrdiff_t begin, end;  // of its corners
+    };
 
-    int own(std::ptrdiff_t r, std::ptrdiff_t c) const {
-        const bool inside = r >= 1 && r <= box_.rows() && c >= 1 && c <= box_.cols();
-        return inside && labels_[(r - 1 + box_.top) * cols_ + c - 1 + box_.left] == label_;
+    // Every step there is, by the number that it begins at; `next_` is read only where that has written.
+    void find_steps() {
+        starts_.clear();
+        const std::size_t wide = z(wide_), middles = 2 * wide * z(box_.rows() + 2);
+        if (middles > room_) {
+            next_ = Block<std::ptrdiff_t>(middles);
+            room_ = middles;
+        }
+        above_.assign(wide, 0);
+        below_.assign(wide, 0);
+        kinds_.assign(wide + sizeof kWithin, 0);
+        for (std::ptrdiff_t r = 0; r <= box_.rows(); ++r) {
+            std::swap(above_, below_);
+            read_row(r);
+            const std::uint8_t *above = above_.data(), *below = below_.data();
+            std::uint8_t* kind = kinds_.data();
+            for (std::size_t c = 0; c + 1 < wide; ++c)
+                kind[c] = static_cast<std::uint8_t>(above[c] | above[c + 1] << 1 | below[c] << 2 |
+                                                    below[c + 1] << 3);
+            for (std::size_t c = 0; c + 1 < wide; c += sizeof kWithin) {
+                std::uint64_t eight = 0;
+                std::memcpy(&eight, kind + c, sizeof eight);
+                if (eight == 0 || eight == kWithin) continue;
+                for (std::size_t i = c; i < std::min(c + sizeof eight, wide - 1); ++i)
+                    add_steps(r, static_cast<std::ptrdiff_t>(i), kSteps[kind[i]]);
+            }
+        }
     }
 
-    // Number of the middle between a pixel and its right (even) or lower (odd) neighbour.
+    // Which pixels of the box's row are in, as the frame's next row; none beyond the last.
+    void read_row(std::ptrdiff_t r) {
+        if (r == box_.rows()) {
+            std::fill(below_.begin(), below_.end(), std::uint8_t{0});
+            return;
+        }
+        const std::int32_t* row = labels_ + (box_.top + r) * cols_ + box_.left;
+        const std::int32_t label = label_;
+        std::uint8_t* in = below_.data() + 1;
+        for (std::ptrdiff_t c = 0, cols = box_.cols(); c < cols; ++c) in[c] = row[c] == label;
+    }
+
+    void add_steps(std::ptrdiff_t r, std::ptrdiff_t c, const Steps& steps) {
+        for (int i = 0; i < steps.n; ++i) {
+            const Step step = steps.steps[static_cast<std::size_t>(i)];
+            const std::ptrdiff_t from = middle(r, c, step.from);
+            next_[z(from)] = middle(r, c, step.to);
+            starts_.push_back(from);
+        }
+    }
+
     std::ptrdiff_t middle(std::ptrdiff_t r, std::ptrdiff_t c, Side side) const {
+        const std::ptrdiff_t pixel = r * wide_ + c;
         switch (side) {
             case top:
-                return 2 * (r * wide_ + c);
+                return 2 * pixel;
             case bottom:
-                return 2 * ((r + 1) * wide_ + c);
+                return 2 * (pixel + wide_);
             case left:
-                return 2 * (r * wide_ + c) + 1;
+                return 2 * pixel + 1;
             case right:
-                return 2 * (r * wide_ + c + 1) + 1;
+                return 2 * (pixel + 1) + 1;
         }
         return 0;
     }
 
-    Point point(std::ptrdiff_t number) const {
-        const std::ptrdiff_t pixel = number / 2;
-        const double row = static_cast<double>(pixel / wide_ - 1 + box_.top) + 0.5,
-                     col = static_cast<double>(pixel % wide_ - 1 + box_.left) + 0.5;
-        const bool below = number % 2;
-        return {static_cast<float>(below ? col : col + 0.5), static_cast<float>(below ? row + 0.5 : row)};
+    // Goes round a ring and keeps its corners, if the cell lies within.
+    void follow(std::ptrdiff_t start) {
+        ring_.clear();
+        for (std::ptrdiff_t now = start; next_[z(now)] >= 0; now = std::exchange(next_[z(now)], -1))
+            ring_.push_back(now);
+        std::rotate(ring_.begin(), std::min_element(ring_.begin(), ring_.end()), ring_.end());
+        place_ring();
+        std::int64_t area = 0;
+        for (std::size_t i = 0; i + 1 < places_.size(); ++i)
+            area += places_[i].x * places_[i + 1].y - places_[i + 1].x * places_[i].y;
+        if (area <= 0) return;
+        const auto begin = static_cast<std::ptrdiff_t>(corners_.size());
+        add_corner(places_.front());
+        for (std::size_t i = 1; i + 1 < places_.size(); ++i) {
+            const Place &a = places_[i - 1], &b = places_[i], &c = places_[i + 1];
+            if (b.x - a.x != c.x - b.x || b.y - a.y != c.y - b.y) add_corner(b);
+        }
+        add_corner(places_.back());
+        found_.push_back({area, ring_.front(), begin, static_cast<std::ptrdiff_t>(corners_.size())});
+    }
+
+    // Where the ring's middles are, the first once more at the end.
+    void place_ring() {
+        places_.clear();
+        const std::ptrdiff_t line = 2 * wide_;
+        std::ptrdiff_t row = ring_.front() / line;
+        for (const std::ptrdiff_t number : ring_) {
+            while (number < line * row) --row;  // a step changes it by one at most
+            while (number >= line * (row + 1)) ++row;
+            const std::ptrdiff_t below = number % 2;
+            places_.push_back(
+                {2 * box_.left + number - line * row - 2 * below, 2 * (box_.top + row) - 1 + below});
+        }
+        places_.push_back(places_.front());
+    }
+
+    void add_corner(Place place) {
+        corners_.push_back({static_cast<float>(static_cast<double>(place.x) / 2.0),
+                            static_cast<float>(static_cast<double>(place.y) / 2.0)});
     }
 
     const std::int32_t* labels_;
     std::ptrdiff_t cols_;
     shapes::Box box_;
-    std::int32_t label_;
-    std::ptrdiff_t wide_;
-    std::vector<std::ptrdiff_t> next_;
+    std::int32_t label_ = 0;
+    std::ptrdiff_t wide_ = 0;
+    std::size_t room_ = 0;
+    Block<std::ptrdiff_t> next_;
+    std::vector<std::uint8_t> above_, below_, kinds_;
+    std::vector<std::ptrdiff_t> starts_, ring_;
+    std::vector<Place> places_;
+    std::vector<Point> corners_;
+    std::vector<Found> found_;
 };
 
 }  // namespace
 
-std::vector<Ring> outer(const std::int32_t* labels, std::ptrdiff_t cols, shapes::Box box,
-                        std::int32_t label) {
-    std::vector<Ring> out;
-    if (box.rows() <= 0 || box.cols() <= 0) return out;
-    Walk walk(labels, cols, box, label);
-    walk.each_ring([&](Ring ring) {
-        if (area(ring) > 0) out.push_back(corners(ring));
-    });
-    std::stable_sort(out.begin(), out.end(), [](const Ring& a, const Ring& b) { return area(a) > area(b); });
+Outlines outer(const std::int32_t* labels, std::ptrdiff_t cols, const std::vector<Cell>& cells) {
+    Outlines out;
+    Tracer tracer(labels, cols);
+    for (const Cell& cell : cells) {
+        if (cell.box.rows() > 0 && cell.box.cols() > 0) tracer.trace(cell.box, cell.label, out);
+        out.cells.push_back(static_cast<std::int64_t>(out.rings.size()) - 1);
+    }
     return out;
 }
 

@@ -69,6 +69,8 @@ def test_measures_of_a_field():
 def test_nothing_happens_within_the_range():
     inside = np.random.default_rng(0).uniform(0, 1, (50, 6))
     np.testing.assert_array_equal(RANGE.shift(inside), np.zeros(50))
+    assert all(map(RANGE.holds, inside))
+    assert not any(RANGE.holds(np.where(np.arange(6) == i, v, 0.5)) for i in range(6) for v in (-0.1, 1.1))
     beyond = np.full((4, 6), 0.5)
     beyond[:, 2] = [-1.0, 3.0, -9.0, 99.0]
     # Half a logit up for each unit below, one down for each above, two units at most.

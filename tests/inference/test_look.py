@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastpgs import _core
+from fastpgs.inference.conditions import blockiness
 from fastpgs.inference.look import look_at
 from fastpgs.inference.preprocess import LUMA, background
 
@@ -18,6 +19,9 @@ def make_pictures():
         yield rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
         yield rng.integers(250, 256, (*shape, 3), dtype=np.uint8)
         yield np.full((*shape, 3), (200, 10, 255), np.uint8)
+    stripes = np.where(np.arange(3000) % 2, 0, 255).astype(np.uint8)  # as much as can be, beyond 32 bits
+    yield np.tile(stripes[:, None, None], (1, 5, 3))
+    yield np.tile(stripes[None, :, None], (5, 1, 3))
     yield np.zeros((5, 5, 3), np.uint8)
     yield np.tile(np.arange(256, dtype=np.uint8)[:, None, None], (1, 9, 3))
 
@@ -32,6 +36,10 @@ def test_background_is_the_median_of_the_brightest_tenth(picture):
     least = np.sort(luma)[math.ceil(0.9 * (len(luma) - 1))]
     np.testing.assert_array_equal(background(picture), np.median(pixels[luma >= least], axis=0))
     look = look_at(picture)
+    both = look_at(picture, blocks=True)
+    assert (both.level == look.level).all()
+    assert (both.brightest, both.spread) == (look.brightest, look.spread)
+    assert both.blocks == blockiness(picture)
     assert look.brightest == luma.max() / 1000
     assert look.spread == pytest.approx((picture @ LUMA).std(), abs=1e-5)
 
@@ -64,12 +72,23 @@ def test_differences_of_crops(shape):
     np.testing.assert_allclose(_core.crop_differences(crops), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (5, 16, 16, 3), (4, 9, 9)], ids=str)
+def test_levels_of_crops(shape):
+    crops = np.random.default_rng(3).integers(0, 256, shape, dtype=np.uint8)
+    levels = crops.reshape(len(crops), shape[1] ** 2, -1).astype(np.int64)
+    sums, squares = _core.crop_levels(crops)
+    np.testing.assert_array_equal(sums, levels.sum(axis=1))
+    np.testing.assert_array_equal(squares, (levels**2).sum(axis=1))
+
+
 def test_what_is_no_picture_is_refused():
     with pytest.raises(ValueError, match=r"\(H, W, 3\)"):
         background(np.zeros((4, 4), np.uint8))
     for shape in [(0, 8, 8), (2, 8, 9), (2, 2, 2), (2, 8, 8, 1), (8, 8)]:
         with pytest.raises(ValueError, match="crops must have shape"):
             _core.crop_differences(np.zeros(shape, np.uint8))
+    with pytest.raises(ValueError, match="S >= 1"):
+        _core.crop_levels(np.zeros((2, 8, 9), np.uint8))
 
 
 def test_a_picture_without_anything_says_so():

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fastpgs.inference.formats import file_stem, write_csv
-from fastpgs.inference.outlines import ring_area, trace
+from fastpgs.inference.outlines import Outlines, join, ring_area, trace
 from fastpgs.inference.parts import differences
 from fastpgs.inference.pipeline import classify
 from fastpgs.inference.results import CELLS, IMAGES, FieldResult, cell_table, image_table
@@ -79,7 +79,7 @@ def test_outlines_enclose_their_cells() -> None:
     assert [len(rings) for rings in outlines] == [1, 2, 1]
     from skimage.draw import polygon2mask
 
-    for i, rings in enumerate(outlines[:2], 1):
+    for i, rings in enumerate(list(outlines)[:2], 1):
         drawn = np.zeros(labels.shape, bool)
         for ring in rings:
             drawn |= polygon2mask(labels.shape, ring[:, ::-1] - 0.5)
@@ -123,7 +123,24 @@ def test_boxes_beyond_the_picture_are_refused() -> None:
 
 
 def test_no_cells_no_outlines() -> None:
-    assert trace(np.zeros((4, 4), np.int32), np.zeros(0, int), np.zeros((0, 4), int)) == []
+    none = trace(np.zeros((4, 4), np.int32), np.zeros(0, int), np.zeros((0, 4), int))
+    assert list(none) == list(Outlines.without_rings(0)) == list(join([])) == []
+
+
+def test_outlines_joined_are_those_of_each_picture() -> None:
+    labels = np.where(disc((40, 50), 20, 25, 14), 1, 0).astype(np.int32)
+    labels[2:5, 2:6] = labels[36:39, 2:9] = 2
+    first, second = trace(labels, *boxes_of(labels)), trace(labels.T.copy(), *boxes_of(labels.T))
+    joined = join([first, Outlines.without_rings(2), second])
+    assert [len(rings) for rings in joined] == [1, 2, 0, 0, 1, 2]
+    expected = [*first, [], [], *second]
+    assert all(
+        np.array_equal(a, b)
+        for one, other in zip(joined, expected, strict=True)
+        for a, b in zip(one, other, strict=True)
+    )
+    with pytest.raises(IndexError, match=r"0\.\.5, got 6"):
+        joined[6]
 
 
 # --- names and CSV ----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "fastpgs/block.hpp"
 #include "fastpgs/stain.hpp"
 
 namespace fastpgs::light {
@@ -14,12 +15,24 @@ namespace fastpgs::light {
 // are the brightest, and sums are exact in any order.
 inline std::int32_t luma(const std::uint8_t* p) { return 299 * p[0] + 587 * p[1] + 114 * p[2]; }
 
+// The luminance of each pixel of a picture.
+class Luma {
+  public:
+    explicit Luma(stain::Picture picture);
+    const std::int32_t* row(std::ptrdiff_t r) const { return values_.data() + r * cols; }
+
+    const std::ptrdiff_t rows, cols;
+
+  private:
+    Block<std::int32_t> values_;
+};
+
 struct Light {
     std::array<double, 3> level;  // numpy.median of the brightest tenth of the pixels, each channel
     double brightest, spread;     // largest luminance and its standard deviation, levels
 };
 
-Light measure(stain::Picture picture);
+Light measure(stain::Picture picture, const Luma& lights);
 
 // Mean over the lines of |l[i+1] - l[i] - (l[i] - l[i-1] + l[i+2] - l[i+1]) / 2| of the luminance l: how much
 // the step from i to i + 1 stands out from its neighbours. `across` has a value for each of cols - 3 steps
@@ -28,7 +41,7 @@ struct Steps {
     std::vector<double> across, down;
 };
 
-Steps steps(stain::Picture picture);
+Steps steps(const Luma& lights);
 
 // Mean absolute differences of the luminance of n crops of side x side pixels, side >= 3, of 1 or 3 channels.
 struct Differences {
@@ -37,5 +50,12 @@ struct Differences {
 };
 
 Differences differences(const std::uint8_t* crops, std::ptrdiff_t n, std::ptrdiff_t side, int channels);
+
+// Sums of the levels of each of n crops, side < 2^16, and of their squares: (n, channels) each.
+struct Levels {
+    std::vector<std::int64_t> sums, squares;
+};
+
+Levels levels(const std::uint8_t* crops, std::ptrdiff_t n, std::ptrdiff_t side, int channels);
 
 }  // namespace fastpgs::light

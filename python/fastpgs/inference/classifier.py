@@ -282,6 +282,8 @@ class BlastClassifier:
         if self.config.conditions is None or len(crops) == 0:
             return 0.0
         measures = measure(crops, np.asarray(areas), self._gain(look), look.blocks)
+        if self.config.conditions.holds(measures):  # as most do
+            return 0.0
         return float(self.config.conditions.shift(measures)[0])
 
     def _gain(self, look: Look) -> NDArray[np.float64]:

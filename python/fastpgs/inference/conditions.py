@@ -36,14 +36,25 @@ def blockiness(image: UInt8) -> float:
     ----------
     image : uint8, shape (H, W, 3)
     """
+    return blockiness_of(*_core.picture_steps(np.ascontiguousarray(image)))
+
+
+def blockiness_of(across: Floats, down: Floats) -> float:
+    """`blockiness` of a picture's steps, (W - 3,) between columns and (H - 3,) between rows."""
     found = []
-    for side, steps in zip(image.shape[1::-1], _core.picture_steps(np.ascontiguousarray(image)), strict=True):
-        if side < 4 * BLOCK:
+    for steps in (across, down):
+        if len(steps) + 3 < 4 * BLOCK:
             continue
         line = np.arange(len(steps)) % BLOCK
         phase = np.sort(np.bincount(line, steps) / np.bincount(line))
         found.append(math.log((phase[-1] + GREY_LEVELS) / (phase[-2] + GREY_LEVELS)))
     return sum(found) / len(found) if found else 0.0
+
+
+def plain(crops: UInt8) -> UInt8:
+    """Crops (n, S, S), (n, S, S, 1) or (n, S, S, 3) as the core takes them: without a channel of their own if grey."""
+    shaped = crops if crops.shape[3:] == (3,) else crops.reshape(crops.shape[:3])
+    return np.ascontiguousarray(shaped)
 
 
 def sharpness(crops: UInt8) -> float:
@@ -55,8 +66,7 @@ def sharpness(crops: UInt8) -> float:
     ----------
     crops : uint8, shape (n, S, S, 3) or (n, S, S) or (n, S, S, 1)
     """
-    shaped = crops if crops.shape[3:] == (3,) else crops.reshape(crops.shape[:3])
-    second, down, across = _core.crop_differences(np.ascontiguousarray(shaped))
+    second, down, across = _core.crop_differences(plain(crops))
     return math.log((second + GREY_LEVELS) / (down + across + GREY_LEVELS))
 
 
@@ -115,6 +125,13 @@ class Conditions:
         kept = np.clip(measures, self.lowest, self.highest)
         beyond = np.concatenate([np.array(self.low) - kept, kept - np.array(self.high)], axis=1)
         return np.asarray(np.maximum(beyond, 0.0))
+
+    def holds(self, measures: Floats) -> bool:
+        """Whether all measures of one field, (6,), are within the range."""
+        return all(
+            low <= value <= high
+            for low, value, high in zip(self.low, measures.tolist(), self.high, strict=True)
+        )
 
     def shift(self, measures: Floats) -> Floats:
         """Logits to add to the scores of fields with these measures, (n, 6); 0 within the range."""

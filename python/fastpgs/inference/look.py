@@ -53,8 +53,10 @@ def look_at(image: NDArray[np.uint8], *, blocks: bool = False) -> Look:
     blocks : bool
         Look for the blocks of JPEG, too.
     """
-    from fastpgs.inference.conditions import blockiness
+    pixels = np.ascontiguousarray(image)
+    if not blocks:
+        return Look(*_core.picture_light(pixels))
+    from fastpgs.inference.conditions import blockiness_of
 
-    return Look(
-        *_core.picture_light(np.ascontiguousarray(image)), blocks=blockiness(image) if blocks else 0.0
-    )
+    level, brightest, spread, across, down = _core.picture_look(pixels)
+    return Look(level, brightest, spread, blockiness_of(across, down))

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fastpgs import _core
+from fastpgs.inference.conditions import plain
+
 Floats = NDArray[np.float64]
 
 
@@ -30,13 +33,8 @@ def describe_field(embeddings: Floats, crops: NDArray[np.uint8], level: Floats, 
     areas : float64, shape (n,)
         Areas of the cells, pixels.
     """
-    side = crops.shape[1]
-    n = side**2
-    # Sums of levels are integers: as exact as they can be, and no copy of the pixels in doubles is made. Rows
-    # first: channels, three at a time, are too few to be added at speed.
-    rows = crops.reshape(len(crops), side, -1)
-    lines = [part.sum(axis=1, dtype=np.uint32) for part in (rows, np.square(rows, dtype=np.uint16))]
-    sums, squares = (line.reshape(len(crops), side, -1).sum(axis=1, dtype=np.int64) for line in lines)
+    n = crops.shape[1] ** 2
+    sums, squares = _core.crop_levels(plain(crops))  # integers: as exact as they can be
     spread = np.sqrt(n * squares - sums**2) / n
     return np.concatenate(
         [

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from fastpgs import _core
 
-__all__ = ["Outlines", "Rings", "ring_area", "trace"]
+__all__ = ["Outlines", "Rings", "join", "ring_area", "trace"]
 
 Rings = list[npt.NDArray[np.float32]]
 """Outer rings of one cell, the largest first: each (m, 2) x, y in pixels, closed (first point = last point)."""
 
 
-class Outlines(NamedTuple):
-    """The rings of many cells, one after the other.
+@dataclass(frozen=True, eq=False)
+class Outlines:
+    """The rings of n cells, one after the other; a sequence of `Rings`.
 
     Attributes
     ----------
@@ -32,6 +34,23 @@ class Outlines(NamedTuple):
     rings: npt.NDArray[np.integer]
     cells: npt.NDArray[np.integer]
 
+    @classmethod
+    def without_rings(cls, n: int) -> Outlines:
+        """Of n cells that nobody has traced."""
+        return cls(np.zeros((0, 2), np.float32), np.zeros(1, np.int64), np.zeros(n + 1, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.cells) - 1
+
+    def __getitem__(self, i: int) -> Rings:
+        if not 0 <= i < len(self):
+            raise IndexError(f"expected a cell in 0..{len(self) - 1}, got {i}")
+        ends = self.rings[self.cells[i] : self.cells[i + 1] + 1].tolist()
+        return [self.points[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+    def __iter__(self) -> Iterator[Rings]:
+        return (self[i] for i in range(len(self)))
+
     def some(self, chosen: npt.NDArray[np.bool_]) -> Outlines:
         """Those of the chosen cells, (n,) bool."""
         rings = np.repeat(chosen, np.diff(self.cells))
@@ -43,9 +62,27 @@ class Outlines(NamedTuple):
         )
 
 
+def join(outlines: Sequence[Outlines]) -> Outlines:
+    """The outlines of all cells of several pictures."""
+    if not outlines:
+        return Outlines.without_rings(0)
+    return Outlines(
+        np.concatenate([one.points for one in outlines]),
+        _joined([one.rings for one in outlines]),
+        _joined([one.cells for one in outlines]),
+    )
+
+
+def _joined(starts: list[npt.NDArray[np.integer]]) -> npt.NDArray[np.int64]:
+    """Each begins at 0 and ends where the next begins."""
+    before = np.cumsum([0, *(one[-1] for one in starts)])
+    shifted = [one[1:] + offset for one, offset in zip(starts, before[:-1], strict=True)]
+    return np.concatenate([np.zeros(1, np.int64), *shifted])
+
+
 def trace(
     labels: npt.NDArray[np.int32], ids: npt.NDArray[np.integer], boxes: npt.NDArray[np.integer]
-) -> list[Rings]:
+) -> Outlines:
     """Trace the outline of every cell.
 
     Parameters
@@ -59,13 +96,15 @@ def trace(
 
     Returns
     -------
-    list of n Rings
+    Outlines of n cells
         Corner coordinates: pixel (row, col) covers [col, col + 1] x [row, row + 1]. Holes are not traced. A
         label without a pixel has no ring. Rings run half-way between pixels in and out, as
         `skimage.measure.find_contours` at 0.5; points within straight runs are left out.
     """
-    return _core.trace_rings(
-        np.ascontiguousarray(labels, np.int32), np.asarray(ids, np.int64), np.asarray(boxes, np.int64)
+    return Outlines(
+        *_core.trace_rings(
+            np.ascontiguousarray(labels, np.int32), np.asarray(ids, np.int64), np.asarray(boxes, np.int64)
+        )
     )
 
 

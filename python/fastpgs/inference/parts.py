@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from fastpgs.inference.columns import column, make_table, numbers, read_table
 from fastpgs.inference.items import Item, file_stamp
-from fastpgs.inference.outlines import Outlines, Rings
+from fastpgs.inference.outlines import Outlines, join
 from fastpgs.inference.results import CELLS, IMAGES, FieldResult, cell_table, image_columns
 from fastpgs.io.atomic import atomic_path, remove_leftovers, write_atomic
 from fastpgs.io.lock import lock_file
@@ -159,10 +159,10 @@ class RunFolder:
     def write(self, block: int, fields: Sequence[FieldResult]) -> None:
         """Save a block."""
         cells = cell_table(fields)
-        outlines = [one.cells for one in fields if one.cells is not None]
+        judged = [one.cells for one in fields if one.cells is not None]
         for name in ("outline", "nucleus"):
-            rings = [ring for rows in outlines for ring in (getattr(rows, name) or [[]] * len(rows))]
-            cells = cells.append_column(PART_CELLS.field(name), _ring_array(rings))
+            outlines = [getattr(rows, name) or Outlines.without_rings(len(rows)) for rows in judged]
+            cells = cells.append_column(PART_CELLS.field(name), _ring_array(join(outlines)))
         columns = image_columns(fields)
         for name in ("size_bytes", "mtime_ns", "retry", "thumbnail"):
             columns[name] = [getattr(one, name) for one in fields]
@@ -220,13 +220,11 @@ def _unchanged(item: Item, row: dict[str, Any]) -> bool:
         return False
 
 
-def _ring_array(cells: Sequence[Rings]) -> pa.Array:
+def _ring_array(outlines: Outlines) -> pa.Array:
     """Polygons as list<list<float>>: of each cell its rings, of each ring x, y, x, y ..."""
-    rings = [ring for cell in cells for ring in cell]
-    values = np.concatenate([ring.ravel() for ring in rings]) if rings else np.zeros(0, np.float32)
-    inner = column(np.cumsum([0, *(ring.size for ring in rings)]), pa.int32())
-    outer = column(np.cumsum([0, *map(len, cells)]), pa.int32())
-    return pa.ListArray.from_arrays(outer, pa.ListArray.from_arrays(inner, column(values, pa.float32())))
+    values = column(outlines.points.ravel(), pa.float32())
+    rings = pa.ListArray.from_arrays(column(2 * outlines.rings, pa.int32()), values)
+    return pa.ListArray.from_arrays(column(outlines.cells, pa.int32()), rings)
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fastpgs.inference.columns import column, make_table
-from fastpgs.inference.outlines import Rings
+from fastpgs.inference.outlines import Outlines
 
 __all__ = ["CALLS", "CELLS", "IMAGES", "NOTICE", "CellRows", "FieldResult", "Result"]
 
@@ -80,8 +80,8 @@ class CellRows:
         Row, col.
     p_blast : (n,) float32
     call : list of n str
-    outline, nucleus : list of n Rings
-        Polygons; empty lists where they were not asked for.
+    outline, nucleus : Outlines or None
+        Polygons; None where they were not asked for.
     """
 
     cell: npt.NDArray[np.int32]
@@ -91,8 +91,8 @@ class CellRows:
     centroid: npt.NDArray[np.float64]
     p_blast: npt.NDArray[np.float32]
     call: list[str]
-    outline: list[Rings] = field(default_factory=list)
-    nucleus: list[Rings] = field(default_factory=list)
+    outline: Outlines | None = None
+    nucleus: Outlines | None = None
 
     def __len__(self) -> int:
         return len(self.cell)

@@ -68,7 +68,7 @@ def draw_overlay(image: npt.NDArray[Any], cells: CellRows) -> PilImage:
     width = max(2, round(max(picture.size) / 450))
     size = max(12, round(max(picture.size) / 70))
     font = ImageFont.load_default(size=size)
-    outlines = [[_points(ring, zoom) for ring in rings] for rings in cells.outline]
+    outlines = [[_points(ring, zoom) for ring in rings] for rings in cells.outline or [[]] * len(cells)]
     for rings in outlines:
         for points in rings:
             draw.line(points, fill=_CASING, width=width + 2, joint="curve")

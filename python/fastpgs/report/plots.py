@@ -95,7 +95,7 @@ _moves = _Moves()
 
 def svg_paths(outlines: Outlines, scale: npt.NDArray[np.float64]) -> list[str]:
     """SVG paths of the outlines of n cells, one each, in half units after scaling by (n,), as short as can be."""
-    points, rings, cells = outlines
+    points, rings, cells = outlines.points, outlines.rings, outlines.cells
     n = np.maximum(np.diff(rings) - 1, 0)  # the last point is the first
     every = np.maximum(1, -(-n // MOST_POINTS))
     kept = -(-n // every)

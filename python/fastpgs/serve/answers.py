@@ -32,6 +32,8 @@ def describe(judged: Judged) -> dict[str, Any]:
     """The field and its cells, for JSON."""
     one, rows = judged.field, judged.field.cells
     assert rows is not None
+    assert rows.outline is not None
+    assert rows.nucleus is not None
     cells = [
         {
             "cell": int(rows.cell[i]),
@@ -65,6 +67,8 @@ def download(judged: Judged, kind: str) -> bytes:
     assert one.labels is not None
     assert one.nuclei is not None
     if kind == "geojson":
+        assert rows.outline is not None
+        assert rows.nucleus is not None
         features = [
             cell_feature(
                 {

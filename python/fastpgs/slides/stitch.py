@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from fastpgs.cells import Cells
 from fastpgs.inference.look import Look
-from fastpgs.inference.outlines import Rings, trace
+from fastpgs.inference.outlines import Outlines, join, trace
 from fastpgs.inference.preprocess import cut
 from fastpgs.inference.results import CellRows, FieldResult
 
@@ -108,16 +109,16 @@ def _rows(index: Index, plan: Plan, folder: SlideFolder, outlines: bool) -> Cell
         call=[],
     )
     if outlines:
-        rows.outline = [_ring(folder, index, i, f, nucleus=False) for i in range(len(index))]
-        rows.nucleus = [_ring(folder, index, i, f, nucleus=True) for i in range(len(index))]
+        rows.outline = join([_ring(folder, index, i, f, nucleus=False) for i in range(len(index))])
+        rows.nucleus = join([_ring(folder, index, i, f, nucleus=True) for i in range(len(index))])
     return rows
 
 
-def _ring(folder: SlideFolder, index: Index, i: int, factor: float, *, nucleus: bool) -> Rings:
+def _ring(folder: SlideFolder, index: Index, i: int, factor: float, *, nucleus: bool) -> Outlines:
     mask = folder.shape_of(index, i, nucleus).astype(np.int32)
-    rings = trace(mask, np.array([1]), np.array([[0, 0, *mask.shape]]))[0]
+    found = trace(mask, np.array([1]), np.array([[0, 0, *mask.shape]]))
     corner = index.box[i, 1::-1].astype(np.float32)
-    return [((ring + corner) * np.float32(factor)).astype(np.float32) for ring in rings]
+    return replace(found, points=(found.points + corner) * np.float32(factor))
 
 
 def _novelty(
