@@ -20,9 +20,9 @@ tifffile = pytest.importorskip("tifffile")
 from fastpgs.io import decoder  # noqa: E402
 from fastpgs.io.images import ImageReadError, decode  # noqa: E402
 
-CRASHING = """
-import json, os, signal, sys
-sys.path[:] = json.loads(sys.argv[1])
+CRASHING = f"""
+{decoder._PREPARE}
+import os, signal
 from fastpgs.io import helper
 real = helper.decode_raw
 def decode_raw(data, name, **options):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,4 +65,4 @@ def file_stamp(path: str) -> tuple[int | None, int | None]:
         info = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError):
         return None, None
-    return (info.st_size, info.st_mtime_ns) if os.path.isfile(path) else (None, None)  # noqa: PTH113
+    return (info.st_size, info.st_mtime_ns) if stat.S_ISREG(info.st_mode) else (None, None)

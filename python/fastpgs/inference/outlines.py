@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +47,7 @@ class Outlines:
         if not 0 <= i < len(self):
             raise IndexError(f"expected a cell in 0..{len(self) - 1}, got {i}")
         ends = self.rings[self.cells[i] : self.cells[i + 1] + 1].tolist()
-        return [self.points[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [self.points[a:b] for a, b in pairwise(ends)]
 
     def __iter__(self) -> Iterator[Rings]:
         return (self[i] for i in range(len(self)))

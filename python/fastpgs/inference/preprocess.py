@@ -298,12 +298,13 @@ def gains(levels: NDArray[np.float64], spec: InputSpec) -> NDArray[np.float64]:
     if spec.balance == "white":
         out[bright] = WHITE / levels[bright]
     elif spec.balance == "typical" and spec.light:
-        low, typical, high = np.array(spec.light)
+        low, typical, high = spec.light
         found = describe_light(levels)
-        wanted = typical[2] * np.array([typical[0], 1.0, typical[1]]) / np.maximum(levels, 1.0)
         mend = bright & ((found < low) | (found > high)).any(axis=1)
-        mend &= (wanted < STRONGEST).all(axis=1) & (wanted > 1.0 / STRONGEST).all(axis=1)
-        out[mend] = wanted[mend]
+        if mend.any():
+            wanted = typical[2] * np.array([typical[0], 1.0, typical[1]]) / np.maximum(levels, 1.0)
+            mend &= (wanted < STRONGEST).all(axis=1) & (wanted > 1.0 / STRONGEST).all(axis=1)
+            out[mend] = wanted[mend]
     return out
 
 

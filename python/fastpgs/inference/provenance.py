@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
@@ -69,8 +70,15 @@ def _installed(names: Sequence[str]) -> dict[str, str]:
     found = {}
     for name in names:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
+            found[name] = _version(metadata.distribution(name))
     return found
+
+
+def _version(package: metadata.Distribution) -> str:
+    """The version's line of the metadata, of which `importlib.metadata` reads the whole as an e-mail."""
+    text = package.read_text("METADATA") or package.read_text("PKG-INFO") or ""
+    found = re.search(r"^Version:[ \t]*(\S+)[ \t]*$", text.partition("\n\n")[0], re.MULTILINE)
+    return found[1] if found else package.version
 
 
 def describe_machine() -> dict[str, Any]:

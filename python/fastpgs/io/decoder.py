@@ -27,9 +27,15 @@ __all__ = ["Decoder", "close_helpers", "decode_apart", "start_helper"]
 PIPE_BYTES = 1 << 20
 """What a pipe should hold: a small picture as a whole, so that neither process waits for the other halfway."""
 
-_START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from fastpgs.io import helper; helper.serve()"
-)
+# The packages themselves stay empty: what they import, the core for one, takes longer than all that is needed here.
+_PREPARE = """
+import json, sys
+sys.path[:], packages = json.loads(sys.argv[1])
+for name, path in packages.items():
+    sys.modules[name] = type(sys)(name)
+    sys.modules[name].__path__ = path
+"""
+_START = _PREPARE + "from fastpgs.io import helper; helper.serve()"
 
 
 class Decoder:
@@ -42,14 +48,21 @@ class Decoder:
     """
 
     def __init__(self) -> None:
+        packages = {name: list(sys.modules[name].__path__) for name in ("fastpgs", "fastpgs.io")}
         self._process = subprocess.Popen(
-            [get_executable(), "-c", _START, json.dumps(sys.path)],
+            # -S: what `site` would add to the path is in it.
+            [get_executable(), "-S", "-c", _START, json.dumps([sys.path, packages])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             process_group=0,  # Ctrl-C is for the process that asked, which then closes the pipe
             # The threads of a BLAS wait for work in a loop, and there is none.
-            env={"OPENBLAS_NUM_THREADS": "1", **os.environ},
+            env={
+                "OPENBLAS_NUM_THREADS": "1",
+                "MALLOC_TRIM_THRESHOLD_": "67108864",
+                "MALLOC_MMAP_THRESHOLD_": "33554432",
+                **os.environ,
+            },
         )
         _widen(self._process.stdin, self._process.stdout)
 
@@ -68,8 +81,7 @@ class Decoder:
         """
         to, back = self._process.stdin, self._process.stdout
         assert to is not None and back is not None  # noqa: PT018
-        to.write(REQUEST.pack(max_pixels, len(data)))
-        to.write(data)
+        to.write(REQUEST.pack(max_pixels, len(data)) + data)  # at once, so that the helper is woken once
         to.flush()
         (length,) = ANSWER.unpack(_exactly(back, ANSWER.size))
         answer: dict[str, Any] = json.loads(_exactly(back, length))

@@ -14,7 +14,7 @@ import struct
 import sys
 import threading
 import time
-from typing import Any
+from typing import IO, Any
 
 from .errors import ImageReadError
 from .images import decode_raw
@@ -31,7 +31,7 @@ def serve() -> None:
     """Answer requests until there are no more; the whole life of a helper process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where there are no process groups
     requests = sys.stdin.buffer
-    answers = os.fdopen(os.dup(1), "wb")
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # a library that prints must not answer
     watch = _Watch()
     _warm_up()
@@ -40,10 +40,19 @@ def serve() -> None:
         with watch.busy():
             answer, pixels = _answer(requests.read(length), max_pixels)
             text = json.dumps(answer).encode()
-            answers.write(ANSWER.pack(len(text)) + text)
-            if pixels is not None:
-                answers.write(pixels)
-            answers.flush()
+            _write(answers, [ANSWER.pack(len(text)) + text, *([] if pixels is None else [pixels])])
+    os._exit(0)  # there is nothing to put away
+
+
+def _write(stream: IO[bytes], pieces: list[bytes | memoryview]) -> None:
+    """Write pieces one after the other, and wake the reader once, if all of them fit into the pipe."""
+    left = [memoryview(piece) for piece in pieces]
+    while left:
+        done = os.writev(stream.fileno(), left) if hasattr(os, "writev") else stream.write(left[0])
+        while left and done >= len(left[0]):
+            done -= len(left.pop(0))
+        if left:
+            left[0] = left[0][done:]
 
 
 def _warm_up() -> None:

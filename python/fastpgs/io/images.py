@@ -115,8 +115,9 @@ def read_file(path: str | os.PathLike[str], *, max_bytes: int) -> FileContent:
         _refuse_special(name, os.stat(path).st_mode)  # noqa: PTH116
         # Non-blocking: should a named pipe take the file's place meanwhile, open() must not wait for a writer.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with open(os.open(path, flags), "rb") as file:  # noqa: PTH123
-            info = os.fstat(file.fileno())
+        handle = os.open(path, flags)
+        try:
+            info = os.fstat(handle)
             _refuse_special(name, info.st_mode)
             if info.st_size > max_bytes:
                 raise ImageReadError(
@@ -125,9 +126,9 @@ def read_file(path: str | os.PathLike[str], *, max_bytes: int) -> FileContent:
                     " implies; raise max_pixels (--max-pixels) if it is meant",
                     status="refused",
                 )
-            data = file.read(info.st_size + 1)  # room for the most that is allowed would be gigabytes
-            if len(data) > info.st_size:  # it has grown meanwhile
-                data += file.read(max_bytes - info.st_size)
+            data = _read_all(handle, info.st_size, max_bytes)
+        finally:
+            os.close(handle)
     except FileNotFoundError:
         raise ImageReadError(name, "no such file") from None
     except OSError as error:
@@ -140,6 +141,18 @@ def read_file(path: str | os.PathLike[str], *, max_bytes: int) -> FileContent:
     if not data:
         raise ImageReadError(name, "the file is empty (0 bytes)")
     return FileContent(data, info.st_mtime_ns)
+
+
+def _read_all(handle: int, size: int, most: int) -> bytes:
+    """What is left of a file that should have ``size`` bytes, at most ``most``, should it have grown meanwhile."""
+    data = os.read(handle, size + 1)  # as a rule all of it, in one go; room for the most would be gigabytes
+    if len(data) == size:
+        return data
+    pieces, left = [data], most - len(data)
+    while left > 0 and (piece := os.read(handle, min(left, 1 << 24))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
 
 
 def _refuse_special(name: str, mode: int) -> None:
