@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastpgs.inference import outputs
 from fastpgs.inference.items import Item
@@ -19,6 +19,9 @@ from fastpgs.inference.provenance import describe_model, versions
 from fastpgs.inference.results import FieldResult, Result
 from fastpgs.inference.stream import stream
 from fastpgs.inference.writer import Writer
+
+if TYPE_CHECKING:
+    from fastpgs.report.cards import Drawings
 
 __all__ = ["Crew", "Interrupted", "Job", "Progress", "Tally", "judge"]
 
@@ -85,6 +88,7 @@ class Job:
         self.shard = shard
         self.progress = progress
         self.profile = Profile()
+        self.drawings: Drawings | None = None
         thumbnail = None
         if report:
             from fastpgs.report import overlay
@@ -133,6 +137,10 @@ class Job:
             i, n = self.shard
             path = self.out / "shards" / f"{i}-of-{n}"
             items = [item for item in items if item.block % n == i - 1]
+        elif self.report:
+            from fastpgs.report.cards import Drawings
+
+            self.drawings = Drawings(len(items))
         with RunFolder(path) as folder:
             folder.begin(self.made_with, resume=resume, restart=restart)
             try:
@@ -181,7 +189,7 @@ class Job:
             self.slides_in(folder),
             self.profile,
         )
-        with Writer(folder, self.formats, self.profile) as writer:
+        with Writer(folder, self.formats, self.profile, self.drawings) as writer:
             rows: list[FieldResult] = []
             if self.report:
                 from fastpgs.report.html import prepare
@@ -216,7 +224,9 @@ class Job:
             "formats": sorted(self.formats),
             **outputs.run_record(self.made_with, self.model),
         }
-        return outputs.finish(folders[0].path, folders, record, self.formats, self.report, self.profile)
+        return outputs.finish(
+            folders[0].path, folders, record, self.formats, self.report, self.profile, self.drawings
+        )
 
     def _merge(self, n: int) -> None:
         """Join the shards in the folder above, if all of them are done."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +19,9 @@ from fastpgs.inference.profile import Profile
 from fastpgs.inference.provenance import describe_machine
 from fastpgs.inference.results import CELLS, IMAGES, NOTICE, FieldResult, Result, count
 from fastpgs.io.atomic import atomic_path, write_atomic
+
+if TYPE_CHECKING:
+    from fastpgs.report.cards import Drawings
 
 __all__ = ["RUN", "finish", "run_record", "write_pictures"]
 
@@ -53,6 +56,7 @@ def finish(
     wanted: Collection[str],
     report: bool,
     profile: Profile | None,
+    drawings: Drawings | None = None,
 ) -> Result:
     """Write the tables, the other formats, the report, and last of all ``run.json``.
 
@@ -69,6 +73,8 @@ def finish(
         Write ``report.html``.
     profile : Profile or None
         Timings of this run.
+    drawings : Drawings, optional
+        What has been drawn of the report.
     """
     parts = list(saved_blocks(folders))
     images = pa.concat_tables(
@@ -92,7 +98,7 @@ def finish(
     if report:
         from fastpgs.report.html import write_report
 
-        write_report(out / "report.html", record, images, parts)
+        write_report(out / "report.html", record, images, parts, drawings)
     write_atomic(out / RUN, json.dumps(record, indent=2, allow_nan=False) + "\n")
     cells = read_table(out / "cells.parquet")
     return Result(images, cells, record, out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastpgs.inference import outputs
 from fastpgs.inference.items import BLOCK
@@ -13,14 +13,20 @@ from fastpgs.inference.parts import RunFolder
 from fastpgs.inference.profile import Profile
 from fastpgs.inference.results import FieldResult
 
+if TYPE_CHECKING:
+    from fastpgs.report.cards import Drawings
+
 __all__ = ["Writer"]
 
 
 class Writer:
     """Writes in order, in a thread of its own; what it could not write is raised by the next call."""
 
-    def __init__(self, folder: RunFolder, formats: frozenset[str], profile: Profile) -> None:
+    def __init__(
+        self, folder: RunFolder, formats: frozenset[str], profile: Profile, drawings: Drawings | None = None
+    ) -> None:
         self._folder = folder
+        self._drawings = drawings
         self._formats = formats
         self._profile = profile
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="fastpgs-write")
@@ -62,5 +68,8 @@ class Writer:
         one.labels = one.nuclei = one.pixels = None
 
     def _save(self, rows: list[FieldResult]) -> None:
+        block = rows[0].index // BLOCK
         with self._profile.time("write"):
-            self._folder.write(rows[0].index // BLOCK, rows)
+            self._folder.write(block, rows)
+            if self._drawings is not None:
+                self._drawings.add(self._folder, block)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,11 +19,16 @@ from fastpgs.report.overlay import THUMBNAIL_SIDE
 from fastpgs.report.plots import svg_paths
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
 
     from fastpgs.inference.parts import RunFolder
 
-__all__ = ["MAX_PICTURE_BYTES", "Card", "Parts", "make_cards"]
+__all__ = ["MAX_CARDS", "MAX_PICTURE_BYTES", "Card", "Drawing", "Drawings", "Parts", "make_cards"]
+
+MAX_CARDS = 400
+"""Pictures shown; with `MAX_PICTURE_BYTES` it bounds the size of the page."""
 
 MAX_OUTLINES = 300  # of one picture
 MAX_PICTURE_BYTES = 8_000_000  # of encoded pictures with their outlines
@@ -33,10 +38,9 @@ Parts = Sequence[tuple["RunFolder", int]]
 
 
 @dataclass(frozen=True)
-class Card:
-    """One picture of the gallery: its row, its JPEG, its size in pixels, and its outlines as SVG."""
+class Drawing:
+    """One picture: its JPEG, its size in pixels, and its outlines as SVG."""
 
-    row: dict[str, Any]
     jpeg: str
     width: int
     height: int
@@ -50,7 +54,48 @@ class Card:
         return len(self.jpeg) + len(self.casing) + len(self.outlines) + 1500
 
 
-def make_cards(rows: list[dict[str, Any]], parts: Parts) -> tuple[list[Card], list[npt.NDArray[np.float32]]]:
+class Card(NamedTuple):
+    """One picture of the gallery, and its row."""
+
+    row: dict[str, Any]
+    drawing: Drawing
+
+
+class _Block(NamedTuple):
+    """The pictures of a block by the names of their inputs, and the p_blast of all its cells."""
+
+    drawings: dict[str, Drawing]
+    scores: npt.NDArray[np.float32]
+
+
+class Drawings:
+    """Blocks that are drawn as soon as they are saved, while others are judged: of runs that are shown whole.
+
+    Parameters
+    ----------
+    inputs : int
+        Of the whole run.
+    """
+
+    def __init__(self, inputs: int) -> None:
+        self._few = inputs <= MAX_CARDS
+        self._blocks: dict[tuple[Path, int], _Block] = {}
+        self._left = MAX_PICTURE_BYTES
+
+    def add(self, folder: RunFolder, block: int) -> None:
+        """Draw a block, if all of its pictures are going to be shown, as far as can be told."""
+        if self._few and self._left > 0:
+            self._blocks[folder.path, block] = drawn = _draw(folder, block, None)
+            self._left -= sum(drawing.bytes for drawing in drawn.drawings.values())
+
+    def take(self, folder: RunFolder, block: int, wanted: Container[str]) -> _Block:
+        """A block with those pictures that are wanted, and perhaps with others."""
+        return self._blocks.pop((folder.path, block), None) or _draw(folder, block, wanted)
+
+
+def make_cards(
+    rows: list[dict[str, Any]], parts: Parts, drawings: Drawings
+) -> tuple[list[Card], list[npt.NDArray[np.float32]]]:
     """Cards of some rows, as many as `MAX_PICTURE_BYTES` allow.
 
     Parameters
@@ -59,6 +104,8 @@ def make_cards(rows: list[dict[str, Any]], parts: Parts) -> tuple[list[Card], li
         Inputs that were judged.
     parts : sequence of (RunFolder, block)
         Where thumbnails and outlines are.
+    drawings : Drawings
+        What has been drawn of them.
 
     Returns
     -------
@@ -72,30 +119,37 @@ def make_cards(rows: list[dict[str, Any]], parts: Parts) -> tuple[list[Card], li
     scores = []
     spent = 0
     for folder, block in parts:
-        listing = folder.read("images", block, ["image", "cells", "width", "height"]).to_pylist()
-        shown = any(image["image"] in wanted for image in listing)
-        names = ["cell", "p_blast", "call", "outline"] if shown else ["p_blast"]
-        cells = folder.read("cells", block, names)
-        scores.append(numbers(cells.column("p_blast").combine_chunks()))
-        if not shown:
-            continue
-        thumbnails = folder.read("images", block, ["thumbnail"]).column(0).to_pylist()
-        pictures = [
-            _Picture(wanted.get(image["image"]), data, image["width"], image["height"], image["cells"] or 0)
-            for image, data in zip(listing, thumbnails, strict=True)
-        ]
-        for picture, paths, outlines in _drawn(pictures, cells, folder.outlines(cells)):
-            card = _card(picture, paths, outlines)
-            if spent + card.bytes <= MAX_PICTURE_BYTES:
-                spent += card.bytes
-                found[card.row["index"]] = card
+        drawn = drawings.take(folder, block, wanted)
+        scores.append(drawn.scores)
+        for name, drawing in drawn.drawings.items():
+            row = wanted.get(name)
+            if row is not None and spent + drawing.bytes <= MAX_PICTURE_BYTES:
+                spent += drawing.bytes
+                found[row["index"]] = Card(row, drawing)
     return [found[i] for i in sorted(found)], scores
 
 
-class _Picture(NamedTuple):
-    """A picture of a block: its row where it is wanted, its JPEG, its size in pixels, and how many cells it has."""
+def _draw(folder: RunFolder, block: int, wanted: Container[str] | None) -> _Block:
+    """The wanted pictures of a saved block; None: all."""
+    listing = folder.read("images", block, ["image", "cells", "width", "height"]).to_pylist()
+    shown = [wanted is None or image["image"] in wanted for image in listing]
+    names = ["cell", "p_blast", "call", "outline"] if any(shown) else ["p_blast"]
+    cells = folder.read("cells", block, names)
+    scores = numbers(cells.column("p_blast").combine_chunks())
+    if not any(shown):
+        return _Block({}, scores)
+    thumbnails = folder.read("images", block, ["thumbnail"]).column(0).to_pylist()
+    pictures = [
+        _Picture(image["image"], data if show else None, image["width"], image["height"], image["cells"] or 0)
+        for image, data, show in zip(listing, thumbnails, shown, strict=True)
+    ]
+    return _Block(dict(_drawn(pictures, cells, folder.outlines(cells))), scores)
 
-    row: dict[str, Any] | None
+
+class _Picture(NamedTuple):
+    """A picture of a block: its name, its JPEG where it is wanted, its size in pixels, and how many cells it has."""
+
+    name: str
     jpeg: bytes | None
     width: int
     height: int
@@ -104,7 +158,7 @@ class _Picture(NamedTuple):
     @property
     def outlined(self) -> int:
         """Cells whose outlines are drawn."""
-        return 0 if self.row is None or self.jpeg is None else min(self.cells, MAX_OUTLINES)
+        return 0 if self.jpeg is None else min(self.cells, MAX_OUTLINES)
 
     @property
     def scale(self) -> float:
@@ -112,10 +166,8 @@ class _Picture(NamedTuple):
         return min(1.0, THUMBNAIL_SIDE / max(self.width, self.height))
 
 
-def _drawn(
-    pictures: list[_Picture], cells: pa.Table, outlines: Outlines
-) -> Iterator[tuple[_Picture, list[str], list[str]]]:
-    """Of each wanted picture of a block the paths of its cells, and their elements."""
+def _drawn(pictures: list[_Picture], cells: pa.Table, outlines: Outlines) -> Iterator[tuple[str, Drawing]]:
+    """The wanted pictures of a block with their names."""
     chosen = [i < picture.outlined for picture in pictures for i in range(picture.cells)]
     scale = [picture.scale for picture in pictures for _ in range(picture.outlined)]
     paths = svg_paths(outlines.some(np.array(chosen, bool)), np.array(scale, np.float64))
@@ -131,20 +183,17 @@ def _drawn(
     ]
     at = 0
     for picture in pictures:
-        if picture.row is not None and picture.jpeg is not None:
-            own = slice(at, at + picture.outlined)
-            yield picture, paths[own], elements[own]
+        own = slice(at, at + picture.outlined)
         at += picture.outlined
-
-
-def _card(picture: _Picture, paths: list[str], elements: list[str]) -> Card:
-    assert picture.row is not None and picture.jpeg is not None  # noqa: PT018
-    return Card(
-        row=picture.row,
-        jpeg=base64.b64encode(picture.jpeg).decode("ascii"),
-        width=math.ceil(picture.width * picture.scale),
-        height=math.ceil(picture.height * picture.scale),
-        casing="".join(paths),
-        outlines="".join(elements),
-        hidden=picture.cells - picture.outlined,
-    )
+        if picture.jpeg is not None:
+            yield (
+                picture.name,
+                Drawing(
+                    jpeg=base64.b64encode(picture.jpeg).decode("ascii"),
+                    width=math.ceil(picture.width * picture.scale),
+                    height=math.ceil(picture.height * picture.scale),
+                    casing="".join(paths[own]),
+                    outlines="".join(elements[own]),
+                    hidden=picture.cells - picture.outlined,
+                ),
+            )

@@ -18,14 +18,11 @@ import pyarrow as pa
 from fastpgs.inference.formats import file_stem
 from fastpgs.inference.results import CALLS, NOTICE
 from fastpgs.io.atomic import write_atomic
-from fastpgs.report.cards import Parts, make_cards
+from fastpgs.report.cards import MAX_CARDS, Drawings, Parts, make_cards
 from fastpgs.report.colours import CALL_COLOURS, css, p_colour
 from fastpgs.report.plots import BINS, histogram
 
-__all__ = ["MAX_CARDS", "MAX_ROWS", "prepare", "write_report"]
-
-MAX_CARDS = 400
-"""Pictures shown; with `fastpgs.report.cards.MAX_PICTURE_BYTES` it bounds the size of the page."""
+__all__ = ["MAX_ROWS", "prepare", "write_report"]
 
 MAX_ROWS = 5000
 """Rows of the table; all are in ``images.parquet``."""
@@ -35,7 +32,9 @@ MAX_FOLDERS = 24
 MAX_SLIDES = 24
 
 
-def write_report(path: Path, run: dict[str, Any], images: pa.Table, parts: Parts) -> None:
+def write_report(
+    path: Path, run: dict[str, Any], images: pa.Table, parts: Parts, drawings: Drawings | None = None
+) -> None:
     """Write the page.
 
     Parameters
@@ -47,6 +46,8 @@ def write_report(path: Path, run: dict[str, Any], images: pa.Table, parts: Parts
         One row an input.
     parts : sequence of (RunFolder, block)
         Where thumbnails and outlines are.
+    drawings : Drawings, optional
+        What has been drawn of them.
     """
     rows = _rows(images)
     judged = [row for row in rows if row["status"] == "ok"]
@@ -54,8 +55,10 @@ def write_report(path: Path, run: dict[str, Any], images: pa.Table, parts: Parts
     listed = (
         judged if len(judged) <= MAX_ROWS else sorted(_sample(judged, MAX_ROWS), key=lambda r: r["index"])
     )
-    cards, scores = make_cards(_sample(judged, MAX_CARDS), parts)
-    page = _template().render(
+    cards, scores = make_cards(
+        _sample(judged, MAX_CARDS), parts, Drawings(len(rows)) if drawings is None else drawings
+    )
+    page = _template().generate(
         style=_trusted(_source("style.css")),
         script=_trusted(_source("page.js")),
         notice=NOTICE,
@@ -75,7 +78,8 @@ def write_report(path: Path, run: dict[str, Any], images: pa.Table, parts: Parts
         record=json.dumps(run, indent=2),
         details=_details(run),
     )
-    write_atomic(path, page)
+    # Encoded piece by piece: as one text, two bytes a letter, it would be copied twice.
+    write_atomic(path, b"".join(piece.encode() for piece in page))
 
 
 def prepare() -> None:
