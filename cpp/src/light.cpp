@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 
 #include "fastpgs/block.hpp"
 #include "fastpgs/interrupt.hpp"
@@ -14,7 +15,8 @@ namespace {
 constexpr double THOUSAND = 1000.0;
 constexpr int LOW = 1024;                   // values of the lower digit of a luminance
 constexpr int HIGH = 1000 * 255 / LOW + 1;  // and of the upper one
-constexpr std::ptrdiff_t POLLED = 256;      // rows
+constexpr std::ptrdiff_t TURNS = 8;
+constexpr std::ptrdiff_t POLLED = 256;  // rows
 
 std::size_t z(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
 
@@ -42,6 +44,29 @@ std::int64_t tenth(std::ptrdiff_t size) {
     return static_cast<std::int64_t>(std::ceil(0.9 * static_cast<double>(size - 1)));
 }
 
+// Where the n digits are that are as large as `least` or larger, in order; returns how many.
+std::ptrdiff_t at_least(const std::uint8_t* digits, std::ptrdiff_t n, std::uint8_t least,
+                        std::ptrdiff_t* found) {
+    constexpr std::ptrdiff_t many = 512;
+    std::array<std::uint8_t, many> is{};
+    std::ptrdiff_t total = 0;
+    for (std::ptrdiff_t start = 0; start < n; start += many) {
+        const std::ptrdiff_t count = std::min(many, n - start);
+        if (count < many) is.fill(0);
+        for (std::ptrdiff_t i = 0; i < count; ++i) is[z(i)] = digits[start + i] >= least;
+        for (std::ptrdiff_t i = 0; i < count; i += 8) {  // few are: eight at a time
+            std::uint64_t eight = 0;
+            std::memcpy(&eight, is.data() + i, sizeof eight);
+            if (eight == 0) continue;
+            for (std::ptrdiff_t j = 0; j < 8; ++j) {
+                found[total] = start + i + j;
+                total += eight >> (8 * j) & 1;
+            }
+        }
+    }
+    return total;
+}
+
 // Mean absolute values of whole numbers are sums of few enough to be exact in 32 bits, gathered in 64.
 constexpr std::ptrdiff_t FEW = 1024;
 
@@ -66,48 +91,53 @@ Luma::Luma(stain::Picture picture)
 }
 
 Light measure(stain::Picture picture, const Luma& lights) {
-    const std::ptrdiff_t size = picture.size();
+    const std::ptrdiff_t size = picture.size(), cols = lights.cols;
     // Neighbours are alike: counting them in turns spares each the wait for the one before.
-    std::array<std::array<std::int64_t, HIGH>, 4> turns{};
+    std::array<std::array<std::uint32_t, HIGH>, TURNS> turns{};
+    std::array<std::int64_t, HIGH> upper{};
+    Block<std::uint8_t> digits(z(size));
     double sum = 0.0, squares = 0.0;
     for (std::ptrdiff_t r = 0; r < lights.rows; ++r) {
         poll(z(r), POLLED);
         const std::int32_t* line = lights.row(r);
-        std::int64_t row = 0, row_squares = 0;
-        for (std::ptrdiff_t c = 0; c < lights.cols; ++c) {
-            const std::int64_t light = line[c];
-            ++turns[z(c % 4)][z(light / LOW)];
+        std::uint8_t* own = digits.data() + r * cols;
+        std::int64_t row = 0;
+        std::uint64_t row_squares = 0;
+        for (std::ptrdiff_t c = 0; c < cols; ++c) {
+            const auto light = static_cast<std::uint32_t>(line[c]);
+            own[c] = static_cast<std::uint8_t>(light / LOW);
             row += light;
-            row_squares += light * light;
+            row_squares += std::uint64_t{light} * light;
         }
+        std::ptrdiff_t c = 0;
+        for (; c + TURNS <= cols; c += TURNS)
+            for (std::ptrdiff_t turn = 0; turn < TURNS; ++turn) ++turns[z(turn)][own[c + turn]];
+        for (; c < cols; ++c) ++turns[0][own[c]];
         sum += static_cast<double>(row);
         squares += static_cast<double>(row_squares);
     }
-    auto& upper = turns[0];
-    for (std::size_t i = 0; i < upper.size(); ++i) upper[i] += turns[1][i] + turns[2][i] + turns[3][i];
+    for (const auto& turn : turns)
+        for (std::size_t i = 0; i < upper.size(); ++i) upper[i] += turn[i];
     std::int64_t rank = tenth(size);
     const int digit = digit_of(upper.data(), rank);
-    // Whose upper digit is that or more: few more than the tenth. Written for each pixel, kept for those.
-    Block<std::ptrdiff_t> bright(z(size + 1));
-    std::ptrdiff_t n = 0;
+    Block<std::ptrdiff_t> bright(z(size + 8));
+    const std::ptrdiff_t n = at_least(digits.data(), size, static_cast<std::uint8_t>(digit), bright.data());
     const std::int32_t* all = lights.row(0);
-    for (std::ptrdiff_t i = 0; i < size; ++i) {
-        bright[z(n)] = i;
-        n += all[i] >= digit * LOW;
-    }
     std::array<std::int64_t, LOW> lower{};
-    for (std::ptrdiff_t i = 0; i < n; ++i) {
-        const std::int32_t beyond = all[bright[z(i)]] - digit * LOW;
+    for (std::ptrdiff_t k = 0; k < n; ++k) {
+        const std::ptrdiff_t i = bright[z(k)];
+        const std::int32_t beyond = all[i] - digit * LOW;
         if (beyond < LOW) ++lower[z(beyond)];
     }
     const std::int32_t least = digit * LOW + digit_of(lower.data(), rank);
     std::array<std::array<std::int64_t, 256>, 3> levels{};
     std::int64_t members = 0;
     std::int32_t brightest = 0;
-    for (std::ptrdiff_t i = 0; i < n; ++i) {
-        const std::int32_t light = all[bright[z(i)]];
+    for (std::ptrdiff_t k = 0; k < n; ++k) {
+        const std::ptrdiff_t i = bright[z(k)];
+        const std::int32_t light = all[i];
         if (light < least) continue;
-        const std::uint8_t* p = picture.rgb + 3 * bright[z(i)];
+        const std::uint8_t* p = picture.rgb + 3 * i;
         brightest = std::max(brightest, light);
         for (std::size_t channel = 0; channel < 3; ++channel) ++levels[channel][p[channel]];
         ++members;
