@@ -104,7 +104,7 @@ def main() -> None:
             result = best("pipeline", lambda out=out: classify(paths, model, out=out))
         whole = peak_mb()
         images = best("decode", lambda: on_all(read_image, paths))
-        cells = best("cells", lambda images=images: on_all(lambda image: model.find_cells(image, 1), images))
+        cells = best("cells", lambda images=images: on_all(lambda image: model.place_cells(image, 1), images))
         pairs = list(zip(images, cells, strict=True))
         crops = np.concatenate(
             best("crops", lambda pairs=pairs: on_all(lambda pair: model.crops(*pair), pairs))

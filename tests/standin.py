@@ -68,6 +68,9 @@ class StandIn:
         made: Cells = measure(image, labels, np.where(grey < 64, labels, 0).astype(np.int32))
         return made
 
+    def place_cells(self, image: npt.NDArray[Any], num_threads: int | None = None) -> Any:
+        return self.find_cells(image, num_threads)
+
     def zoom(self, pixel_size: float | None) -> float:
         return 1.0 if pixel_size is None else pixel_size / self.pixel_size
 

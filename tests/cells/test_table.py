@@ -9,6 +9,7 @@ from skimage import measure as reference
 
 from fastpgs import _core
 from fastpgs.cells import find_cells, shapes
+from fastpgs.cells.find import place_cells
 from fastpgs.cells.table import measure
 from fastpgs.synth import smear
 
@@ -31,6 +32,20 @@ def test_like_regionprops() -> None:
     table = measure(truth.image, truth.cells, truth.nuclei).table
     for name, column in reference.regionprops_table(truth.cells, truth.image, properties=SHARED).items():
         np.testing.assert_allclose(table[name], column, rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+def test_cells_that_are_only_placed_are_those_that_are_measured() -> None:
+    image = smear((220, 240), n_blasts=3, n_normals=4, seed=6).image
+    whole, placed = find_cells(image, num_threads=1), place_cells(image, num_threads=1)
+    np.testing.assert_array_equal(placed.labels, whole.labels)
+    np.testing.assert_array_equal(placed.nuclei, whole.nuclei)
+    assert len(placed) >= 5
+    assert {"label", "bbox-0", "bbox-3", "centroid-0", "centroid-1", "area", "nucleus_area"} <= set(
+        placed.table
+    )
+    for name, column in placed.table.items():
+        np.testing.assert_array_equal(column, whole.table[name], err_msg=name)
+        assert column.dtype == whole.table[name].dtype
 
 
 def test_colours_and_chromatin_of_nuclei() -> None:

@@ -12,7 +12,7 @@ from .rules import RULES
 from .stain import as_levels, check_mask
 from .table import Cells, locate, measure
 
-__all__ = ["find_cells", "find_in_window", "fit_reference"]
+__all__ = ["find_cells", "find_in_window", "fit_reference", "place_cells"]
 
 Levels = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
@@ -87,6 +87,22 @@ def find_cells(
     threads = _problem.check_num_threads(num_threads)
     rgb, labels, nuclei, _ = _search(image, neck, mask, reference, int(k), seed, threads)
     return measure(rgb, labels, nuclei, pixel_size)
+
+
+def place_cells(
+    image: npt.ArrayLike,
+    *,
+    k: int = 5,
+    neck: float = 0.9,
+    mask: Bool | None = None,
+    seed: int = 0,
+    num_threads: int | None = None,
+) -> Cells:
+    """`find_cells`, measured by `locate`: for who needs only to know where cells are and how large."""
+    _check(k, neck, None)
+    threads = _problem.check_num_threads(num_threads)
+    _, labels, nuclei, _ = _search(image, neck, mask, None, int(k), seed, threads)
+    return locate(labels, nuclei)
 
 
 def find_in_window(

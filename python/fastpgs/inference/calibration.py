@@ -22,7 +22,8 @@ def sigmoid(x: ArrayLike) -> Floats:
 
 def logit(p: ArrayLike, margin: float = 1e-6) -> Floats:
     """log(p / (1 - p)), with p kept `margin` away from 0 and 1."""
-    clipped = np.clip(np.asarray(p, dtype=np.float64), margin, 1 - margin)
+    # A fifth of numpy.clip's time where there are few.
+    clipped = np.minimum(np.maximum(np.asarray(p, dtype=np.float64), margin), 1 - margin)
     return np.asarray(np.log(clipped / (1 - clipped)))
 
 

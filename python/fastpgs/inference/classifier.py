@@ -129,6 +129,10 @@ class BlastClassifier:
         """Cells of an image, found with the options of the training."""
         return preprocess.find(image, self.config.input, num_threads)
 
+    def place_cells(self, image: NDArray[Any], num_threads: int | None = None) -> Cells:
+        """`find_cells` without most of its measurements: the table has what `fastpgs.cells.table.locate` tells."""
+        return preprocess.find(image, self.config.input, num_threads, measured=False)
+
     @property
     def pixel_size(self) -> float | None:
         """Micrometres a pixel of the training's images, where they are known."""

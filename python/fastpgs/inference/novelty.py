@@ -59,7 +59,7 @@ class Novelty:
     def score(self, vectors: Floats) -> Floats:
         """Mahalanobis distance over the square root of the dimension, about 1 for training fields."""
         centred = np.atleast_2d(vectors) - self.mean
-        return np.asarray(np.linalg.norm(centred @ self.whiten, axis=1) / np.sqrt(len(self.mean)))
+        return np.asarray(np.sqrt(np.square(centred @ self.whiten).sum(axis=1)) / np.sqrt(len(self.mean)))
 
 
 def fit_novelty(vectors: Floats, threshold: float = float("inf")) -> Novelty:

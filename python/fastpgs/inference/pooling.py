@@ -22,7 +22,7 @@ def mean(p: Floats) -> float:
 
 def mean_logit(p: Floats) -> float:
     """The cells as witnesses: the mean of their logits."""
-    return float(np.clip(logit(p), -LIMIT, LIMIT).mean())
+    return float(np.minimum(np.maximum(logit(p), -LIMIT), LIMIT).mean())
 
 
 def noisy_or(p: Floats) -> float:

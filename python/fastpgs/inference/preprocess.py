@@ -147,14 +147,19 @@ def background(image: UInt8) -> NDArray[np.float64]:
     return _core.picture_light(np.ascontiguousarray(image))[0]
 
 
-def find(image: NDArray[Any], spec: InputSpec, num_threads: int | None = None) -> Cells:
-    """Cells of an image with the options of the model."""
-    from fastpgs.cells import find_cells
+def find(
+    image: NDArray[Any], spec: InputSpec, num_threads: int | None = None, *, measured: bool = True
+) -> Cells:
+    """Cells of an image with the options of the model; not ``measured``: with what the pipeline asks of a table."""
+    from fastpgs.cells.find import find_cells, place_cells
 
     rgb = to_rgb8(image)
     if spec.source == "image":
         return _whole(rgb)
-    return find_cells(rgb, num_threads=num_threads, **spec.cells)
+    if measured:
+        return find_cells(rgb, num_threads=num_threads, **spec.cells)
+    options = {name: value for name, value in spec.cells.items() if name != "pixel_size"}
+    return place_cells(rgb, num_threads=num_threads, **options)
 
 
 def zoom_of(pixel_size: float | None, wanted: float | None) -> float:

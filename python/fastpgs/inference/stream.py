@@ -61,7 +61,7 @@ class Model(Protocol):
 
     batch_size: int
 
-    def find_cells(self, image: npt.NDArray[Any], num_threads: int | None = None) -> Any: ...
+    def place_cells(self, image: npt.NDArray[Any], num_threads: int | None = None) -> Any: ...
 
     def zoom(self, pixel_size: float | None) -> float: ...
 
@@ -210,7 +210,7 @@ def _prepare(
         return pending
     with profile.time("cells"):
         try:
-            cells = model.find_cells(image, threads)
+            cells = model.place_cells(image, threads)
             pending.look = model.look(image)
             pending.crops = model.crops(image, cells, options.zoom, pending.look)
             row.cells = CellRows.from_table(cells.table)
@@ -378,7 +378,7 @@ def _judge(pending: Found, model: Model, options: StreamOptions, profile: Profil
             p = np.concatenate([part.p for part in parts]) if parts else np.zeros(0, np.float32)
             features = np.concatenate([part.embeddings for part in parts]) if parts else np.zeros((0, 0))
             row.cells.p_blast = p.astype(np.float32)
-            row.cells.call = [str(call) for call in model.call(p)] if len(p) else []
+            row.cells.call = model.call(p).tolist() if len(p) else []
             areas = row.cells.area * options.zoom**2
             p_field = model.pool(p, model.shift(look, areas, pending.crops))
             novelty = model.novelty(look, areas, pending.crops, features)
