@@ -130,6 +130,8 @@ def test_calls_of_cells_and_fields(tiny):
         "blast",
         "uncertain",
     ]
+    thresholds = model.config.cell_thresholds
+    assert [thresholds.leaves_open(one) for one in p] == [call == "uncertain" for call in model.call(p)]
     assert list(model.call([0.29, 0.3, 0.6], level="field")) == ["normal", "uncertain", "blast"]
     with pytest.raises(ValueError, match="got 'image'"):
         model.call(p, level="image")

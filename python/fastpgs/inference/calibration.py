@@ -137,6 +137,10 @@ class Thresholds:
         if not 0 <= self.normal <= self.blast <= 1:
             raise ValueError(f"expected 0 <= normal <= blast <= 1, got {self.normal} and {self.blast}")
 
+    def leaves_open(self, p: float) -> bool:
+        """Whether `call` of a probability is ``"uncertain"``."""
+        return not (p >= self.blast or p < self.normal)
+
     def call(self, p: ArrayLike) -> NDArray[np.str_]:
         """``"blast"``, ``"normal"`` or ``"uncertain"`` for each probability; nan is uncertain."""
         values = np.asarray(p, dtype=np.float64)

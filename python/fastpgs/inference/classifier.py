@@ -323,7 +323,7 @@ class BlastClassifier:
         if limit is not None and novelty > limit:
             return f"unlike the images of the training (distance {novelty:.2f}, at most {limit:.2f} expected)"
         band = self.config.field_thresholds
-        if str(band.call(p_blast)) == "uncertain":
+        if band.leaves_open(p_blast):
             return f"p_blast {p_blast:.2f} lies between the thresholds {band.normal:.2f} and {band.blast:.2f}"
         return ""
 

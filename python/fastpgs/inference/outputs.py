@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,24 +82,25 @@ def finish(
         [_as(IMAGES, folder.read("images", block, IMAGES.names)) for folder, block in parts]
         or [IMAGES.empty_table()]
     )
-    n_cells = _write_table(
-        out / "cells.parquet", CELLS, (folder.read("cells", block, CELLS.names) for folder, block in parts)
-    )
-    _write_table(out / "images.parquet", IMAGES, iter([images]))
+    n_cells = sum(n for n in images.column("cells").to_pylist() if n is not None)
     record = {**record, "counts": count(images, n_cells)}
-    if "csv" in wanted:
-        formats.write_csv(out / "cells.csv", read_table(out / "cells.parquet"))
-        formats.write_csv(out / "images.csv", images)
-    if "coco" in wanted:
-        formats.write_coco(out / "coco.json", parts)
-    if "geojson" in wanted:
-        formats.write_geojson(out / "geojson", parts)
-    if profile is not None:
-        record["profile"] = profile.summary()
-    if report:
-        from fastpgs.report.html import write_report
+    with ThreadPoolExecutor(1, thread_name_prefix="fastpgs-tables") as pool:
+        tables = pool.submit(_write_tables, out, images, parts)  # the disk is waited for while a page is made
+        if "csv" in wanted:
+            tables.result()
+            formats.write_csv(out / "cells.csv", read_table(out / "cells.parquet"))
+            formats.write_csv(out / "images.csv", images)
+        if "coco" in wanted:
+            formats.write_coco(out / "coco.json", parts)
+        if "geojson" in wanted:
+            formats.write_geojson(out / "geojson", parts)
+        if profile is not None:
+            record["profile"] = profile.summary()
+        if report:
+            from fastpgs.report.html import write_report
 
-        write_report(out / "report.html", record, images, parts, drawings)
+            write_report(out / "report.html", record, images, parts, drawings)
+        tables.result()
     write_atomic(out / RUN, json.dumps(record, indent=2, allow_nan=False) + "\n")
     cells = read_table(out / "cells.parquet")
     return Result(images, cells, record, out)
@@ -109,20 +111,23 @@ def _as(schema: pa.Schema, table: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(table.columns, schema=schema)
 
 
-def _write_table(path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> int:
-    """Write tables one after the other in row groups of at least `ROW_GROUP` rows; returns the rows."""
-    rows = 0
+def _write_tables(out: Path, images: pa.Table, parts: Sequence[tuple[RunFolder, int]]) -> None:
+    cells = (folder.read("cells", block, CELLS.names) for folder, block in parts)
+    _write_table(out / "cells.parquet", CELLS, cells)
+    _write_table(out / "images.parquet", IMAGES, iter([images]))
+
+
+def _write_table(path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> None:
+    """Write tables one after the other in row groups of at least `ROW_GROUP` rows."""
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         gathered: list[pa.Table] = []
         for table in tables:
             gathered.append(_as(schema, table))
-            rows += len(table)
             if sum(map(len, gathered)) >= ROW_GROUP:
                 writer.write_table(pa.concat_tables(gathered))
                 gathered = []
         if gathered:
             writer.write_table(pa.concat_tables(gathered))
-    return rows
 
 
 def write_pictures(out: Path, one: FieldResult, wanted: Collection[str]) -> None:
