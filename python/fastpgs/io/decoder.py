@@ -57,12 +57,7 @@ class Decoder:
             stderr=subprocess.DEVNULL,
             process_group=0,  # Ctrl-C is for the process that asked, which then closes the pipe
             # The threads of a BLAS wait for work in a loop, and there is none.
-            env={
-                "OPENBLAS_NUM_THREADS": "1",
-                "MALLOC_TRIM_THRESHOLD_": "67108864",
-                "MALLOC_MMAP_THRESHOLD_": "33554432",
-                **os.environ,
-            },
+            env={"OPENBLAS_NUM_THREADS": "1", **os.environ},
         )
         _widen(self._process.stdin, self._process.stdout)
 
