@@ -33,8 +33,8 @@ def serve() -> None:
     requests = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # a library that prints must not answer
-    watch = _Watch()
     _warm_up()
+    watch = _Watch()  # of the time without work: that before a request could be read is none
     while len(head := requests.read(REQUEST.size)) == REQUEST.size:
         max_pixels, length = REQUEST.unpack(head)
         with watch.busy():
