@@ -176,6 +176,23 @@ void unpack(const Bits& bits, std::uint8_t* bytes, std::ptrdiff_t stride) {
     }
 }
 
+Bits grown(const Bits& bits) {
+    Bits out = bits;
+    for (std::ptrdiff_t r = 0; r < bits.rows; ++r) {
+        const Word* own = bits.row(r);
+        Word* to = out.row(r);
+        for (std::ptrdiff_t w = 0; w < bits.width; ++w) {
+            const Word before = w > 0 ? own[w - 1] >> 63 : 0;
+            const Word after = w + 1 < bits.width ? own[w + 1] << 63 : 0;
+            to[w] |= own[w] << 1 | before | own[w] >> 1 | after;
+            if (r > 0) to[w] |= own[w - bits.width];
+            if (r + 1 < bits.rows) to[w] |= own[w + bits.width];
+        }
+        to[bits.width - 1] &= bits.tail();
+    }
+    return out;
+}
+
 Bits cropped(const Bits& bits, std::ptrdiff_t top, std::ptrdiff_t left, std::ptrdiff_t rows,
              std::ptrdiff_t cols) {
     Bits out(rows, cols);

@@ -248,7 +248,7 @@ namespace {
 
 // The box of a mask, with a pixel more on each side where there is one: what is nearest to a pixel of the
 // mask and outside lies beside one of it.
-Box beside(const Bits& bits) {
+Box box_beside(const Bits& bits) {
     Box box{bits.rows, bits.cols, 0, 0};
     std::vector<Word> any(static_cast<std::size_t>(bits.width), 0);
     for (std::ptrdiff_t r = 0; r < bits.rows; ++r) {
@@ -281,7 +281,7 @@ std::vector<double> inscribed_radii(const Bits& inside, const Parts& parts) {
         std::fill(radii.begin() + 1, radii.end(), static_cast<double>(std::max(inside.rows, inside.cols)));
         return radii;
     }
-    const Outside outside(inside, beside(inside));
+    const Outside outside(inside, box_beside(inside));
     const auto look = [&](const Run& run) {
         const std::int32_t* g = outside.row(run.row);
         double& best = radii[static_cast<std::size_t>(run.part)];
@@ -317,15 +317,15 @@ double inscribed_radius(const Bits& inside) {
 
 namespace {
 
-// Squared distances to the outside, in rows that are filled one after the other.
+// Squared distances to the outside, in rows that are filled one by one.
 template <class Number>
 class Rows {
   public:
-    // `which`: it matters which pixel is nearest.
-    Rows(const Bits& inside, const Box& seen, bool which, Number* out)
+    // Pixels outside are looked for in the columns of `outside`, a box. `which`: it matters which one is
+    // nearest.
+    Rows(const Bits& inside, const Outside& outside, bool which, Number* out)
         : inside_(inside),
-          outside_(inside, seen),
-          seen_(seen),
+          outside_(outside),
           which_(which),
           squares_(inside.cols),
           envelope_(inside.cols),
@@ -346,8 +346,8 @@ class Rows {
         each_run(inside_, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
             std::fill(own + known, own + begin, Number{0});
             known = end;
-            const std::ptrdiff_t first = std::max(begin - 1, seen_.left),
-                                 last = std::min(end, seen_.right - 1);
+            const std::ptrdiff_t first = std::max(begin - 1, outside_.box().left),
+                                 last = std::min(end, outside_.box().right - 1);
             const auto tell = [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t s) {
                 const std::ptrdiff_t above = r - g[s];
                 const bool up = above >= 0 && !inside_.at(above, s);
@@ -373,8 +373,7 @@ class Rows {
     }
 
     const Bits& inside_;
-    Outside outside_;
-    Box seen_;  // where pixels outside are looked for
+    const Outside& outside_;
     bool which_;
     Squares<Number> squares_;
     Envelope envelope_;
@@ -390,7 +389,8 @@ template <class Number>
 void squares_of(const Bits& inside, Number* out, std::ptrdiff_t* index) {
     const std::ptrdiff_t rows = inside.rows, cols = inside.cols;
     const Number longest = Squares<Number>::of(std::max(rows, cols));
-    Rows<Number> filling(inside, beside(inside), index != nullptr, out);
+    const Outside outside(inside, box_beside(inside));
+    Rows<Number> filling(inside, outside, index != nullptr, out);
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
         std::ptrdiff_t* at = index ? index + r * cols : nullptr;
         for (std::ptrdiff_t c = 0; index && c < cols; ++c) at[c] = r * cols + c;
@@ -425,9 +425,10 @@ std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, std::int32_
     if (parts.n > 1)
         for (const Run& run : parts.runs)
             std::fill_n(part.data() + run.row * cols + run.begin, run.end - run.begin, run.part);
-    const Box columns = beside(bits);
+    const Box columns = box_beside(bits);
     const Bits around = bits.outside();
-    Rows<std::int32_t> filling(around, {0, columns.left, rows, columns.right}, parts.n > 1, squares);
+    const Outside outside(around, {0, columns.left, rows, columns.right});
+    Rows<std::int32_t> filling(around, outside, parts.n > 1, squares);
     std::vector<Run> stretches;
     auto own = parts.runs.begin();  // the next run of a part
     for (std::ptrdiff_t r = 0; r < rows; ++r) {

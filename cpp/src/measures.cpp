@@ -15,98 +15,123 @@ std::size_t z(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
 
 struct Image {
     const std::int32_t *labels, *nuclei;
-    const std::uint8_t* rgb;  // null where colours do not matter
+    const std::uint8_t* rgb;
     std::ptrdiff_t rows, cols;
+    std::vector<shapes::Run> cells, inner;  // runs of cells, and of their nuclei, with the cells' numbers
 
-    bool inside(std::ptrdiff_t r, std::ptrdiff_t c) const { return r >= 0 && r < rows && c >= 0 && c < cols; }
-
-    // Calls visit(row, begin, end, label) for each run of pixels of one cell, in raster order.
-    template <class Visit>
-    void each_run(const shapes::Bits& any, Visit visit) const {
-        shapes::each_run(any, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-            poll(z(r), 64);
-            const std::int32_t* own = labels + r * cols;
-            while (begin < end) {
-                std::ptrdiff_t c = begin + 1;
-                while (c < end && own[c] == own[begin]) ++c;
-                visit(r, begin, c, own[begin]);
-                begin = c;
-            }
-        });
+    Image(const std::int32_t* labels_, const std::int32_t* nuclei_, const std::uint8_t* rgb_,
+          std::ptrdiff_t rows_, std::ptrdiff_t cols_)
+        : labels(labels_), nuclei(nuclei_), rgb(rgb_), rows(rows_), cols(cols_) {
+        const auto append = [&](const std::int32_t* numbers, const shapes::Run& of,
+                                std::vector<shapes::Run>& runs) {
+            shapes::append_runs(numbers + of.row * cols + of.begin, of, runs);
+        };
+        shapes::each_run(shapes::members(labels, rows, cols, {0}).outside(),
+                         [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+                             poll(z(r), 64);
+                             append(labels,
+                                    {static_cast<std::int32_t>(r), static_cast<std::int32_t>(begin),
+                                     static_cast<std::int32_t>(end), 0},
+                                    cells);
+                         });
+        for (const shapes::Run& cell : cells) {
+            const std::size_t first = inner.size();
+            append(nuclei, cell, inner);
+            for (std::size_t i = first; i < inner.size(); ++i) inner[i].part = cell.part;
+        }
     }
+
+    std::ptrdiff_t at(const shapes::Run& run) const { return run.row * cols + run.begin; }
 };
 
-void first_sums(const Image& image, const shapes::Bits& any, std::vector<Cell>& cells) {
-    image.each_run(any, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end, std::int32_t label) {
-        Cell& cell = cells[z(label - 1)];
-        cell.top = std::min<std::int64_t>(cell.top, r);
-        cell.left = std::min<std::int64_t>(cell.left, begin);
-        cell.bottom = r + 1;
-        cell.right = std::max<std::int64_t>(cell.right, end);
-        const std::int64_t length = end - begin;
-        cell.area += length;
-        cell.rows += r * length;
-        cell.cols += (begin + end - 1) * length / 2;
-        const std::int32_t* nucleus = image.nuclei + r * image.cols + begin;
-        if (!image.rgb) {
-            for (std::ptrdiff_t i = 0; i < length; ++i) cell.nucleus_area += nucleus[i] > 0;
-            return;
-        }
-        const std::uint8_t* colour = image.rgb + 3 * (r * image.cols + begin);
-        std::int64_t sum[3] = {0, 0, 0}, inner[3] = {0, 0, 0}, area = 0;
-        for (std::ptrdiff_t i = 0; i < length; ++i, colour += 3) {
-            const bool in = nucleus[i] > 0;
-            area += in;
-            for (int channel = 0; channel < 3; ++channel) {
-                sum[channel] += colour[channel];
-                inner[channel] += in ? colour[channel] : 0;
-            }
-        }
-        cell.nucleus_area += area;
-        for (int channel = 0; channel < 3; ++channel) {
-            cell.colour[channel] += sum[channel];
-            cell.nucleus_colour[channel] += inner[channel];
-        }
-    });
+void add_colours(const std::uint8_t* colour, std::int32_t n, std::int64_t (&to)[3]) {
+    std::uint32_t red = 0, green = 0, blue = 0;  // a row holds fewer than 2^24 pixels
+    for (std::int32_t i = 0; i < n; ++i, colour += 3) {
+        red += colour[0];
+        green += colour[1];
+        blue += colour[2];
+    }
+    to[0] += red;
+    to[1] += green;
+    to[2] += blue;
 }
 
-// Deviations from the means, which need the first sums.
-void second_sums(const Image& image, const shapes::Bits& any, std::vector<Cell>& cells) {
-    struct Means {
-        double row, col, green;
-    };
-    std::vector<Means> means;
-    for (const Cell& cell : cells) {
-        const auto area = static_cast<double>(std::max<std::int64_t>(cell.area, 1));
-        const auto inner = static_cast<double>(std::max<std::int64_t>(cell.nucleus_area, 1));
-        means.push_back({static_cast<double>(cell.rows) / area, static_cast<double>(cell.cols) / area,
-                         static_cast<double>(cell.nucleus_colour[1]) / inner});
+// Boxes, areas and sums of positions.
+std::vector<Cell> first_sums(const Image& image) {
+    std::int32_t n = 0;
+    for (const shapes::Run& run : image.cells) n = std::max(n, run.part);
+    Cell none{};
+    none.top = image.rows;
+    none.left = image.cols;
+    std::vector<Cell> cells(static_cast<std::size_t>(n), none);
+    for (const shapes::Run& run : image.cells) {
+        Cell& cell = cells[z(run.part - 1)];
+        cell.top = std::min<std::int64_t>(cell.top, run.row);
+        cell.left = std::min<std::int64_t>(cell.left, run.begin);
+        cell.bottom = run.row + 1;
+        cell.right = std::max<std::int64_t>(cell.right, run.end);
+        const std::int64_t length = run.end - run.begin;
+        cell.area += length;
+        cell.rows += run.row * length;
+        cell.cols += (std::int64_t{run.begin} + run.end - 1) * length / 2;
     }
-    image.each_run(any, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end, std::int32_t label) {
-        Cell cell = cells[z(label - 1)];
-        const Means& mean = means[z(label - 1)];
-        const double y = static_cast<double>(r) - mean.row;
-        for (std::ptrdiff_t c = begin; c < end; ++c) {
-            const std::ptrdiff_t i = r * image.cols + c;
-            const double x = static_cast<double>(c) - mean.col;
-            cell.rows_rows += y * y;
-            cell.cols_cols += x * x;
-            cell.rows_cols += x * y;
-            const std::int32_t nucleus = image.nuclei[i];
-            if (nucleus <= 0) continue;
-            const int green = image.rgb[3 * i + 1];
-            const double off = green - mean.green;
-            cell.green_green += off * off;
-            const auto step = [&](bool within, std::ptrdiff_t next) {
-                if (!within || image.nuclei[next] != nucleus) return;
-                cell.green_steps += std::abs(green - static_cast<int>(image.rgb[3 * next + 1]));
-                ++cell.green_neighbours;
-            };
-            step(r + 1 < image.rows, i + image.cols);
-            step(c + 1 < image.cols, i + 1);
+    for (const shapes::Run& run : image.inner) cells[z(run.part - 1)].nucleus_area += run.end - run.begin;
+    return cells;
+}
+
+void colours(const Image& image, std::vector<Cell>& cells) {
+    for (const shapes::Run& run : image.cells)
+        add_colours(image.rgb + 3 * image.at(run), run.end - run.begin, cells[z(run.part - 1)].colour);
+    for (const shapes::Run& run : image.inner)
+        add_colours(image.rgb + 3 * image.at(run), run.end - run.begin,
+                    cells[z(run.part - 1)].nucleus_colour);
+}
+
+// Deviations from the centroids.
+void second_sums(const Image& image, std::vector<Cell>& cells) {
+    for (const shapes::Run& run : image.cells) {
+        Cell& cell = cells[z(run.part - 1)];
+        const double y = static_cast<double>(run.row) - cell.centroid_row(), middle = cell.centroid_col();
+        double rows_rows = cell.rows_rows, cols_cols = cell.cols_cols, rows_cols = cell.rows_cols;
+        for (std::int32_t c = run.begin; c < run.end; ++c) {
+            const double x = static_cast<double>(c) - middle;
+            rows_rows += y * y;
+            cols_cols += x * x;
+            rows_cols += x * y;
         }
-        cells[z(label - 1)] = cell;
-    });
+        cell.rows_rows = rows_rows;
+        cell.cols_cols = cols_cols;
+        cell.rows_cols = rows_cols;
+    }
+}
+
+// How much the green level of nuclei varies: from its mean, and from pixel to pixel.
+void textures(const Image& image, std::vector<Cell>& cells) {
+    for (const shapes::Run& run : image.inner) {
+        Cell& cell = cells[z(run.part - 1)];
+        const std::ptrdiff_t first = image.at(run), length = run.end - run.begin;
+        const std::int32_t *own = image.nuclei + first, nucleus = *own;
+        const std::uint8_t* green = image.rgb + 3 * first + 1;
+        const double mean = Cell::mean(static_cast<double>(cell.nucleus_colour[1]), cell.nucleus_area);
+        double squares = cell.green_green;
+        for (std::ptrdiff_t i = 0; i < length; ++i) {
+            const double off = green[3 * i] - mean;
+            squares += off * off;
+        }
+        cell.green_green = squares;
+        std::int32_t steps = 0, neighbours = 0;
+        const auto step = [&](std::ptrdiff_t i, std::ptrdiff_t next) {
+            const bool same = own[next] == nucleus;
+            neighbours += same;
+            steps += same ? std::abs(green[3 * i] - green[3 * next]) : 0;
+        };
+        const std::ptrdiff_t beside = run.end < image.cols ? length : length - 1;
+        for (std::ptrdiff_t i = 0; i < beside; ++i) step(i, i + 1);
+        if (run.row + 1 < image.rows)
+            for (std::ptrdiff_t i = 0; i < length; ++i) step(i, i + image.cols);
+        cell.green_steps += steps;
+        cell.green_neighbours += neighbours;
+    }
 }
 
 // K. Benkrid, D. Crookes, "Design and FPGA implementation of a perimeter estimator", IMVIP 2000.
@@ -118,69 +143,51 @@ std::array<double, 64> weights() {
     return weight;
 }
 
-void perimeters(const Image& image, const shapes::Bits& any, std::vector<Cell>& cells) {
-    constexpr std::ptrdiff_t sides[4][2] = {{-1, 0}, {1, 0}, {0, -1}, {0, 1}};
-    constexpr std::ptrdiff_t corners[4][2] = {{-1, -1}, {-1, 1}, {1, -1}, {1, 1}};
-    const auto same = [&](std::ptrdiff_t r, std::ptrdiff_t c, std::int32_t label) {
-        return image.inside(r, c) && image.labels[r * image.cols + c] == label;
-    };
-    shapes::Bytes border(z(image.rows * image.cols), 0);
-    std::vector<std::ptrdiff_t> at;
-    image.each_run(any, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end, std::int32_t label) {
-        const std::ptrdiff_t first = r * image.cols;
-        const bool framed = r == 0 || r + 1 == image.rows;
+// By the pixels of a cell that lie beside another one's; around it the picture has a pixel more on each side.
+double perimeter(const shapes::Bits& cell) {
+    static const std::array<double, 64> weight = weights();
+    shapes::Bits border = shapes::grown(cell.outside());
+    border &= cell;
+    double sum = 0.0;
+    shapes::each_run(border, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
         for (std::ptrdiff_t c = begin; c < end; ++c) {
-            const std::ptrdiff_t i = first + c;
-            const bool inner = !framed && c > begin && c + 1 < end && image.labels[i - image.cols] == label &&
-                               image.labels[i + image.cols] == label;
-            if (inner) continue;
-            border[z(i)] = 1;
-            at.push_back(i);
+            const auto at = [&](std::ptrdiff_t y, std::ptrdiff_t x) {
+                return static_cast<std::size_t>(border.at(r + y, c + x));
+            };
+            const std::size_t sides = at(-1, 0) + at(0, -1) + at(0, 1) + at(1, 0),
+                              corners = at(-1, -1) + at(-1, 1) + at(1, -1) + at(1, 1);
+            sum += weight[1 + 2 * sides + 10 * corners];
         }
     });
-    const auto weight = weights();
-    for (const std::ptrdiff_t i : at) {
-        const std::ptrdiff_t r = i / image.cols, c = i % image.cols;
-        const std::int32_t label = image.labels[i];
-        const auto count = [&](const std::ptrdiff_t (&steps)[4][2]) {
-            std::size_t number = 0;
-            for (const auto& step : steps)
-                number += same(r + step[0], c + step[1], label) &&
-                          border[z((r + step[0]) * image.cols + c + step[1])];
-            return number;
-        };
-        cells[z(label - 1)].perimeter += weight[1 + 2 * count(sides) + 10 * count(corners)];
-    }
+    return sum;
 }
 
-// How solid cells and nuclei are, and in how many parts the latter.
+// The pixels of a cell, and one more on each side.
+shapes::Bits bits_of(const Image& image, const Cell& cell, std::int32_t own) {
+    shapes::Bits bits(cell.bottom - cell.top + 2, cell.right - cell.left + 2);
+    for (auto run = shapes::first_in(image.cells, cell.top);
+         run != image.cells.end() && run->row < cell.bottom; ++run)
+        if (run->part == own)
+            bits.set(run->row - cell.top + 1, run->begin - cell.left + 1, run->end - cell.left + 1);
+    return bits;
+}
+
+// How long outlines and how solid cells and nuclei are, and in how many parts the latter. To a nucleus belong
+// those of its holes that are no part of the cell, too.
 void shapes_of(const Image& image, std::vector<Cell>& cells) {
     for (std::size_t i = 0; i < cells.size(); ++i) {
         Cell& cell = cells[i];
         if (cell.area == 0) continue;
-        const auto pixels = [&](const std::int32_t* numbers) {
-            return shapes::where(
-                numbers + cell.top * image.cols + cell.left, cell.bottom - cell.top, cell.right - cell.left,
-                image.cols,
-                [own = static_cast<std::int32_t>(i) + 1](std::int32_t number) { return number == own; });
-        };
-        cell.solidity = shapes::solidity(pixels(image.labels));
-        const shapes::Bits nucleus = pixels(image.nuclei);
+        const auto own = static_cast<std::int32_t>(i) + 1;
+        const shapes::Bits whole = bits_of(image, cell, own);
+        cell.perimeter = perimeter(whole);
+        cell.solidity = shapes::solidity(whole);
+        const shapes::Bits nucleus = shapes::where(image.nuclei + cell.top * image.cols + cell.left,
+                                                   cell.bottom - cell.top, cell.right - cell.left, image.cols,
+                                                   [own](std::int32_t number) { return number == own; });
         cell.nucleus_solidity = shapes::solidity(nucleus);
         cell.nucleus_parts = shapes::components(nucleus).n;
     }
-}
-
-// Cells without measures, and the pixels that are some cell's.
-std::vector<Cell> blank(const Image& image, shapes::Bits& any) {
-    std::int32_t n = 0;
-    for (std::ptrdiff_t i = 0; i < image.rows * image.cols; ++i) n = std::max(n, image.labels[i]);
-    Cell none{};
-    none.top = image.rows;
-    none.left = image.cols;
-    any = shapes::where(image.labels, image.rows, image.cols, image.cols,
-                        [](std::int32_t label) { return label > 0; });
-    return std::vector<Cell>(static_cast<std::size_t>(n), none);
 }
 
 }  // namespace
@@ -197,23 +204,18 @@ Ellipse ellipse_of(const Cell& cell) {
 
 std::vector<Cell> measure(const std::int32_t* labels, const std::int32_t* nuclei, const std::uint8_t* rgb,
                           std::ptrdiff_t rows, std::ptrdiff_t cols) {
-    const Image image{labels, nuclei, rgb, rows, cols};
-    shapes::Bits any;
-    std::vector<Cell> cells = blank(image, any);
-    first_sums(image, any, cells);
-    second_sums(image, any, cells);
-    perimeters(image, any, cells);
+    const Image image(labels, nuclei, rgb, rows, cols);
+    std::vector<Cell> cells = first_sums(image);
+    colours(image, cells);
+    second_sums(image, cells);
+    textures(image, cells);
     shapes_of(image, cells);
     return cells;
 }
 
 std::vector<Cell> locate(const std::int32_t* labels, const std::int32_t* nuclei, std::ptrdiff_t rows,
                          std::ptrdiff_t cols) {
-    const Image image{labels, nuclei, nullptr, rows, cols};
-    shapes::Bits any;
-    std::vector<Cell> cells = blank(image, any);
-    first_sums(image, any, cells);
-    return cells;
+    return first_sums(Image(labels, nuclei, nullptr, rows, cols));
 }
 
 }  // namespace fastpgs::measures

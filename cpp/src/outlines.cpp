@@ -123,24 +123,6 @@ struct Window {
     }
 };
 
-// One pixel more on the four sides.
-Bits grown(const Bits& bits) {
-    Bits out = bits;
-    for (std::ptrdiff_t r = 0; r < bits.rows; ++r) {
-        const shapes::Word* own = bits.row(r);
-        shapes::Word* to = out.row(r);
-        for (std::ptrdiff_t w = 0; w < bits.width; ++w) {
-            const shapes::Word before = w > 0 ? own[w - 1] >> 63 : 0;
-            const shapes::Word after = w + 1 < bits.width ? own[w + 1] << 63 : 0;
-            to[w] |= own[w] << 1 | before | own[w] >> 1 | after;
-            if (r > 0) to[w] |= own[w - bits.width];
-            if (r + 1 < bits.rows) to[w] |= own[w + bits.width];
-        }
-        to[bits.width - 1] &= bits.tail();
-    }
-    return out;
-}
-
 // Two means of some numbers (Ridler & Calvard 1978, doi:10.1109/TSMC.1978.4310039), and what tells them
 // apart.
 struct TwoMeans {
@@ -200,7 +182,7 @@ bool tidy(Bits& nucleus, const Bits& cell, const Rules& rules) {
 bool grow_again(const Plane& plane, const Bits& cell, double around, const Rules& rules, Bits& nucleus) {
     const double inner = plane.median(nucleus);
     Bits beside = cell;
-    const Histogram cytoplasm = plane.histogram(beside.subtract(grown(nucleus)));
+    const Histogram cytoplasm = plane.histogram(beside.subtract(shapes::grown(nucleus)));
     const bool scant = static_cast<double>(cytoplasm.size()) <= SCANT * static_cast<double>(nucleus.count());
     const double outer = scant ? around : cytoplasm.median();
     Bits next = plane.above(outer + rules.edge * (inner - outer));
@@ -233,7 +215,7 @@ bool colour_axis(const Window& window, const Bits& cell, const Bits& inside, con
     };
     Bits beside = inside;
     add(nucleus, own);
-    add(beside.subtract(grown(nucleus)), rest);
+    add(beside.subtract(shapes::grown(nucleus)), rest);
     if (own.number < LEAST || rest.number < LEAST ||
         static_cast<double>(rest.number) <= SCANT * static_cast<double>(own.number))
         return false;
@@ -280,7 +262,7 @@ bool vague(const Axis& axis, const Bits& cell, const Bits& inside, const Bits& n
     const double width = std::max(LEAST_SKIN, rules.skin * radius) + BLUR;
     Bits inner = nucleus, outer = shapes::erode_disc(nucleus.outside(), width).outside();
     inner.subtract(shapes::erode_disc(nucleus, width));
-    (outer &= inside).subtract(grown(nucleus));
+    (outer &= inside).subtract(shapes::grown(nucleus));
     const Plane plane = axis.plane(cell);
     const Histogram beyond = plane.histogram(outer);
     return beyond.size() >= LEAST && plane.median(inner) - beyond.median() < rules.vague * axis.spread;
@@ -363,7 +345,7 @@ struct Drawn {
 // The median steepness of depth, levels a pixel, along the outline of a cell where that is `free` beyond.
 double steepness(const Field& field, const Box& box, const Bits& cell, const Bits& free) {
     Bits beyond = free, rim = cell;
-    rim &= grown(beyond.subtract(cell));
+    rim &= shapes::grown(beyond.subtract(cell));
     const auto at = [&](std::ptrdiff_t r, std::ptrdiff_t c) {
         return std::int32_t{field.depth[std::clamp<std::ptrdiff_t>(r, 0, field.rows - 1) * field.cols +
                                         std::clamp<std::ptrdiff_t>(c, 0, field.cols - 1)]};

@@ -114,7 +114,9 @@ def test_a_hole_of_the_nucleus_may_be_no_part_of_the_cell() -> None:
     depth = features[..., 0].astype(np.int16) + features[..., 1] - 64
     bodies = body.astype(np.int32)
     bodies[hole] = 2
-    labels, nuclei, _ = _core.draw_cells(bodies, 2, nucleus, np.zeros(body.shape, np.int32), depth, features, RULES)
+    labels, nuclei, _ = _core.draw_cells(
+        bodies, 2, nucleus, np.zeros(body.shape, np.int32), depth, features, RULES
+    )
     whole, inner = draw(body, nucleus, features)
     assert dice((labels == 1) | hole, whole) > 0.99
     assert dice((nuclei == 1) | hole, inner) > 0.99
@@ -170,7 +172,9 @@ def test_smoothing_takes_nothing_from_a_neighbour_or_the_nucleus() -> None:
     }
     rules |= {"reaches": [1.2, 0.5, 0.0], "smooth": NucleusRules().smooth}
     depth = features[..., 0].astype(np.int16) + features[..., 1] - 64
-    labels, _, _ = _core.draw_cells(bodies, 2, nuclei, np.zeros(bodies.shape, np.int32), depth, features, RULES)
+    labels, _, _ = _core.draw_cells(
+        bodies, 2, nuclei, np.zeros(bodies.shape, np.int32), depth, features, RULES
+    )
     assert labels.max() == 2
     assert not ((labels == 1) & right).any()
     assert not ((labels == 2) & left).any()
@@ -189,7 +193,9 @@ def test_smoothing_takes_nothing_from_a_neighbour_or_the_nucleus() -> None:
 def test_blobs_that_touch_nothing_stand_alone(beside: list[npt.NDArray[np.bool_]], expected: bool) -> None:
     blob, nucleus = disc(48, 26, 22), disc(46, 28, RADIUS)
     stained = np.logical_or.reduce([blob, *beside])
-    chosen = _core.blobs_alone(stained & ~nucleus, nucleus, np.zeros((SIDE, SIDE), np.int32), SEARCH, RADIUS, 1.6)
+    chosen = _core.blobs_alone(
+        stained & ~nucleus, nucleus, np.zeros((SIDE, SIDE), np.int32), SEARCH, RADIUS, 1.6
+    )
     assert chosen.any() == expected
     if expected:
         assert dice(chosen | nucleus, blob) > 0.995
@@ -197,7 +203,9 @@ def test_blobs_that_touch_nothing_stand_alone(beside: list[npt.NDArray[np.bool_]
 
 def test_what_the_frame_cuts_does_not_stand_alone() -> None:
     blob, nucleus = disc(48, 24, 30), disc(44, 26, RADIUS)
-    chosen = _core.blobs_alone(blob & ~nucleus, nucleus, np.zeros((SIDE, SIDE), np.int32), SEARCH, RADIUS, 1.6)
+    chosen = _core.blobs_alone(
+        blob & ~nucleus, nucleus, np.zeros((SIDE, SIDE), np.int32), SEARCH, RADIUS, 1.6
+    )
     assert not chosen.any()
 
 
@@ -252,6 +260,10 @@ def test_burst_cells_are_both_pale_and_blurred(depth: int, blur: float, cells: i
 
 def test_features_must_fit() -> None:
     body = disc(48, 48, 30)
-    bodies, squares, depth = body.astype(np.int32), np.zeros(body.shape, np.int32), np.zeros(body.shape, np.int16)
+    bodies, squares, depth = (
+        body.astype(np.int32),
+        np.zeros(body.shape, np.int32),
+        np.zeros(body.shape, np.int16),
+    )
     with pytest.raises(ValueError, match=r"features must have shape \(96, 96, 3\)"):
         _core.draw_cells(bodies, 1, body, squares, depth, np.zeros((4, 4, 3), np.uint8), {})

@@ -81,6 +81,9 @@ Word gather(const std::uint8_t* flags, std::ptrdiff_t used);
 Bits pack(const std::uint8_t* bytes, std::ptrdiff_t rows, std::ptrdiff_t cols, std::ptrdiff_t stride);
 void unpack(const Bits& bits, std::uint8_t* bytes, std::ptrdiff_t stride);
 
+// One pixel more on the four sides.
+Bits grown(const Bits& bits);
+
 // A part of an image.
 Bits cropped(const Bits& bits, std::ptrdiff_t top, std::ptrdiff_t left, std::ptrdiff_t rows,
              std::ptrdiff_t cols);

@@ -96,6 +96,8 @@ class Outside {
         return g_.data() + (r - box_.top) * box_.cols() - box_.left;
     }
 
+    const Box& box() const { return box_; }
+
     // Squared distance to the nearest pixel outside; in time proportional to that distance.
     std::int64_t square(std::ptrdiff_t r, std::ptrdiff_t c) const;
 
