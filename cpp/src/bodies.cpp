@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "fastpgs/crew.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/plane_kernels.hpp"
 
@@ -40,6 +41,22 @@ class Smooth {
         values_.assign(z((box.rows() + 2 * MARGIN) * stride_), -1);  // beyond the frame
         const Box known{std::max<std::ptrdiff_t>(top_, 0), std::max<std::ptrdiff_t>(left_, 0),
                         std::min(box.bottom + MARGIN, rows), std::min(box.right + MARGIN, cols)};
+        share(known.rows(), rows_worth(known.cols()), [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+            fill(squares, {known.top + begin, known.left, known.top + end, known.right}, rows, cols);
+        });
+    }
+
+    const std::int32_t* row(std::ptrdiff_t r, std::ptrdiff_t c) const { return values_.data() + at(r, c); }
+    std::ptrdiff_t stride() const { return stride_; }
+    std::int32_t operator()(std::ptrdiff_t r, std::ptrdiff_t c) const { return *row(r, c); }
+
+  private:
+    static constexpr std::ptrdiff_t MARGIN = 2;  // as far as peaks look around
+    static constexpr double MOST = std::numeric_limits<std::int32_t>::max() - 1.0;
+
+    std::ptrdiff_t at(std::ptrdiff_t r, std::ptrdiff_t c) const { return (r - top_) * stride_ + c - left_; }
+
+    void fill(const std::int32_t* squares, const Box& known, std::ptrdiff_t rows, std::ptrdiff_t cols) {
         // Of three rows the distances, a pixel more on each side; beyond the frame they are 0.
         const auto width = z(known.cols() + 2);
         std::vector<double> lines(3 * width, 0.0), sums(width), means(width);
@@ -68,16 +85,6 @@ class Smooth {
                 to[i] = static_cast<std::int32_t>(std::min(means[i] * (FINE / 9.0), MOST) + 0.5);
         }
     }
-
-    const std::int32_t* row(std::ptrdiff_t r, std::ptrdiff_t c) const { return values_.data() + at(r, c); }
-    std::ptrdiff_t stride() const { return stride_; }
-    std::int32_t operator()(std::ptrdiff_t r, std::ptrdiff_t c) const { return *row(r, c); }
-
-  private:
-    static constexpr std::ptrdiff_t MARGIN = 2;  // as far as peaks look around
-    static constexpr double MOST = std::numeric_limits<std::int32_t>::max() - 1.0;
-
-    std::ptrdiff_t at(std::ptrdiff_t r, std::ptrdiff_t c) const { return (r - top_) * stride_ + c - left_; }
 
     std::ptrdiff_t top_ = 0, left_ = 0, stride_ = 0;
     std::vector<std::int32_t> values_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "fastpgs/block.hpp"
+#include "fastpgs/crew.hpp"
 #include "fastpgs/odds.hpp"
 #include "fastpgs/shapes.hpp"
 
@@ -72,9 +73,13 @@ class Grower {
         std::optional<Bits> blobs;
         if (tone.model) {
             const double contact = untold ? std::max(1.0, rules_.alone_opening * seeds_.radius) : opening;
-            blobs = alone(stained, seeds_.nuclei, away_, rules_, seeds_.radius, contact);
-            const Bits red = odds::against(odds_.data(), away_, rules_.even, stained);
-            stained.subtract(shapes::open_disc(red, std::max(1.0, rules_.red * seeds_.radius)));
+            Bits red;
+            beside([&] { blobs = alone(stained, seeds_.nuclei, away_, rules_, seeds_.radius, contact); },
+                   [&] {
+                       red = odds::against(odds_.data(), away_, rules_.even, stained);
+                       red = shapes::open_disc(red, std::max(1.0, rules_.red * seeds_.radius));
+                   });
+            stained.subtract(red);
         }
         if (untold)
             stained &= halo;

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "fastpgs/crew.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/plane_kernels.hpp"
 #include "fastpgs/shapes.hpp"
@@ -203,29 +204,40 @@ Outside::Outside(const Bits& inside, const Box& box)
       box_(box),
       g_(static_cast<std::size_t>(box.rows() * box.cols())) {
     const Bits outside = inside.outside();
-    const std::ptrdiff_t cols = box.cols();
+    // Every piece looks at all runs: halves.
+    const std::ptrdiff_t worth = std::max(box.cols() / 2, rows_worth(box.rows()));
+    share(box.cols(), worth,
+          [&](std::ptrdiff_t begin, std::ptrdiff_t end) { look(outside, box.left + begin, box.left + end); });
+}
+
+// The columns first..last.
+void Outside::look(const Bits& outside, std::ptrdiff_t first, std::ptrdiff_t last) {
+    const std::ptrdiff_t cols = last - first;
     const auto clear = [&](std::ptrdiff_t r, std::int32_t* own) {
         each_run(outside, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-            begin = std::max(begin, box.left) - box.left;
-            end = std::min(end, box.right) - box.left;
+            begin = std::max(begin, first) - first;
+            end = std::min(end, last) - first;
             if (begin < end) std::fill(own + begin, own + end, 0);
         });
     };
+    const auto row_of = [&](std::ptrdiff_t r) {
+        return g_.data() + (r - box_.top) * box_.cols() + first - box_.left;
+    };
     std::vector<std::int32_t> since(static_cast<std::size_t>(cols), kNone);
-    std::int32_t* last = since.data();
-    for (std::ptrdiff_t r = box.top; r < box.bottom; ++r) {
-        std::int32_t* own = g_.data() + (r - box.top) * cols;
-        for (std::ptrdiff_t c = 0; c < cols; ++c) own[c] = last[c] + 1;
+    std::int32_t* known = since.data();
+    for (std::ptrdiff_t r = box_.top; r < box_.bottom; ++r) {
+        std::int32_t* own = row_of(r);
+        for (std::ptrdiff_t c = 0; c < cols; ++c) own[c] = known[c] + 1;
         clear(r, own);
-        last = own;
+        known = own;
     }
     std::fill(since.begin(), since.end(), kNone);
-    last = since.data();
-    for (std::ptrdiff_t r = box.bottom - 1; r >= box.top; --r) {
-        std::int32_t* own = g_.data() + (r - box.top) * cols;
-        for (std::ptrdiff_t c = 0; c < cols; ++c) ++last[c];
-        clear(r, last);
-        for (std::ptrdiff_t c = 0; c < cols; ++c) own[c] = std::min(own[c], last[c]);
+    known = since.data();
+    for (std::ptrdiff_t r = box_.bottom - 1; r >= box_.top; --r) {
+        std::int32_t* own = row_of(r);
+        for (std::ptrdiff_t c = 0; c < cols; ++c) ++known[c];
+        clear(r, known);
+        for (std::ptrdiff_t c = 0; c < cols; ++c) own[c] = std::min(own[c], known[c]);
     }
 }
 
@@ -390,20 +402,22 @@ void squares_of(const Bits& inside, Number* out, std::ptrdiff_t* index) {
     const std::ptrdiff_t rows = inside.rows, cols = inside.cols;
     const Number longest = Squares<Number>::of(std::max(rows, cols));
     const Outside outside(inside, box_beside(inside));
-    Rows<Number> filling(inside, outside, index != nullptr, out);
-    for (std::ptrdiff_t r = 0; r < rows; ++r) {
-        std::ptrdiff_t* at = index ? index + r * cols : nullptr;
-        for (std::ptrdiff_t c = 0; index && c < cols; ++c) at[c] = r * cols + c;
-        filling.fill(
-            r,
-            [&](std::ptrdiff_t begin, std::ptrdiff_t end, std::ptrdiff_t col, std::ptrdiff_t row) {
-                std::fill(at + begin, at + end, row * cols + col);
-            },
-            [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-                std::fill(out + r * cols + begin, out + r * cols + end, longest);
-                if (index) std::fill(at + begin, at + end, std::ptrdiff_t{-1});
-            });
-    }
+    share(rows, rows_worth(cols), [&](std::ptrdiff_t r, std::ptrdiff_t end_row) {
+        Rows<Number> filling(inside, outside, index != nullptr, out);
+        for (; r < end_row; ++r) {
+            std::ptrdiff_t* at = index ? index + r * cols : nullptr;
+            for (std::ptrdiff_t c = 0; index && c < cols; ++c) at[c] = r * cols + c;
+            filling.fill(
+                r,
+                [&](std::ptrdiff_t begin, std::ptrdiff_t end, std::ptrdiff_t col, std::ptrdiff_t row) {
+                    std::fill(at + begin, at + end, row * cols + col);
+                },
+                [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+                    std::fill(out + r * cols + begin, out + r * cols + end, longest);
+                    if (index) std::fill(at + begin, at + end, std::ptrdiff_t{-1});
+                });
+        }
+    });
 }
 
 }  // namespace
@@ -417,21 +431,16 @@ void distance(const Bits& inside, double* out) { nearest(inside, out, nullptr); 
 
 void squares(const Bits& inside, std::int32_t* out) { squares_of(inside, out, nullptr); }
 
-std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, std::int32_t* squares) {
-    const std::ptrdiff_t rows = bits.rows, cols = bits.cols;
-    if (parts.n == 0) throw std::invalid_argument("there must be a part");
-    // Numbers of pixels of parts, the others are never asked for.
-    Block<std::int32_t> part(static_cast<std::size_t>(parts.n > 1 ? rows * cols : 0));
-    if (parts.n > 1)
-        for (const Run& run : parts.runs)
-            std::fill_n(part.data() + run.row * cols + run.begin, run.end - run.begin, run.part);
-    const Box columns = box_beside(bits);
-    const Bits around = bits.outside();
-    const Outside outside(around, {0, columns.left, rows, columns.right});
-    Rows<std::int32_t> filling(around, outside, parts.n > 1, squares);
+namespace {
+
+// Of the rows r..last, whose squares are filled on the way.
+std::vector<Run> stretches_of(const Parts& parts, const std::int32_t* part, Rows<std::int32_t> filling,
+                              std::ptrdiff_t cols, std::ptrdiff_t r, std::ptrdiff_t last) {
     std::vector<Run> stretches;
-    auto own = parts.runs.begin();  // the next run of a part
-    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+    // The next run of a part.
+    auto own = std::lower_bound(parts.runs.begin(), parts.runs.end(), r,
+                                [](const Run& run, std::ptrdiff_t row) { return run.row < row; });
+    for (; r < last; ++r) {
         const std::size_t before = stretches.size();
         std::int32_t known = 0;
         const auto add = [&](std::ptrdiff_t to, std::int32_t nearest) {
@@ -459,6 +468,29 @@ std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, std::int32_
             add(cols, 1);
     }
     return stretches;
+}
+
+}  // namespace
+
+std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, std::int32_t* squares) {
+    const std::ptrdiff_t rows = bits.rows, cols = bits.cols;
+    if (parts.n == 0) throw std::invalid_argument("there must be a part");
+    // Numbers of pixels of parts, the others are never asked for.
+    Block<std::int32_t> part(static_cast<std::size_t>(parts.n > 1 ? rows * cols : 0));
+    if (parts.n > 1)
+        for (const Run& run : parts.runs)
+            std::fill_n(part.data() + run.row * cols + run.begin, run.end - run.begin, run.part);
+    const Bits around = bits.outside();
+    const Box columns = box_beside(bits);
+    const Outside outside(around, {0, columns.left, rows, columns.right});
+    const auto of_rows = [&](std::ptrdiff_t first, std::ptrdiff_t last) {
+        return stretches_of(parts, part.data(), Rows<std::int32_t>(around, outside, parts.n > 1, squares),
+                            cols, first, last);
+    };
+    std::vector<Run> out;
+    for (const std::vector<Run>& stretches : collect(rows, rows_worth(cols), of_rows))
+        out.insert(out.end(), stretches.begin(), stretches.end());
+    return out;
 }
 
 }  // namespace fastpgs::shapes

@@ -1,8 +1,10 @@
 // Sums of pixels by group. Neighbours are often of one group, whose sums would wait for one another: they are
 // added to in turns, several sums a word.
 #include <algorithm>
+#include <functional>
 #include <vector>
 
+#include "fastpgs/crew.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/stain.hpp"
 
@@ -19,16 +21,15 @@ struct Sums {
     std::uint64_t colours = 0, rest = 0;  // three features; pixels and score
 };
 
-}  // namespace
-
-std::vector<std::int64_t> group_sums(const std::int32_t* groups, std::int32_t n, const std::int16_t* score,
-                                     Picture features) {
+// Of the pixels first..last.
+std::vector<std::int64_t> sums_of(const std::int32_t* groups, std::int32_t n, const std::int16_t* score,
+                                  Picture features, std::ptrdiff_t first, std::ptrdiff_t last) {
     const auto number = static_cast<std::size_t>(n) + 1;
     std::vector<std::int64_t> out(5 * number, 0);
     std::vector<Sums> turns(TURNS * number);
-    for (std::ptrdiff_t begin = 0; begin < features.size(); begin += RUN) {
+    for (std::ptrdiff_t begin = first; begin < last; begin += RUN) {
         poll();
-        const std::ptrdiff_t end = std::min(features.size(), begin + RUN);
+        const std::ptrdiff_t end = std::min(last, begin + RUN);
         const std::uint8_t* p = features.rgb + 3 * begin;
         for (std::ptrdiff_t i = begin; i < end; ++i, p += 3) {
             Sums& own =
@@ -48,6 +49,19 @@ std::vector<std::int64_t> group_sums(const std::int32_t* groups, std::int32_t n,
             turns[i] = {};
         }
     }
+    return out;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> group_sums(const std::int32_t* groups, std::int32_t n, const std::int16_t* score,
+                                     Picture features) {
+    std::vector<std::int64_t> out(5 * (static_cast<std::size_t>(n) + 1), 0);
+    const auto of_pixels = [&](std::ptrdiff_t first, std::ptrdiff_t last) {
+        return sums_of(groups, n, score, features, first, last);
+    };
+    for (const auto& sums : collect(features.size(), RUN, of_pixels))
+        std::transform(out.begin(), out.end(), sums.begin(), out.begin(), std::plus<>());
     return out;
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "fastpgs/crew.hpp"
 #include "fastpgs/nuclear.hpp"
 #include "fastpgs/segment.hpp"
 #include "fastpgs/shapes.hpp"
@@ -149,7 +150,6 @@ Found find(const Stain& stain, const Rules& rules, const Start& start) {
     const auto empty = static_cast<std::int32_t>(std::min_element(tints.green.begin(), tints.green.end()) -
                                                  tints.green.begin());
     Pivots pivots;
-    pivots.ground = stain.median(in_groups({empty}));
     pivots.nuclear.assign(nuclear.begin() + 1, nuclear.end());
     for (std::size_t i = 0; i < result.pivot_features.size(); i += 3) {
         Colour colour;  // a pixel's: nothing is rounded
@@ -160,9 +160,15 @@ Found find(const Stain& stain, const Rules& rules, const Start& start) {
     std::vector<std::int32_t> chosen;
     for (std::size_t i = 0; i < nuclear.size(); ++i)
         if (nuclear[i]) chosen.push_back(static_cast<std::int32_t>(i));
-    const Bits rough = shapes::open_disc(in_groups(chosen), 1.0);
-    const double radius = std::sqrt(shapes::typical_area(shapes::components(rough).areas()) / PI);
-    found.seeds = cleaned(stain, rough, radius, nullptr, rules, std::move(pivots));
+    double ground = 0.0;
+    beside(
+        [&] {
+            const Bits rough = shapes::open_disc(in_groups(chosen), 1.0);
+            const double radius = std::sqrt(shapes::typical_area(shapes::components(rough).areas()) / PI);
+            found.seeds = cleaned(stain, rough, radius, nullptr, rules, std::move(pivots));
+        },
+        [&] { ground = stain.median(in_groups({empty})); });
+    if (found.seeds) found.seeds->pivots.ground = ground;
     return found;
 }
 

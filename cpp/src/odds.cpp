@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "fastpgs/crew.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/plane_kernels.hpp"
 
@@ -57,14 +58,18 @@ class Rows {
 
 }  // namespace
 
-void by_colour(stain::Picture features, const redness::Model& model, double most, int size, double* out) {
+namespace {
+
+// The rows begin..end.
+void rows_by_colour(stain::Picture features, const redness::Model& model, double most, int size,
+                    std::ptrdiff_t begin, std::ptrdiff_t end, double* out) {
     const std::ptrdiff_t rows = features.rows, cols = features.cols, half = size / 2;
     Rows source(features, model, most, half);
     std::vector<double> sums(z(size * cols));  // of the rows around the present one
     std::vector<const double*> around(z(size));
     const double all = static_cast<double>(size) * static_cast<double>(size);
-    std::ptrdiff_t known = 0;
-    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+    std::ptrdiff_t known = std::max<std::ptrdiff_t>(begin - half, 0);
+    for (std::ptrdiff_t r = begin; r < end; ++r) {
         poll(z(r), 16);
         for (; known < std::min(r + half + 1, rows); ++known)
             source.sum(known, sums.data() + known % size * cols);
@@ -72,6 +77,15 @@ void by_colour(stain::Picture features, const redness::Model& model, double most
             around[z(off + half)] = sums.data() + mirrored(r + off, rows) % size * cols;
         plane_kernels().sum_lines({around.data(), around.size(), z(cols), all, out + r * cols});
     }
+}
+
+}  // namespace
+
+void by_colour(stain::Picture features, const redness::Model& model, double most, int size, double* out) {
+    share(features.rows, std::max(std::ptrdiff_t{4} * size, rows_worth(features.cols)),
+          [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+              rows_by_colour(features, model, most, size, begin, end, out);
+          });
 }
 
 shapes::Bits against(const double* odds, const reach::Away& away, double even, const shapes::Bits& among) {

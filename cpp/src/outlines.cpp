@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <utility>
 
+#include "fastpgs/crew.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/plane_kernels.hpp"
 #include "moments.hpp"
@@ -380,6 +382,16 @@ double typical(const std::vector<Drawn>& drawn, double Drawn::* measure) {
     return 0.0;
 }
 
+// The least and the greatest of some values.
+std::pair<std::int16_t, std::int16_t> range(const std::int16_t* values, std::ptrdiff_t n) {
+    std::int16_t lowest = values[0], highest = lowest;
+    for (std::ptrdiff_t i = 0; i < n; ++i) {
+        lowest = values[i] < lowest ? values[i] : lowest;
+        highest = values[i] > highest ? values[i] : highest;
+    }
+    return {lowest, highest};
+}
+
 // The outline and nucleus of one body; false where hardly a nucleus is left.
 bool outline(const Field& field, std::int32_t own, const Rules& rules, int lowest, int highest,
              Drawn& drawn) {
@@ -433,19 +445,21 @@ void write(const Bits& bits, const Box& box, std::ptrdiff_t cols, std::int32_t n
 
 Typical draw(const Field& field, const Rules& rules, std::int32_t* labels, std::int32_t* nuclei) {
     const std::vector<Box> boxes = shapes::boxes_of(field.bodies);
-    const std::int16_t* depth = field.depth;
-    std::int16_t lowest = depth[0], highest = lowest;
-    for (std::ptrdiff_t i = 0, n = field.rows * field.cols; i < n; ++i) {
-        lowest = depth[i] < lowest ? depth[i] : lowest;
-        highest = depth[i] > highest ? depth[i] : highest;
-    }
+    const auto [lowest, highest] = range(field.depth, field.rows * field.cols);
+    const auto drawn_of = [&, low = lowest, high = highest](std::ptrdiff_t begin, std::ptrdiff_t end) {
+        std::vector<Drawn> some;
+        for (std::ptrdiff_t i = begin; i < end; ++i) {
+            const auto own = static_cast<std::int32_t>(i + 1);
+            Drawn next{boxes[static_cast<std::size_t>(own)], {}, {}, 0, 0};
+            if (next.box.bottom == 0) continue;
+            poll();
+            if (outline(field, own, rules, low, high, next)) some.push_back(std::move(next));
+        }
+        return some;
+    };
     std::vector<Drawn> drawn;
-    for (std::int32_t own = 1; own <= field.bodies.n; ++own) {
-        if (boxes[static_cast<std::size_t>(own)].bottom == 0) continue;
-        poll();
-        Drawn next{boxes[static_cast<std::size_t>(own)], {}, {}, 0, 0};
-        if (outline(field, own, rules, lowest, highest, next)) drawn.push_back(std::move(next));
-    }
+    for (auto& some : collect(field.bodies.n, 1, drawn_of))
+        drawn.insert(drawn.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
     const Typical own_typical =
         rules.typical ? *rules.typical : Typical{typical(drawn, &Drawn::inner), typical(drawn, &Drawn::edge)};
     std::int32_t number = 0;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "fastpgs/colour_kernels.hpp"
+#include "fastpgs/crew.hpp"
 #include "fastpgs/groups.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/parallel.hpp"
@@ -20,9 +21,15 @@ constexpr std::size_t kCube = kPlaces / 8;                    // places of an ei
 constexpr std::size_t kExpected = std::size_t{1} << 18;       // colours
 constexpr std::size_t kPolled = std::size_t{1} << 20;         // pixels between two looks at signals
 constexpr std::size_t kPixelsPerTask = std::size_t{1} << 17;  // fewer are not worth a thread
+constexpr std::ptrdiff_t kShared = 8192;                      // nor these worth sharing out
 
 std::size_t tasks_for(std::size_t pixels, int threads) {
     return static_cast<std::size_t>(team(pixels, kPixelsPerTask, threads));
+}
+
+// From where pixels are counted to their labels.
+void look_up(const std::uint8_t* of_place, std::int32_t* labels, const std::int32_t* end) {
+    for (; labels != end; ++labels) *labels = of_place[*labels];
 }
 
 // Pixels of each grey level. Neighbours are alike: a counter each in turn, so that none waits for the one
@@ -257,7 +264,11 @@ void Palette::write_labels(const std::vector<std::uint8_t>& group_labels,
         fill_table(parts_[part], group_labels, colour_labels);
         const std::uint8_t* of_place = parts_[part].counters(0);
         const auto [begin, end] = run_of(part);
-        for (std::size_t i = begin; i < end; ++i) labels_[i] = of_place[labels_[i]];
+        std::int32_t* const labels = labels_ + begin;
+        share(static_cast<std::ptrdiff_t>(end - begin), kShared,
+              [&](std::ptrdiff_t first, std::ptrdiff_t last) {
+                  look_up(of_place, labels + first, labels + last);
+              });
     });
 }
 

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "fastpgs/crew.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/quota.hpp"
 
@@ -182,6 +183,11 @@ void parallel_for(std::size_t tasks, int threads, const std::function<void(std::
         }
         return;
     }
+    if (team <= hands() && tasks <= crew::kMostPieces)
+        return crew::each(tasks, [&body](std::size_t task) {
+            poll();
+            body(task);
+        });
     Work work(tasks, body);
 #ifdef _OPENMP
     if (!openmp_lost.load(std::memory_order_relaxed) && openmp_may(team)) {

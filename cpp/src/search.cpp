@@ -4,7 +4,9 @@
 #include <limits>
 
 #include "fastpgs/bodies.hpp"
+#include "fastpgs/crew.hpp"
 #include "fastpgs/outlines.hpp"
+#include "fastpgs/parallel.hpp"
 #include "fastpgs/shapes.hpp"
 
 namespace fastpgs::search {
@@ -15,6 +17,8 @@ using nuclei::Seeds;
 using shapes::Bits;
 
 constexpr double PI = 3.141592653589793;
+constexpr std::ptrdiff_t SHARED = 16384;   // pixels: no helper is worth waking for fewer,
+constexpr std::ptrdiff_t CLEARED = 16384;  // and setting fewer to 0 is not worth sharing out
 constexpr double WHOLE = 0.3;  // of a disc of the typical radius: smaller parts are no nuclei of their own
 
 std::vector<std::int64_t> part_areas(const Bits& bits) { return shapes::components(bits).areas(); }
@@ -100,6 +104,8 @@ void split_and_draw(Found& found, const Rules& rules, double neck, const Referen
 
 Found find(const staining::Given& given, const Rules& rules, const Options& options,
            const Reference* reference, std::int32_t* labels, std::int32_t* nuclei) {
+    const int threads = resolve_threads(options.start.threads);
+    const Shift shift(given.picture.size() < SHARED ? 1 : threads);
     Found found;
     if (reference) {
         found.stain = staining::stain(given, rules.stain, true, &reference->white);
@@ -110,8 +116,10 @@ Found find(const staining::Given& given, const Rules& rules, const Options& opti
         if (found.stain.surround && !is_alone(found, rules.cells))
             find_seeds(given, rules, options.start, false, found);
     }
-    std::fill_n(labels, given.picture.size(), 0);
-    std::fill_n(nuclei, given.picture.size(), 0);
+    share(given.picture.size(), CLEARED, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+        std::fill(labels + begin, labels + end, 0);
+        std::fill(nuclei + begin, nuclei + end, 0);
+    });
     if (found.seeds) {
         found.region = cytoplasm::find(found.stain, *found.seeds, rules.cytoplasm,
                                        reference ? &reference->tone : nullptr);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "fastpgs/crew.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/plane_kernels.hpp"
 #include "fastpgs/shapes.hpp"
@@ -150,25 +151,25 @@ class Balance {
 
 }  // namespace
 
-void planes(Picture picture, const double white[3], int offset, bool grey, const Planes& out) {
+namespace {
+
+// The planes of the rows begin..end.
+void planes_of_rows(Picture picture, const Balance& balance, std::ptrdiff_t begin, std::ptrdiff_t end,
+                    StainRowArgs args, const Planes& out) {
     const std::ptrdiff_t rows = picture.rows, cols = picture.cols;
-    const Balance balance(white, cols);
     // Three balanced rows at a time.
     std::vector<std::uint8_t> balanced(z(9 * cols)), smoothed(z(3 * cols));
     std::vector<std::uint16_t> sums(z(3 * cols + 6));
     std::vector<std::int16_t> smooth(z(3 * cols));
     const auto row_of = [&](std::ptrdiff_t r) { return balanced.data() + 3 * (r % 3) * cols; };
-    StainRowArgs args{};
-    args.cols = z(cols);
-    args.offset = offset;
-    args.grey = grey;
+    const auto fill = [&](std::ptrdiff_t r) { balance.row(picture.rgb + 3 * r * cols, row_of(r)); };
     args.sums = sums.data();
     args.smoothed = smoothed.data();
     args.smooth = smooth.data();
-    balance.row(picture.rgb, row_of(0));
-    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+    for (std::ptrdiff_t r = std::max<std::ptrdiff_t>(begin - 1, 0); r <= begin; ++r) fill(r);
+    for (std::ptrdiff_t r = begin; r < end; ++r) {
         poll(z(r), 16);
-        if (r + 1 < rows) balance.row(picture.rgb + 3 * (r + 1) * cols, row_of(r + 1));
+        if (r + 1 < rows) fill(r + 1);
         args.above = row_of(std::max<std::ptrdiff_t>(r - 1, 0));
         args.own = row_of(r);
         args.below = row_of(std::min(r + 1, rows - 1));
@@ -180,32 +181,63 @@ void planes(Picture picture, const double white[3], int offset, bool grey, const
     }
 }
 
-std::vector<std::int64_t> spread(const std::int16_t* score, const shapes::Bits& valid, int k) {
-    constexpr int LOW = -255;
-    // Neighbours are alike: a counter each in turn, so that none waits for the one before.
-    constexpr std::size_t TURNS = 4;
-    std::array<std::array<std::uint32_t, 511>, TURNS> turns{};
-    shapes::each_run(valid, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+}  // namespace
+
+void planes(Picture picture, const double white[3], int offset, bool grey, const Planes& out) {
+    const Balance balance(white, picture.cols);
+    StainRowArgs args{};
+    args.cols = z(picture.cols);
+    args.offset = offset;
+    args.grey = grey;
+    share(picture.rows, rows_worth(picture.cols), [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+        planes_of_rows(picture, balance, begin, end, args, out);
+    });
+}
+
+namespace {
+
+// Neighbours are alike: a counter each in turn, so that none waits for the one before.
+constexpr std::size_t TURNS = 4;
+constexpr int LOW = -255;
+using ScoreCounts = std::array<std::array<std::uint32_t, 511>, TURNS>;
+
+// Of the rows first..last.
+ScoreCounts score_counts(const std::int16_t* score, const shapes::Bits& valid, std::ptrdiff_t first,
+                         std::ptrdiff_t last) {
+    ScoreCounts turns{};
+    for (std::ptrdiff_t r = first; r < last; ++r) {
         poll(z(r), 64);
         const std::int16_t* own = score + r * valid.cols;
         const auto count = [&](std::ptrdiff_t c, std::size_t turn) {
             ++turns[turn][static_cast<std::size_t>(own[c] - LOW)];
         };
-        std::ptrdiff_t c = begin;
-        for (; c + 4 <= end; c += 4) {
-            count(c, 0);
-            count(c + 1, 1);
-            count(c + 2, 2);
-            count(c + 3, 3);
-        }
-        for (; c < end; ++c) count(c, 0);
-    });
+        shapes::each_run(valid, r, [&](std::ptrdiff_t c, std::ptrdiff_t end) {
+            for (; c + 4 <= end; c += 4) {
+                count(c, 0);
+                count(c + 1, 1);
+                count(c + 2, 2);
+                count(c + 3, 3);
+            }
+            for (; c < end; ++c) count(c, 0);
+        });
+    }
+    return turns;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> spread(const std::int16_t* score, const shapes::Bits& valid, int k) {
     std::array<std::int64_t, 511> number{}, first{};
     std::int64_t total = 0;
-    for (std::size_t bin = 0; bin < number.size(); ++bin) {
-        for (const auto& turn : turns) number[bin] += turn[bin];
-        total += number[bin];
-    }
+    const auto of_rows = [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+        return score_counts(score, valid, begin, end);
+    };
+    for (const ScoreCounts& turns : collect(valid.rows, 2 * rows_worth(valid.cols), of_rows))
+        for (std::size_t bin = 0; bin < number.size(); ++bin)
+            for (const auto& turn : turns) {
+                number[bin] += turn[bin];
+                total += turn[bin];
+            }
     const auto first_of = [&](std::size_t bin) {
         constexpr std::ptrdiff_t STEP = 64;  // at once
         const std::ptrdiff_t size = valid.rows * valid.cols;

@@ -112,7 +112,11 @@ void cells_of_a_smear(std::mt19937& random) {
     CHECK(whole.n == 3);
     CHECK(whole.found.converged);
     for (const std::size_t at : {43 * 170 + 38, 43 * 170 + 108, 108 * 170 + 73}) CHECK(whole.nuclei[at] > 0);
-    CHECK(answer(picture, nullptr, nullptr, 2).labels == whole.labels);
+    for (const int threads : {2, 7})
+        for (int round = 0; round < 10; ++round) {
+            const Answer shared = answer(picture, nullptr, nullptr, threads);
+            CHECK(shared.labels == whole.labels && shared.nuclei == whole.nuclei);
+        }
     const shapes::Bits none(picture.rows, picture.cols), all = none.outside();
     CHECK(answer(picture, &all, nullptr, 1).labels == whole.labels);
     CHECK(answer(picture, &none, nullptr, 1).n == 0);

@@ -16,10 +16,15 @@ import multiprocessing, sys, warnings
 import numpy as np
 {imports}
 from torch.utils.data import DataLoader, Dataset
+from fastpgs.synth import smear
 
 image = np.random.default_rng(0).integers(0, 256, (700, 700, 3), dtype=np.uint8)  # enough for four threads
 
+stained = smear((300, 300), n_blasts=1, n_normals=1, seed=3).image
+
 def labels(threads):
+    cells = fastpgs.find_cells(stained, num_threads=threads).labels
+    assert cells.max() >= 1
     return fastpgs.segment(image, k=3, max_iter=20, num_threads=threads)
 
 class Pictures(Dataset):

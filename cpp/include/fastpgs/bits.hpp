@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "fastpgs/crew.hpp"
+
 namespace fastpgs::shapes {
 
 using Word = std::uint64_t;
@@ -88,16 +90,15 @@ Bits grown(const Bits& bits);
 Bits cropped(const Bits& bits, std::ptrdiff_t top, std::ptrdiff_t left, std::ptrdiff_t rows,
              std::ptrdiff_t cols);
 
-// The pixels of a window of numbers for which `holds` holds.
+// The rows r..last of the pixels of a window of numbers for which `holds` holds.
 template <class Number, class Holds>
-Bits where(const Number* numbers, std::ptrdiff_t rows, std::ptrdiff_t cols, std::ptrdiff_t stride,
-           Holds holds) {
-    Bits bits(rows, cols);
+void mark_where(const Number* numbers, std::ptrdiff_t stride, Holds holds, std::ptrdiff_t r,
+                std::ptrdiff_t last, Bits& bits) {
     std::uint8_t flags[Bits::kWord];
-    for (std::ptrdiff_t r = 0; r < rows; ++r)
+    for (; r < last; ++r)
         for (std::ptrdiff_t w = 0; w < bits.width; ++w) {
             const Number* from = numbers + r * stride + w * Bits::kWord;
-            const std::ptrdiff_t used = cols - w * Bits::kWord;
+            const std::ptrdiff_t used = bits.cols - w * Bits::kWord;
             if (used >= Bits::kWord) {
                 for (std::ptrdiff_t i = 0; i < Bits::kWord; ++i) flags[i] = holds(from[i]);
                 bits.row(r)[w] = gather(flags, Bits::kWord);
@@ -106,6 +107,16 @@ Bits where(const Number* numbers, std::ptrdiff_t rows, std::ptrdiff_t cols, std:
                 bits.row(r)[w] = gather(flags, used);
             }
         }
+}
+
+// All of them.
+template <class Number, class Holds>
+Bits where(const Number* numbers, std::ptrdiff_t rows, std::ptrdiff_t cols, std::ptrdiff_t stride,
+           Holds holds) {
+    Bits bits(rows, cols);
+    share(rows, rows_worth(cols), [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+        mark_where(numbers, stride, holds, begin, end, bits);
+    });
     return bits;
 }
 

@@ -24,7 +24,8 @@ bool has_openmp();
 // Runs body(0) … body(tasks - 1), each once, on up to `threads` threads, and returns when all have ended.
 // The first exception that a task throws is rethrown here; tasks not yet started are then skipped.
 // In a process forked after an OpenMP region, where libgomp would wait for threads that no longer exist,
-// plain threads are used; likewise where the system gives fewer threads than asked for. Calls poll() between
+// plain threads are used; likewise where the system gives fewer threads than asked for. On a shift of as many
+// threads its helpers do it (crew.hpp), who are awake and for whom nobody waits. Calls poll() between
 // tasks. Not re-entrant from within a task: nest with threads = 1.
 void parallel_for(std::size_t tasks, int threads, const std::function<void(std::size_t)>& body);
 

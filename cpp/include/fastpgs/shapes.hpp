@@ -102,6 +102,8 @@ class Outside {
     std::int64_t square(std::ptrdiff_t r, std::ptrdiff_t c) const;
 
   private:
+    void look(const Bits& outside, std::ptrdiff_t first, std::ptrdiff_t last);
+
     std::ptrdiff_t longer_;  // side of the mask
     Box box_;
     Block<std::int32_t> g_;
