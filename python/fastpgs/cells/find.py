@@ -60,7 +60,8 @@ def find_cells(
     seed : int
         Seed of the segmentation. The start is not random, so it changes nothing by default.
     num_threads : int, optional
-        Threads of the segmentation; None: all permitted.
+        Threads, of which steps other than the segmentation use four at most; None: all permitted. With more
+        than one a call takes less time on the clock where cores are idle, and more processor time.
     reference : Reference, optional
         The image is a window of a larger picture: its stain and the typical sizes are those of the reference,
         which `fit_reference` measured there with the same ``k`` and ``neck``, and nothing is measured of the
