@@ -48,7 +48,8 @@ def test_cells_of_a_reference_on_threads() -> None:
     reference = fit_reference(image, num_threads=1)
     assert reference is not None
     shared = fit_reference(image, num_threads=2)
-    assert shared is not None and shared.to_dict() == reference.to_dict()
+    assert shared is not None
+    assert shared.to_dict() == reference.to_dict()
     wanted = find_cells(image, reference=reference, num_threads=1)
     for _ in range(5):
         assert_same(find_cells(image, reference=reference, num_threads=2), wanted)
@@ -95,6 +96,10 @@ print("done")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_forks_after_a_shared_call_do_not_hang() -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORKS], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-W", "ignore", "-c", FORKS],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr[-2000:]
