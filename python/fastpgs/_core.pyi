@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -172,6 +172,15 @@ def crop_levels(
     crops: npt.NDArray[np.uint8],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
 def crop_differences(crops: npt.NDArray[np.uint8]) -> tuple[float, float, float]: ...
+def resampled_window(start: float, size: int, zoom: float) -> tuple[int, int]: ...
+@overload
+def resample(
+    window: npt.NDArray[np.uint8], size: int, top: float, left: float, zoom: float
+) -> npt.NDArray[np.uint8]: ...
+@overload
+def resample(
+    window: npt.NDArray[np.float64], size: int, top: float, left: float, zoom: float
+) -> npt.NDArray[np.float64]: ...
 def pool2(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]: ...
 def dense(
     x: npt.NDArray[np.float32], weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]

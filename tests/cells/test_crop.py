@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fastpgs import _core
 from fastpgs.cells import Cells, crop_cells
 from fastpgs.cells.table import measure
 
@@ -76,6 +77,50 @@ def test_any_zoom(zoom: float) -> None:
         assert small.std() < noise.std() * zoom * 1.3
     masked = crop_cells(np.full((200, 220), 200, np.uint8), cells, side, zoom=zoom, masked=True)[0]
     assert masked.max() == 200
+
+
+def dense_weights(start: float, out: int, zoom: float) -> tuple[int, np.ndarray]:
+    """First source pixel along one axis, and the weight of every one from it on in each of ``out`` pixels."""
+    edges = start + np.arange(out + 1) / zoom
+    if zoom <= 1.0:
+        first = int(np.floor(edges[0]))
+        pixels = first + np.arange(int(np.ceil(edges[-1] - 1e-9)) - first)
+        covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+        return first, np.clip(covered, 0.0, None)
+    centres = (edges[:-1] + edges[1:]) / 2.0 - 0.5
+    first = int(np.floor(centres[0]))
+    pixels = first + np.arange(int(np.floor(centres[-1])) + 2 - first)
+    return first, np.clip(1.0 - np.abs(centres[:, None] - pixels), 0.0, None)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+@pytest.mark.parametrize("zoom", [0.1, 1 / 3, 0.36, 0.5, 0.999, 1.0, 1.001, 1.4, 2.0, 3.0, 8.0])
+@pytest.mark.parametrize("size", [1, 7, 32])
+def test_resampling_equals_dense_weights(zoom: float, size: int, dtype: type) -> None:
+    rng = np.random.default_rng(size)
+    for top, left in [(0.0, 0.0), (-13.0, 5.0), (100.0, -40.0)]:
+        (y, down), (x, across) = (dense_weights(at, size, zoom) for at in (top, left))
+        assert _core.resampled_window(top, size, zoom) == (y, down.shape[1])
+        assert _core.resampled_window(left, size, zoom) == (x, across.shape[1])
+        window = rng.integers(0, 256, (down.shape[1], across.shape[1], 3)).astype(dtype)
+        mixed = np.zeros((size, across.shape[1], 3))
+        for r in range(down.shape[1]):  # in the order of the core, so that the bits are the same
+            mixed += down[:, r, None, None] * window[r].astype(np.float64)
+        wanted = np.zeros((size, size, 3))
+        for c in range(across.shape[1]):
+            wanted += across[:, c, None] * mixed[:, c, None]
+        down_sum, across_sum = (np.add.accumulate(weights, axis=1)[:, -1] for weights in (down, across))
+        wanted /= down_sum[:, None, None] * across_sum[:, None]
+        made = _core.resample(window, size, top, left, zoom)
+        assert made.dtype == dtype
+        np.testing.assert_array_equal(made, np.rint(wanted) if dtype == np.uint8 else wanted)
+
+
+def test_resampling_refuses_another_window() -> None:
+    with pytest.raises(ValueError, match=r"window must have shape \(8, 8, C\)"):
+        _core.resample(np.zeros((8, 7, 3), np.uint8), 4, 0.0, 0.0, 0.5)
+    with pytest.raises(ValueError, match="zoom finite and above 0"):
+        _core.resampled_window(0.0, 4, 0.0)
 
 
 @pytest.mark.parametrize(

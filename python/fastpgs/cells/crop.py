@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import _core
 from .table import Cells
 
 __all__ = ["crop_cells"]
@@ -16,26 +17,6 @@ def _check_size(size: int) -> int:
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
         raise ValueError(f"size must be an integer >= 1, got {size!r}")
     return int(size)
-
-
-Weights = npt.NDArray[np.float64]
-
-
-def _weights(start: float, out: int, zoom: float) -> tuple[int, Weights]:
-    """First source pixel along one axis, and the weight of it and its successors in each of ``out`` pixels.
-
-    Shrinking averages what an output pixel covers, enlarging interpolates between the centres of pixels.
-    """
-    edges = start + np.arange(out + 1) / zoom
-    if zoom <= 1.0:
-        first = int(np.floor(edges[0]))
-        pixels = first + np.arange(int(np.ceil(edges[-1] - 1e-9)) - first)
-        covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-        return first, np.clip(covered, 0.0, None)
-    centres = (edges[:-1] + edges[1:]) / 2.0 - 0.5
-    first = int(np.floor(centres[0]))
-    pixels = first + np.arange(int(np.floor(centres[-1])) + 2 - first)
-    return first, np.clip(1.0 - np.abs(centres[:, None] - pixels), 0.0, None)
 
 
 def _fill(
@@ -125,24 +106,29 @@ def crop_cells(
     tops, lefts = (np.floor((boxes[a] + boxes[a + 2]) / 2.0 - half).astype(int).tolist() for a in (0, 1))
     outside = np.zeros((), np.int32)
     for crop, label, top, left in zip(crops, cells.table["label"], tops, lefts, strict=True):
-        patch, down, across = crop, None, None
+        patch, y, x = crop, top, left
         if zoom != 1.0:
-            (top, down), (left, across) = _weights(top, side, zoom), _weights(left, side, zoom)
-            patch = np.empty((down.shape[1], across.shape[1], *channels), array.dtype)
-        _fill(patch, array, top, left, value)
+            (y, rows), (x, cols) = (_core.resampled_window(at, side, zoom) for at in (top, left))
+            patch = np.empty((rows, cols, *channels), array.dtype)
+        _fill(patch, array, y, x, value)
         if masked:
             own = np.empty(patch.shape[:2], np.int32)
-            _fill(own, cells.labels, top, left, outside)
+            _fill(own, cells.labels, y, x, outside)
             patch[own != label] = value
-        if down is not None and across is not None:
-            crop[...] = _resample(patch, down, across)
+        if zoom != 1.0:
+            crop[...] = _resample(patch, side, top, left, zoom)
     return crops
 
 
-def _resample(patch: npt.NDArray[Any], down: Weights, across: Weights) -> npt.NDArray[Any]:
-    # Not by BLAS, whose threads would meet for each small crop.
-    mixed = np.einsum("yr,rcz->ycz", down, patch.reshape(*patch.shape[:2], -1))
-    mixed = np.einsum("xc,ycz->yxz", across, mixed)
-    mixed /= down.sum(axis=1)[:, None, None] * across.sum(axis=1)[None, :, None]
-    shaped = mixed.reshape(len(down), len(across), *patch.shape[2:])
-    return np.asarray(np.rint(shaped)) if patch.dtype.kind in "iu" else shaped
+def _resample(patch: npt.NDArray[Any], side: int, top: int, left: int, zoom: float) -> npt.NDArray[Any]:
+    """The window of an image around a place as a crop; values as the image has them, not yet of its type."""
+    planes = patch.reshape(*patch.shape[:2], -1)
+    where = (side, top, left, zoom)
+    made: npt.NDArray[Any]
+    if patch.dtype == np.uint8:
+        made = _core.resample(planes, *where)
+    else:
+        made = _core.resample(planes.astype(np.float64), *where)
+        if patch.dtype.kind in "iu":
+            made = np.rint(made)
+    return made.reshape(side, side, *patch.shape[2:])
