@@ -6,6 +6,7 @@ Skipped where there is no device.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -50,6 +51,31 @@ def test_classify_gives_the_same_calls() -> None:
         for device in ("cuda", "cpu")
     ]
     assert calls[0] == calls[1]
+
+
+def test_threads_share_the_slots() -> None:
+    """More threads than slots, each with several batches: everyone gets what it would get alone."""
+    model = fastpgs.load_model(device="cuda")
+    model.batch_size = 8
+    side = model.config.input.size
+    crops = np.random.default_rng(3).integers(0, 256, (6, 27, side, side, 3), dtype=np.uint8)
+    alone = [model.predict_proba(some) for some in crops]
+    with ThreadPoolExecutor(len(crops)) as pool:
+        for _ in range(3):
+            for got, wanted in zip(pool.map(model.predict_proba, crops), alone, strict=True):
+                np.testing.assert_array_equal(got, wanted)
+
+
+def test_a_batch_that_does_not_fit_is_refused_and_the_next_goes_on() -> None:
+    model = fastpgs.load_model(device="cuda")
+    crops = np.full((1, 256, 256, 3), 200, np.uint8)
+    model.batch_size = 1 << 15
+    with pytest.raises(
+        MemoryError, match=r"no room for batches of 32768 crops of 256 x 256 pixels: use a smaller"
+    ):
+        model.predict_proba(crops)
+    model.batch_size = 2
+    assert model.predict_proba(crops).shape == (1,)
 
 
 def test_speed(capsys: pytest.CaptureFixture[str]) -> None:

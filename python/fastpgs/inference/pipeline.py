@@ -174,7 +174,8 @@ def classify(
         workers=workers or available_cpus(),
         readers=1 if available_cpus() < 4 else 2,
         zoom=model.zoom(pixel_size),
-        judges=(workers or available_cpus()) if str(model.device).startswith("cpu") else 1,
+        # Beside a GPU one thread gathers crops while the other's batch is there.
+        judges=(workers or available_cpus()) if str(model.device).startswith("cpu") else 2,
     )
     if lazy:
         return judge(number_inputs(inputs), model, replace(options, labels=True), slides, Profile())

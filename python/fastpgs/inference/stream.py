@@ -236,7 +236,7 @@ def explain(stage: str, error: BaseException) -> str:
     """One line on what went wrong where."""
     text = " ".join(str(error).split())[:300]
     if isinstance(error, MemoryError):
-        return f"{stage}: not enough memory"
+        return f"{stage}: not enough memory" + (f" ({text})" if text else "")
     kind = "" if isinstance(error, ValueError) and text else f"{type(error).__name__}: "
     return f"{stage}: {kind}{text}".rstrip(": ")
 
