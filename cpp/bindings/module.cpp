@@ -34,7 +34,7 @@ void bind_table(py::module_& module);
 void bind_build(py::module_& module);
 void bind_conv3(py::module_& module);
 void bind_light(py::module_& module);
-void bind_resampling(py::module_& module);
+void bind_crops(py::module_& module);
 
 }  // namespace fastpgs::bindings
 
@@ -50,5 +50,5 @@ PYBIND11_MODULE(_core, module) {
     fastpgs::bindings::bind_build(module);
     fastpgs::bindings::bind_conv3(module);
     fastpgs::bindings::bind_light(module);
-    fastpgs::bindings::bind_resampling(module);
+    fastpgs::bindings::bind_crops(module);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <type_traits>
 
 namespace fastpgs::resampling {
@@ -56,14 +57,6 @@ void run(const T* window, const Taps& down, const Taps& across, std::ptrdiff_t c
     }
 }
 
-template <typename T>
-void choose(const T* window, const Taps& down, const Taps& across, std::ptrdiff_t channels, T* out) {
-    if (channels % 3 == 0)
-        run<3>(window, down, across, channels, out);
-    else
-        run<1>(window, down, across, channels, out);
-}
-
 }  // namespace
 
 Taps::Taps(double start, std::ptrdiff_t outputs, double zoom) {
@@ -93,14 +86,17 @@ Taps::Taps(double start, std::ptrdiff_t outputs, double zoom) {
     }
 }
 
-void resample(const std::uint8_t* window, const Taps& down, const Taps& across, std::ptrdiff_t channels,
-              std::uint8_t* out) {
-    choose(window, down, across, channels, out);
+template <typename T>
+void resample(const T* window, const Taps& down, const Taps& across, std::ptrdiff_t channels, T* out) {
+    if (channels % 3 == 0)
+        run<3>(window, down, across, channels, out);
+    else
+        run<1>(window, down, across, channels, out);
 }
 
-void resample(const double* window, const Taps& down, const Taps& across, std::ptrdiff_t channels,
-              double* out) {
-    choose(window, down, across, channels, out);
-}
+template void resample(const std::uint8_t*, const Taps&, const Taps&, std::ptrdiff_t, std::uint8_t*);
+template void resample(const std::uint16_t*, const Taps&, const Taps&, std::ptrdiff_t, std::uint16_t*);
+template void resample(const float*, const Taps&, const Taps&, std::ptrdiff_t, float*);
+template void resample(const double*, const Taps&, const Taps&, std::ptrdiff_t, double*);
 
 }  // namespace fastpgs::resampling

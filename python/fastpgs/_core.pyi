@@ -2,10 +2,12 @@
 
 import enum
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+_Level = TypeVar("_Level", np.uint8, np.uint16, np.float32, np.float64)
 
 class Features(enum.Enum):
     lab = 0
@@ -172,15 +174,16 @@ def crop_levels(
     crops: npt.NDArray[np.uint8],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
 def crop_differences(crops: npt.NDArray[np.uint8]) -> tuple[float, float, float]: ...
-def resampled_window(start: float, size: int, zoom: float) -> tuple[int, int]: ...
-@overload
-def resample(
-    window: npt.NDArray[np.uint8], size: int, top: float, left: float, zoom: float
-) -> npt.NDArray[np.uint8]: ...
-@overload
-def resample(
-    window: npt.NDArray[np.float64], size: int, top: float, left: float, zoom: float
-) -> npt.NDArray[np.float64]: ...
+def cut_crops(
+    image: npt.NDArray[_Level],
+    tops: npt.NDArray[np.int64],
+    lefts: npt.NDArray[np.int64],
+    size: int,
+    zoom: float,
+    fill: npt.NDArray[_Level],
+    labels: npt.NDArray[np.int32] | None = None,
+    ids: npt.NDArray[np.int32] | None = None,
+) -> npt.NDArray[_Level]: ...
 def pool2(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]: ...
 def dense(
     x: npt.NDArray[np.float32], weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]

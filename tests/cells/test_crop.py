@@ -93,34 +93,68 @@ def dense_weights(start: float, out: int, zoom: float) -> tuple[int, np.ndarray]
     return first, np.clip(1.0 - np.abs(centres[:, None] - pixels), 0.0, None)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+def window_of(image: np.ndarray, top: int, left: int, shape: tuple[int, int], fill: np.ndarray) -> np.ndarray:
+    """What an image shows there; `fill` beyond it."""
+    y, x = (at + np.arange(n) for at, n in zip((top, left), shape, strict=True))
+    inside = ((y >= 0) & (y < image.shape[0]))[:, None] & ((x >= 0) & (x < image.shape[1]))
+    found = image[np.clip(y, 0, image.shape[0] - 1)[:, None], np.clip(x, 0, image.shape[1] - 1)]
+    return np.where(inside[..., None], found, fill)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
 @pytest.mark.parametrize("zoom", [0.1, 1 / 3, 0.36, 0.5, 0.999, 1.0, 1.001, 1.4, 2.0, 3.0, 8.0])
 @pytest.mark.parametrize("size", [1, 7, 32])
-def test_resampling_equals_dense_weights(zoom: float, size: int, dtype: type) -> None:
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_crops_are_what_dense_weights_make(zoom: float, size: int, dtype: type, channels: int) -> None:
     rng = np.random.default_rng(size)
-    for top, left in [(0.0, 0.0), (-13.0, 5.0), (100.0, -40.0)]:
-        (y, down), (x, across) = (dense_weights(at, size, zoom) for at in (top, left))
-        assert _core.resampled_window(top, size, zoom) == (y, down.shape[1])
-        assert _core.resampled_window(left, size, zoom) == (x, across.shape[1])
-        window = rng.integers(0, 256, (down.shape[1], across.shape[1], 3)).astype(dtype)
-        mixed = np.zeros((size, across.shape[1], 3))
-        for r in range(down.shape[1]):  # in the order of the core, so that the bits are the same
-            mixed += down[:, r, None, None] * window[r].astype(np.float64)
-        wanted = np.zeros((size, size, 3))
-        for c in range(across.shape[1]):
-            wanted += across[:, c, None] * mixed[:, c, None]
-        down_sum, across_sum = (np.add.accumulate(weights, axis=1)[:, -1] for weights in (down, across))
-        wanted /= down_sum[:, None, None] * across_sum[:, None]
-        made = _core.resample(window, size, top, left, zoom)
-        assert made.dtype == dtype
-        np.testing.assert_array_equal(made, np.rint(wanted) if dtype == np.uint8 else wanted)
+    image = rng.integers(0, 256, (50, 60, channels)).astype(dtype)
+    labels = rng.integers(1, 3, (50, 60)).astype(np.int32)
+    fill = np.arange(channels).astype(dtype)
+    tops, lefts = np.array([0, -13, 20, 45, -400]), np.array([0, 50, -9, 59, 3])
+    crops = _core.cut_crops(image, tops, lefts, size, zoom, fill)
+    ids = np.array([1, 2, 1, 2, 1], np.int32)
+    masked = _core.cut_crops(image, tops, lefts, size, zoom, fill, labels, ids)
+    assert crops.dtype == masked.dtype == dtype
+    for i, (top, left) in enumerate(zip(tops.tolist(), lefts.tolist(), strict=True)):
+        own = np.where(labels[..., None] == ids[i], image, fill)
+        np.testing.assert_array_equal(crops[i], densely_resampled(image, top, left, size, zoom, fill))
+        np.testing.assert_array_equal(masked[i], densely_resampled(own, top, left, size, zoom, fill))
 
 
-def test_resampling_refuses_another_window() -> None:
-    with pytest.raises(ValueError, match=r"window must have shape \(8, 8, C\)"):
-        _core.resample(np.zeros((8, 7, 3), np.uint8), 4, 0.0, 0.0, 0.5)
+def densely_resampled(
+    image: np.ndarray, top: int, left: int, size: int, zoom: float, fill: np.ndarray
+) -> np.ndarray:
+    (y, down), (x, across) = (dense_weights(at, size, zoom) for at in (top, left))
+    window = window_of(image, y, x, (down.shape[1], across.shape[1]), fill).astype(np.float64)
+    mixed = np.zeros((size, *window.shape[1:]))
+    for r in range(len(window)):  # in the order of the core, so that the bits are the same
+        mixed += down[:, r, None, None] * window[r]
+    wanted = np.zeros((size, size, image.shape[2]))
+    for c in range(window.shape[1]):
+        wanted += across[:, c, None] * mixed[:, c, None]
+    down_sum, across_sum = (np.add.accumulate(weights, axis=1)[:, -1] for weights in (down, across))
+    wanted /= down_sum[:, None, None] * across_sum[:, None]
+    return (np.rint(wanted) if image.dtype.kind == "u" else wanted).astype(image.dtype)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int16, np.int64, np.dtype(">u2"), np.float16])
+def test_other_types_come_back_as_they_were(dtype: type) -> None:
+    image = (np.arange(30 * 30).reshape(30, 30) % 2).astype(dtype)
+    crop = crop_cells(image, one_cell(image, (5, 5, 25, 25)), 16)
+    assert crop.dtype == dtype
+    np.testing.assert_array_equal(crop[0], image[7:23, 7:23])
+
+
+def test_the_core_refuses_what_does_not_fit_together() -> None:
+    image, at, fill = np.zeros((8, 8, 3), np.uint8), np.zeros(2, np.int64), np.zeros(3, np.uint8)
+    with pytest.raises(ValueError, match=r"shape \(H, W, C\) and fill \(C,\)"):
+        _core.cut_crops(image, at, at, 4, 1.0, fill[:2])
     with pytest.raises(ValueError, match="zoom finite and above 0"):
-        _core.resampled_window(0.0, 4, 0.0)
+        _core.cut_crops(image, at, at, 4, 0.0, fill)
+    with pytest.raises(ValueError, match="must be of one length"):
+        _core.cut_crops(image, at, at[:1], 4, 1.0, fill)
+    with pytest.raises(ValueError, match=r"labels must have shape \(8, 8\)"):
+        _core.cut_crops(image, at, at, 4, 1.0, fill, np.zeros((8, 7), np.int32), np.zeros(2, np.int32))
 
 
 @pytest.mark.parametrize(

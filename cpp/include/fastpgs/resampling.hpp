@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <vector>
 
 namespace fastpgs::resampling {
@@ -41,10 +40,9 @@ class Taps {
 };
 
 // A window of down.extent x across.extent pixels of some channels, as down.outputs() x across.outputs()
-// pixels. Sums run over rows first, then over columns, each in ascending order.
-void resample(const std::uint8_t* window, const Taps& down, const Taps& across, std::ptrdiff_t channels,
-              std::uint8_t* out);
-void resample(const double* window, const Taps& down, const Taps& across, std::ptrdiff_t channels,
-              double* out);
+// pixels. Sums run over rows first, then over columns, each in ascending order; integers are rounded, halves
+// to even. For std::uint8_t, std::uint16_t, float and double.
+template <typename T>
+void resample(const T* window, const Taps& down, const Taps& across, std::ptrdiff_t channels, T* out);
 
 }  // namespace fastpgs::resampling

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,22 +14,13 @@ from .table import Cells
 __all__ = ["crop_cells"]
 
 
+LEVELS = (np.uint8, np.uint16, np.float32, np.float64)
+
+
 def _check_size(size: int) -> int:
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
         raise ValueError(f"size must be an integer >= 1, got {size!r}")
     return int(size)
-
-
-def _fill(
-    patch: npt.NDArray[Any], array: npt.NDArray[Any], top: int, left: int, value: npt.NDArray[Any]
-) -> None:
-    """Make a patch the window of an image that begins at ``top``, ``left``; ``value`` beyond its edges."""
-    (rows, cols), (height, width) = patch.shape[:2], array.shape[:2]
-    y0, x0, y1, x1 = max(top, 0), max(left, 0), min(top + rows, height), min(left + cols, width)
-    if (y1 - y0, x1 - x0) != (rows, cols):
-        patch[...] = value
-    if y0 < y1 and x0 < x1:
-        patch[y0 - top : y1 - top, x0 - left : x1 - left] = array[y0:y1, x0:x1]
 
 
 def crop_cells(
@@ -99,36 +91,18 @@ def crop_cells(
         raise ValueError(
             f"fill must be a number or {channels[0] if channels else 1} numbers, got {fill!r}"
         ) from None
-    crops = np.empty((len(cells), side, side, *channels), array.dtype)
     boxes = [cells.table[f"bbox-{i}"] for i in range(4)]
     # On the pixel grid, so that at zoom 1 no pixel moves by half of its side.
     half = side / zoom / 2.0
-    tops, lefts = (np.floor((boxes[a] + boxes[a + 2]) / 2.0 - half).astype(int).tolist() for a in (0, 1))
-    outside = np.zeros((), np.int32)
-    for crop, label, top, left in zip(crops, cells.table["label"], tops, lefts, strict=True):
-        patch, y, x = crop, top, left
-        if zoom != 1.0:
-            (y, rows), (x, cols) = (_core.resampled_window(at, side, zoom) for at in (top, left))
-            patch = np.empty((rows, cols, *channels), array.dtype)
-        _fill(patch, array, y, x, value)
-        if masked:
-            own = np.empty(patch.shape[:2], np.int32)
-            _fill(own, cells.labels, y, x, outside)
-            patch[own != label] = value
-        if zoom != 1.0:
-            crop[...] = _resample(patch, side, top, left, zoom)
-    return crops
-
-
-def _resample(patch: npt.NDArray[Any], side: int, top: int, left: int, zoom: float) -> npt.NDArray[Any]:
-    """The window of an image around a place as a crop; values as the image has them, not yet of its type."""
-    planes = patch.reshape(*patch.shape[:2], -1)
-    where = (side, top, left, zoom)
-    made: npt.NDArray[Any]
-    if patch.dtype == np.uint8:
-        made = _core.resample(planes, *where)
-    else:
-        made = _core.resample(planes.astype(np.float64), *where)
-        if patch.dtype.kind in "iu":
-            made = np.rint(made)
-    return made.reshape(side, side, *patch.shape[2:])
+    tops, lefts = (np.floor((boxes[a] + boxes[a + 2]) / 2.0 - half).astype(np.int64) for a in (0, 1))
+    # The core has these types; a double holds the values of the others.
+    kind = array.dtype if array.dtype in LEVELS else np.dtype(np.float64)
+    planes = np.ascontiguousarray(array.reshape(*array.shape[:2], math.prod(channels)), kind)
+    labels = np.ascontiguousarray(cells.labels, np.int32) if masked else None
+    ids = cells.table["label"].astype(np.int32) if masked else None
+    crops: npt.NDArray[Any] = _core.cut_crops(
+        planes, tops, lefts, side, float(zoom), np.ravel(value).astype(kind), labels, ids
+    )
+    if kind != array.dtype:
+        crops = (np.rint(crops) if array.dtype.kind in "iu" else crops).astype(array.dtype)
+    return crops.reshape(len(crops), side, side, *channels)
