@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from fastpgs.inference.classifier import Described
+
 SIDE = 16
 
 
@@ -104,10 +106,10 @@ class StandIn:
         p = np.asarray(p_cells, np.float64)
         return float(p.mean()) + shift if p.size else float("nan")
 
-    def shift(self, look: Any, areas: Any, crops: npt.NDArray[np.uint8]) -> float:
-        return 0.0
+    def describe(self, look: Any, areas: Any, crops: npt.NDArray[np.uint8]) -> Described:
+        return Described()
 
-    def novelty(self, look: Any, areas: Any, crops: Any, embeddings: npt.NDArray[Any]) -> float:
+    def novelty(self, described: Described, embeddings: npt.NDArray[Any]) -> float:
         return float(embeddings.mean()) if len(embeddings) else float("nan")
 
     def doubt(self, look: Any, p_blast: float, n_cells: int, novelty: float) -> str:

@@ -182,11 +182,13 @@ def test_an_image_end_to_end(tiny):
     look = model.look(field.image)
     crops = model.crops(field.image, judged.cells)
     np.testing.assert_array_equal(model.crops(field.image, judged.cells, look=look), crops)
-    shift = model.shift(look, judged.cells.table["area"], crops)
+    shift = model.describe(look, judged.cells.table["area"], crops).shift
     assert shift == pytest.approx(-0.25)
     assert judged.p_blast == pytest.approx(model.pool(judged.scores.p, shift))
     assert judged.p_blast < model.pool(judged.scores.p)
-    assert model.shift(look, np.zeros(0), crops[:0]) == 0.0
+    none = model.describe(look, np.zeros(0), crops[:0])
+    assert none.shift == 0.0
+    assert np.isnan(model.novelty(none, np.zeros((0, 64))))
     assert judged.call in ("blast", "normal", "uncertain")
     assert (judged.call == "uncertain") == bool(judged.reason)
 

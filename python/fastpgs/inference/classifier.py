@@ -16,7 +16,7 @@ from fastpgs.inference import native, preprocess
 from fastpgs.inference.conditions import measure
 from fastpgs.inference.files import ModelConfig
 from fastpgs.inference.look import Look, look_at
-from fastpgs.inference.novelty import Novelty, describe_field
+from fastpgs.inference.novelty import Novelty, describe_crops, describe_field
 from fastpgs.inference.pooling import pool
 from fastpgs.inference.threads import spread
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Engine = engines.Engine | native.NativeEngine
 
-__all__ = ["CHUNK_PIXELS", "BlastClassifier", "CellScores", "Judgement"]
+__all__ = ["CHUNK_PIXELS", "BlastClassifier", "CellScores", "Described", "Judgement"]
 
 Float32 = NDArray[np.float32]
 
@@ -51,6 +51,22 @@ class CellScores:
     p: Float32
     masks: Float32
     embeddings: Float32
+
+
+@dataclass(frozen=True)
+class Described:
+    """A field's crops as pictures, whatever the network says of them.
+
+    Attributes
+    ----------
+    shift : float
+        Logits by which the field's score is put right: 0 where it was taken as the training's fields were.
+    crops : float64, shape (D,), optional
+        `fastpgs.inference.novelty.describe_crops` of them; None without cells or statistics.
+    """
+
+    shift: float = 0.0
+    crops: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -267,13 +283,13 @@ class BlastClassifier:
         ----------
         p_cells : array-like, shape (n,)
         shift : float
-            What `shift` says of the picture.
+            `Described.shift` of the field.
         """
         score = pool(p_cells, self.config.pooling, self.config.focus)
         return float(self.config.field_calibration(score, shift)) if np.isfinite(score) else float("nan")
 
-    def shift(self, look: Look, areas: NDArray[Any], crops: NDArray[np.uint8]) -> float:
-        """Logits by which a field's score is put right: 0 where it was taken as the training's fields were.
+    def describe(self, look: Look, areas: NDArray[Any], crops: NDArray[np.uint8]) -> Described:
+        """What the judgement of a field needs to know of its crops beside what the network says of them.
 
         Parameters
         ----------
@@ -283,34 +299,33 @@ class BlastClassifier:
             Of its cells, pixels of the training's size.
         crops : uint8, shape (n, S, S, C) or (n, S, S)
         """
-        if self.config.conditions is None or len(crops) == 0:
-            return 0.0
-        measures = measure(crops, np.asarray(areas), self._gain(look), look.blocks)
-        if self.config.conditions.holds(measures):  # as most do
-            return 0.0
-        return float(self.config.conditions.shift(measures)[0])
+        if len(crops) == 0:
+            return Described()
+        gain = preprocess.field_gain(look.level, self.config.input) if look.gain is None else look.gain
+        areas = np.asarray(areas)
+        shift, seen = 0.0, None
+        if self.config.conditions is not None:
+            measures = measure(crops, areas, gain, look.blocks)
+            if not self.config.conditions.holds(measures):  # most do
+                shift = float(self.config.conditions.shift(measures)[0])
+        if self._novelty is not None:
+            level = preprocess.seen_levels(look.level, gain, self.config.input)
+            seen = describe_crops(crops, level, areas)
+        return Described(shift, seen)
 
-    def _gain(self, look: Look) -> NDArray[np.float64]:
-        return preprocess.field_gain(look.level, self.config.input) if look.gain is None else look.gain
-
-    def novelty(
-        self, look: Look, areas: NDArray[Any], crops: NDArray[np.uint8], embeddings: NDArray[Any]
-    ) -> float:
+    def novelty(self, described: Described, embeddings: NDArray[Any]) -> float:
         """How unlike the training images a field is: about 1 for those; nan without cells or statistics.
 
         Parameters
         ----------
-        look : Look
-            Of the field.
-        areas : ndarray, shape (n,)
-            Of its cells, pixels of the training's size.
-        crops : uint8, shape (n, S, S, C) or (n, S, S)
+        described : Described
+            By `describe`.
         embeddings : ndarray, shape (n, F)
+            Of its cells.
         """
-        if self._novelty is None or len(crops) == 0:
+        if self._novelty is None or described.crops is None:
             return float("nan")
-        seen = preprocess.seen_levels(look.level, self._gain(look), self.config.input)
-        vector = describe_field(np.asarray(embeddings, np.float64), crops, seen, np.asarray(areas))
+        vector = describe_field(np.asarray(embeddings, np.float64), described.crops)
         return float(self._novelty.score(vector)[0])
 
     def doubt(self, look: Look, p_blast: float, n_cells: int, novelty: float) -> str:
@@ -352,8 +367,9 @@ class BlastClassifier:
         crops = self.crops(image, cells, zoom, look)
         scores = self.scores(crops)
         areas = cells.table["area"] * zoom**2
-        p_blast = self.pool(scores.p, self.shift(look, areas, crops))
-        novelty = self.novelty(look, areas, crops, scores.embeddings)
+        described = self.describe(look, areas, crops)
+        p_blast = self.pool(scores.p, described.shift)
+        novelty = self.novelty(described, scores.embeddings)
         reason = self.doubt(look, p_blast, len(cells), novelty)
         call = "uncertain" if reason else str(self.call(p_blast, level="field"))
         return Judgement(cells, scores, p_blast, call, reason, novelty)

@@ -19,15 +19,13 @@ from fastpgs.inference.conditions import plain
 Floats = NDArray[np.float64]
 
 
-def describe_field(embeddings: Floats, crops: NDArray[np.uint8], level: Floats, areas: Floats) -> Floats:
-    """The vector of one field.
+def describe_crops(crops: NDArray[np.uint8], level: Floats, areas: Floats) -> Floats:
+    """What the vector of a field holds of its crops as pictures; the network need not have seen them.
 
     Parameters
     ----------
-    embeddings : float64, shape (n, F)
-        Of its n cells, n >= 1.
     crops : uint8, shape (n, S, S, C) or (n, S, S)
-        What the network saw.
+        What the network sees of its n cells, n >= 1.
     level : float64, shape (3,)
         Background colour of the field.
     areas : float64, shape (n,)
@@ -39,13 +37,25 @@ def describe_field(embeddings: Floats, crops: NDArray[np.uint8], level: Floats, 
     cells = len(crops)  # few: numpy.mean takes longer to begin than to add them
     return np.concatenate(
         [
-            embeddings.sum(axis=0) / cells,
             level / 255,
             sums.sum(axis=0) / cells / n / 255,
             spread.sum(axis=0) / cells / 255,
             [np.log(np.maximum(areas, 1)).sum() / cells],
         ]
     )
+
+
+def describe_field(embeddings: Floats, crops: Floats) -> Floats:
+    """The vector of one field.
+
+    Parameters
+    ----------
+    embeddings : float64, shape (n, F)
+        Of its n cells, n >= 1.
+    crops : float64, shape (D,)
+        As `describe_crops` describes them.
+    """
+    return np.concatenate([embeddings.sum(axis=0) / len(embeddings), crops])
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,9 @@ def to_rgb8(image: NDArray[Any]) -> UInt8:
         array = np.rint(array * 255).astype(np.uint8)
     elif array.dtype != np.uint8:
         raise ValueError(f"expected uint8, uint16 or float pixels, got {array.dtype}")
-    return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
+    if array.shape[2] == 1:
+        array = np.broadcast_to(array, (*array.shape[:2], 3))
+    return np.ascontiguousarray(array)
 
 
 def background(image: UInt8) -> NDArray[np.float64]:
@@ -315,6 +317,12 @@ def gains(levels: NDArray[np.float64], spec: InputSpec) -> NDArray[np.float64]:
 
 def field_gain(level: NDArray[np.float64], spec: InputSpec) -> NDArray[np.float64]:
     """`gains` of one field with the background ``level`` (3,)."""
+    if spec.balance == "typical" and spec.light:  # and so are most fields, which a few numbers tell
+        red, green, blue = np.asarray(level, np.float64).tolist()
+        low, _, high = spec.light
+        found = (red / max(green, 1.0), blue / max(green, 1.0), green)
+        if all(least <= value <= most for least, value, most in zip(low, found, high, strict=True)):
+            return np.ones(3)
     gain: NDArray[np.float64] = gains(np.asarray(level)[None], spec)[0]
     return gain
 

@@ -79,15 +79,9 @@ class Model(Protocol):
 
     def pool(self, p_cells: npt.ArrayLike, shift: float = 0.0) -> float: ...
 
-    def shift(self, look: Any, areas: npt.NDArray[Any], crops: npt.NDArray[np.uint8]) -> float: ...
+    def describe(self, look: Any, areas: npt.NDArray[Any], crops: npt.NDArray[np.uint8]) -> Any: ...
 
-    def novelty(
-        self,
-        look: Any,
-        areas: npt.NDArray[Any],
-        crops: npt.NDArray[np.uint8],
-        embeddings: npt.NDArray[Any],
-    ) -> float: ...
+    def novelty(self, described: Any, embeddings: npt.NDArray[Any]) -> float: ...
 
     def doubt(self, look: Any, p_blast: float, n_cells: int, novelty: float) -> str: ...
 
@@ -104,6 +98,7 @@ class Found:
     image: npt.NDArray[Any] | None = None
     n_pixels: int = 0
     look: Any = None
+    described: Any = None
     crops: npt.NDArray[np.uint8] | None = None
     waiting: int = 0
     scores: list[Scores] = field(default_factory=list)
@@ -214,6 +209,8 @@ def _prepare(
             pending.look = model.look(image)
             pending.crops = model.crops(image, cells, options.zoom, pending.look)
             row.cells = CellRows.from_table(cells.table)
+            # Here and not when the field is judged: that is for one thread alone.
+            pending.described = model.describe(pending.look, row.cells.area * options.zoom**2, pending.crops)
             if options.outlines:
                 row.cells.outline = trace(cells.labels, row.cells.cell, row.cells.bbox)
                 row.cells.nucleus = trace(cells.nuclei, row.cells.cell, row.cells.bbox)
@@ -379,9 +376,8 @@ def _judge(pending: Found, model: Model, options: StreamOptions, profile: Profil
             features = np.concatenate([part.embeddings for part in parts]) if parts else np.zeros((0, 0))
             row.cells.p_blast = p.astype(np.float32)
             row.cells.call = model.call(p).tolist() if len(p) else []
-            areas = row.cells.area * options.zoom**2
-            p_field = model.pool(p, model.shift(look, areas, pending.crops))
-            novelty = model.novelty(look, areas, pending.crops, features)
+            p_field = model.pool(p, pending.described.shift)
+            novelty = model.novelty(pending.described, features)
             row.reason = model.doubt(look, p_field, len(p), novelty) or None
             row.call = "uncertain" if row.reason else str(model.call(p_field, level="field"))
             row.p_blast = float(p_field) if np.isfinite(p_field) else None

@@ -154,4 +154,4 @@ def _novelty(
         crops.append(cut(picture, Cells(labels, labels, table), spec, np.asarray(plan.level)))
     pictures = np.concatenate(crops)
     embeddings = model.scores(pictures, masks=False).embeddings
-    return float(model.novelty(look, index.area[chosen], pictures, embeddings))
+    return float(model.novelty(model.describe(look, index.area[chosen], pictures), embeddings))

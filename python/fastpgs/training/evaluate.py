@@ -13,7 +13,7 @@ from fastpgs.inference import pooling
 from fastpgs.inference.calibration import Calibration, Thresholds, fit_calibration, fit_thresholds, logit
 from fastpgs.inference.conditions import NAMES as MEASURES
 from fastpgs.inference.conditions import Conditions, fit_conditions, measure
-from fastpgs.inference.novelty import describe_field
+from fastpgs.inference.novelty import describe_crops, describe_field
 from fastpgs.inference.preprocess import InputSpec, field_gain, gains, seen_levels
 from fastpgs.training.cellset import CellSet
 from fastpgs.training.datasets import Dataset
@@ -320,5 +320,6 @@ def field_vectors(
     rows = []
     for image in images:
         own = np.flatnonzero(sample == image)
-        rows.append(describe_field(embeddings[own], crops[own], levels[own[0]], cells.area[members[own]]))
+        seen = describe_crops(crops[own], levels[own[0]], cells.area[members[own]])
+        rows.append(describe_field(embeddings[own], seen))
     return np.array(rows)

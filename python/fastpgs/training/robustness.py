@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastpgs import metrics
 from fastpgs.inference import pooling
 from fastpgs.inference.conditions import blockiness, measure
-from fastpgs.inference.novelty import Novelty, describe_field
+from fastpgs.inference.novelty import Novelty, describe_crops, describe_field
 from fastpgs.inference.preprocess import InputSpec, background, cut, field_gain, find, seen_levels
 from fastpgs.training.cellset import read_image
 from fastpgs.training.datasets import Dataset
@@ -110,7 +110,7 @@ def _judge(
     score = pooling.pool(fitted.calibration(logits), fitted.pooling, fitted.focus)
     p = float(fitted.field_calibration(score, shift))
     level = seen_levels(light, gain, spec)
-    distance = float(novelty.score(describe_field(embeddings, crops, level, areas))[0])
+    distance = float(novelty.score(describe_field(embeddings, describe_crops(crops, level, areas)))[0])
     return {
         "p": p,
         "call": str(fitted.field_thresholds.call([p])[0]),
