@@ -74,7 +74,7 @@ def runners(name: str, channels: int, side: int, threads: int, only: str) -> dic
         engines.to_dtype(half, torch.bfloat16)
         with engines.scripting():
             script = torch.jit.freeze(torch.jit.script(half.to(memory_format=torch.channels_last)))
-        found["TorchScript bf16, frozen"] = lambda x: script(x.bfloat16())
+        found["TorchScript bf16, frozen"] = script
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "network.onnx"
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ torch = pytest.importorskip("torch")
 
 import fastpgs  # noqa: E402
 from fastpgs import synth  # noqa: E402
+from fastpgs.inference.files import ModelError  # noqa: E402
+from fastpgs.training.save import save_model  # noqa: E402
 
 pytestmark = [
     pytest.mark.cuda,
@@ -76,6 +79,23 @@ def test_a_batch_that_does_not_fit_is_refused_and_the_next_goes_on() -> None:
         model.predict_proba(crops)
     model.batch_size = 2
     assert model.predict_proba(crops).shape == (1,)
+
+
+def test_a_network_too_large_for_fp16_runs_with_fp32(tmp_path: Path) -> None:
+    model = fastpgs.load_model(device="cpu", dtype="fp32", engine="eager")
+    network = model._run.module
+    large = 2.0**20  # of the maps of one layer; its readers take it back
+    with torch.no_grad():
+        for values in (network.conv2.norm.weight, network.conv2.norm.bias):
+            values *= large
+        network.conv3.conv.weight /= large
+        network.conv6.conv.weight[:, 64:] /= large
+    folder = tmp_path / "large"
+    save_model(folder, model.config, network, model._novelty, None)
+    found = fastpgs.load_model(folder, "cuda")
+    assert (fastpgs.load_model(device="cuda").dtype, found.dtype) == ("fp16", "fp32")
+    with pytest.raises(ModelError, match="values that are not finite with fp16"):
+        fastpgs.load_model(folder, "cuda", dtype="fp16")
 
 
 def test_speed(capsys: pytest.CaptureFixture[str]) -> None:

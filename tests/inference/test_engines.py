@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional
 
 from fastpgs import _core
-from fastpgs.inference import engines, native, precision, threads
+from fastpgs.inference import engines, model, native, precision, threads
+from fastpgs.inference.files import ModelError
 from fastpgs.nets import build_network
 
 needs_core = pytest.mark.skipif(not native.available(), reason="needs x86-64 with AVX2 and FMA")
@@ -222,11 +223,14 @@ def test_torch_is_asked_for_a_gpu_only_where_its_driver_is(monkeypatch, tmp_path
 
 
 @pytest.mark.parametrize("name", ["unet_plr", "unet_plr_table2"])
-def test_bf16_keeps_the_head_exact(name):
+def test_bf16_keeps_entrance_and_head_exact(name):
     x = torch.from_numpy(maps(2, 3, 32, 32))
     one, other = network(name), network(name)
     assert engines.to_dtype(other, torch.bfloat16)
     assert other.head.fc1.weight.dtype == torch.float32
+    first, *others = [layer for layer in other.modules() if isinstance(layer, torch.nn.Conv2d)]
+    assert first.weight.dtype == torch.float32
+    assert {layer.weight.dtype for layer in others} == {torch.bfloat16}
     with torch.inference_mode():
         expected, found = one(x), engines.ModuleEngine(other, "eager", torch.bfloat16)(x)
     assert found["logit"].dtype == torch.float32
@@ -251,11 +255,31 @@ def test_auto_dtype_follows_the_processor(monkeypatch, amx, avx512, units, dtype
     assert precision.choose_dtype("fp32", "cpu") == "fp32"
 
 
-@pytest.mark.parametrize(("capability", "dtype"), [((7, 5), "fp32"), ((8, 0), "bf16"), ((9, 0), "bf16")])
+@pytest.mark.parametrize(("capability", "dtype"), [((6, 1), "fp32"), ((7, 0), "fp16"), ((9, 0), "fp16")])
 def test_auto_dtype_follows_the_gpu(monkeypatch, capability, dtype):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert precision.choose_dtype("auto", "cuda") == dtype
     assert precision.choose_dtype("fp16", "cuda:1") == "fp16"
+
+
+@pytest.mark.parametrize(("dtype", "found"), [("auto", "fp32"), ("fp16", None), ("bf16", None)])
+def test_a_network_that_leaves_the_range_runs_with_fp32_where_the_choice_is_free(dtype, found):
+    tried = []
+
+    def make(kind):
+        tried.append(kind)
+        if kind != "fp32":
+            raise model.NotFiniteError("too large")
+        return kind
+
+    numbers = "fp16" if dtype == "auto" else dtype
+    if found is None:
+        with pytest.raises(ModelError, match="too large"):
+            model._with(numbers, dtype, make)
+        assert tried == [numbers]
+    else:
+        assert model._with(numbers, dtype, make) == found
+        assert tried == [numbers, "fp32"]
 
 
 def test_impossible_choices_are_refused():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,8 +59,8 @@ def load_model(
         network allow it, and else TorchScript; on a GPU it is "eager". TorchScript is the folder's program
         where that is trusted and fp32 is asked for, else it is made from the weights.
     dtype : {"auto", "fp32", "bf16", "fp16"}
-        What the network computes with. "auto" is bf16 where the device multiplies it in hardware (GPU; CPU
-        with AMX or AVX512-BF16), else fp32. fp16 is for GPUs.
+        What the network computes with. "auto" is fp16 on a GPU with tensor cores, bf16 on a CPU with AMX or
+        AVX512-BF16, else fp32, as it is where fp16 overflows. fp16 is for GPUs.
     trust : bool
         TorchScript and torch.export files are programs, which run with all rights of this process. Those of
         the package are checked by hash; pass True only for one whose origin you know. Weights in
@@ -88,21 +90,36 @@ def load_model(
             f"a model folder runs as native, torchscript or eager; for {engine} export it to a file first"
         )
     program = engine == "torchscript" and numbers == "fp32" and SCRIPT in config.files and (own or trust)
+    make: Callable[[str], Engine]
     if WEIGHTS in config.files and not program:
         weights = checked_bytes(path, WEIGHTS, config)
-        run = _from_weights(config, weights, where, engine, numbers)
+        make = partial(_from_weights, config, weights, where, engine)
     elif engine in ("native", "eager"):
         raise ModelError(f"model {config.name!r} has no {WEIGHTS}, which engine {engine!r} needs")
     elif own or trust:
         from fastpgs.inference import engines
 
-        run = engines.script_engine(checked_bytes(path, SCRIPT, config), where, numbers)
+        make = partial(engines.script_engine, checked_bytes(path, SCRIPT, config), where)
     else:
         raise ModelError(_trust_message(f"{SCRIPT} of model {config.name!r}", "TorchScript"))
     novelty = None
     if NOVELTY in config.files:
         novelty = _read_novelty(checked_bytes(path, NOVELTY, config), config)
-    return _ready(config, run, where, novelty, numbers)
+    return _with(numbers, dtype, lambda kind: _ready(config, make(kind), where, novelty, kind))
+
+
+def _with(numbers: str, dtype: str, make: Callable[[str], BlastClassifier]) -> BlastClassifier:
+    """A classifier that computes with ``numbers``; with fp32 where the choice was free and fp16 is too narrow."""
+    try:
+        return make(numbers)
+    except NotFiniteError:
+        if dtype != "auto" or numbers != "fp16":
+            raise
+    return make("fp32")
+
+
+class NotFiniteError(ModelError):
+    """A network returned values that are not finite."""
 
 
 def _from_weights(config: ModelConfig, weights: bytes, device: str, engine: str, dtype: str) -> Engine:
@@ -162,12 +179,13 @@ def _load_file(path: Path, device: str, engine: str, dtype: str, trust: bool) ->
             _trust_message(path.name, "TorchScript" if kind == "torchscript" else "torch.export")
         )
     text = _embedded(path)
-    run = (
-        engines.script_engine(path, device, numbers)
-        if kind == "torchscript"
-        else engines.exported_engine(path, device)
-    )
-    return _ready(*_from_metadata(text, run, device), numbers)
+    if kind == "pt2":
+        return _ready(*_from_metadata(text, engines.exported_engine(path, device), device))
+
+    def make(number: str) -> BlastClassifier:
+        return _ready(*_from_metadata(text, engines.script_engine(path, device, number), device), number)
+
+    return _with(numbers, dtype, make)
 
 
 def _embedded(path: Path) -> str | None:
@@ -213,21 +231,25 @@ def _read_novelty(data: bytes, config: ModelConfig) -> Novelty:
 def _ready(
     config: ModelConfig, run: Engine, device: str, novelty: Novelty | None, dtype: str = "fp32"
 ) -> BlastClassifier:
-    """Try the network on a blank crop: a model that cannot run fails here, not amid a night's work.
+    """Try the network on a few crops: a model that cannot run fails here, not amid a night's work.
 
-    It also warms up: TorchScript makes its plans in the first two calls.
+    They are blank, black and as full of contrast as can be, so that numbers too large for fp16 show. It also warms
+    up: TorchScript makes its plans in the first two calls.
     """
     classifier = BlastClassifier(config, run, device, novelty, dtype=dtype)
     side = config.input.size
-    shape = (1, side, side, 3) if config.input.channels == 3 else (1, side, side)
+    shape = (side, side, 3) if config.input.channels == 3 else (side, side)
+    noise = np.random.default_rng(0).integers(0, 2, shape, dtype=np.uint8) * np.uint8(255)
+    crops = np.stack([np.full(shape, preprocess.WHITE, np.uint8), np.zeros(shape, np.uint8), noise])
     try:
         for _ in range(2):
-            p = classifier.predict_proba(np.full(shape, preprocess.WHITE, np.uint8))
+            scores = classifier.scores(crops, masks=False)
     except (RuntimeError, KeyError, IndexError, ValueError) as error:
         lines = str(error).strip().splitlines() or [""]
         raise ModelError(f"the network does not run as its configuration says: {lines[-1]}") from error
-    if not np.isfinite(logit(p)).all():
-        raise ModelError("the network returns values that are not finite")
+    # Of the blank crop the logit, too: infinite ones become probabilities.
+    if not all(np.isfinite(values).all() for values in (scores.p, scores.embeddings, logit(scores.p[:1]))):
+        raise NotFiniteError(f"the network returns values that are not finite with {dtype}")
     return classifier
 
 

@@ -1,8 +1,10 @@
 """Where a network runs and with which numbers, where the user leaves it open.
 
-The rule: the first CUDA device if there is one, else the CPU. bfloat16 where the device multiplies it in
-hardware: CUDA devices that say so, CPUs with AMX or AVX512-BF16. float32 elsewhere: a CPU without such units
-converts to and fro, and is slower for it. ONNX and torch.export files run with the numbers they hold.
+The rule: the first CUDA device if there is one, else the CPU. Sixteen bits where the device multiplies them in
+hardware: float16 on CUDA devices with tensor cores (bfloat16 is as fast there, and eight times as coarse), bfloat16 on
+CPUs with AMX or AVX512-BF16. float32 elsewhere: a CPU without such units converts to and fro, and is slower for it.
+A network whose maps leave the range of float16 is run with float32 instead. ONNX and torch.export files run with the
+numbers they hold.
 
 torch knows all that, and takes seconds to import. Where there is no driver of a GPU, and no unit for bfloat16 in
 what Linux says of the processor, it need not be asked.
@@ -18,6 +20,7 @@ DTYPES = ("auto", "fp32", "bf16", "fp16")
 GPU_DRIVERS = ("nvcuda.dll", "amdhip64.dll") if sys.platform == "win32" else ("libcuda.so.1",)
 AMD_GPU = Path("/dev/kfd")
 CPU_INFO = Path("/proc/cpuinfo")
+TENSOR_CORES = (7, 0)  # the compute capability that brought them
 
 
 def choose_device(device: str) -> str:
@@ -59,17 +62,17 @@ def choose_dtype(dtype: str, device: str) -> str:
     if dtype == "fp16" and device.startswith("cpu"):
         raise ValueError("dtype 'fp16' is for CUDA devices; on a CPU use 'bf16' or 'fp32', got device 'cpu'")
     if dtype == "auto":
-        return "bf16" if fast_bf16(device) else "fp32"
+        return _fast_half(device)
     return dtype
 
 
-def fast_bf16(device: str) -> bool:
-    """Whether a device multiplies bfloat16 in hardware."""
+def _fast_half(device: str) -> str:
+    """The sixteen bits that a device multiplies in hardware; "fp32" where there are none."""
     if device.startswith("cuda"):
         import torch
 
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.startswith("cpu") and bool(cpu_bf16_units())
+        return "fp16" if torch.cuda.get_device_capability(device) >= TENSOR_CORES else "fp32"
+    return "bf16" if device.startswith("cpu") and cpu_bf16_units() else "fp32"
 
 
 def cpu_bf16_units() -> str:
