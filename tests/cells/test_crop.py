@@ -126,14 +126,15 @@ def densely_resampled(
 ) -> np.ndarray:
     (y, down), (x, across) = (dense_weights(at, size, zoom) for at in (top, left))
     window = window_of(image, y, x, (down.shape[1], across.shape[1]), fill).astype(np.float64)
-    mixed = np.zeros((size, *window.shape[1:]))
-    for r in range(len(window)):  # in the order of the core, so that the bits are the same
-        mixed += down[:, r, None, None] * window[r]
-    wanted = np.zeros((size, size, image.shape[2]))
-    for c in range(window.shape[1]):
-        wanted += across[:, c, None] * mixed[:, c, None]
-    down_sum, across_sum = (np.add.accumulate(weights, axis=1)[:, -1] for weights in (down, across))
-    wanted /= down_sum[:, None, None] * across_sum[:, None]
+    # In the order of the core, so that the bits are the same.
+    down, across = (weights / np.add.accumulate(weights, axis=1)[:, -1:] for weights in (down, across))
+    for weights, axis in [(down, 0), (across, 1)] if zoom <= 1.0 else [(across, 1), (down, 0)]:
+        lines = np.moveaxis(window, axis, 0)
+        mixed = np.zeros((size, *lines.shape[1:]))
+        for i, line in enumerate(lines):
+            mixed += weights[:, i, None, None] * line
+        window = np.moveaxis(mixed, 0, axis)
+    wanted = window
     return (np.rint(wanted) if image.dtype.kind == "u" else wanted).astype(image.dtype)
 
 

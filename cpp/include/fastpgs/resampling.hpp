@@ -13,8 +13,7 @@ class Taps {
     struct Part {
         std::ptrdiff_t first;   // pixel of the window
         std::ptrdiff_t count;   // of pixels
-        const double* weights;  // of each
-        double sum;             // of the weights, added up in turn
+        const double* weights;  // of each; together 1
     };
 
     // Output pixel i, of 1 / zoom pixels a side, begins i / zoom pixels after start, a place on the image's
@@ -24,24 +23,24 @@ class Taps {
     std::ptrdiff_t outputs() const { return static_cast<std::ptrdiff_t>(spans_.size()); }
     Part of(std::ptrdiff_t output) const {
         const Span& span = spans_[static_cast<std::size_t>(output)];
-        return {span.first, span.count, weights_.data() + span.begin, span.sum};
+        return {span.first, span.count, weights_.data() + span.begin};
     }
 
+    bool shrinks;
     std::ptrdiff_t origin;  // the first pixel of the window
     std::ptrdiff_t extent;  // pixels of the window
 
   private:
     struct Span {
         std::ptrdiff_t first, count, begin;
-        double sum;
     };
     std::vector<Span> spans_;
     std::vector<double> weights_;
 };
 
 // A window of down.extent x across.extent pixels of some channels, as down.outputs() x across.outputs()
-// pixels. Sums run over rows first, then over columns, each in ascending order; integers are rounded, halves
-// to even. For std::uint8_t, std::uint16_t, float and double.
+// pixels. Sums run over rows first where that shrinks them, else over columns, each in ascending order;
+// integers are rounded, halves to even. For std::uint8_t, std::uint16_t, float and double.
 template <typename T>
 void resample(const T* window, const Taps& down, const Taps& across, std::ptrdiff_t channels, T* out);
 
