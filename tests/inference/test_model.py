@@ -91,7 +91,7 @@ def test_eager_and_script_agree(tiny):
 
 
 def test_probabilities_are_the_calibrated_logits(tiny):
-    model = load_model(tiny, "cpu")
+    model = load_model(tiny, "cpu", dtype="fp32")
     network = build_network("unet_plr", in_channels=3, width=4, norm="batch").eval()
     from safetensors.torch import load_file
 
@@ -166,8 +166,9 @@ def test_networks_without_a_mask_say_so(tmp_path):
     ],
 )
 def test_wrong_crops(tiny, crops):
-    with pytest.raises((ValueError, RuntimeError), match=r"got|divisible by 8"):
-        load_model(tiny, "cpu").predict_proba(crops)
+    for dtype in ("fp32", "bf16"):
+        with pytest.raises(ValueError, match=r"expected uint8 crops.* got|divisible by 8, got 30 x 32"):
+            load_model(tiny, "cpu", dtype=dtype).predict_proba(crops)
 
 
 def test_an_image_end_to_end(tiny):
@@ -216,7 +217,7 @@ def test_a_foreign_program_needs_trust(copy):
     (copy / "model.ts").write_bytes(b"no program")
     assert load_model(copy, "cpu", engine="torchscript").engine == "torchscript"
     with pytest.raises(ModelError, match=r"model\.ts"):
-        load_model(copy, "cpu", engine="torchscript", trust=True)
+        load_model(copy, "cpu", engine="torchscript", dtype="fp32", trust=True)
 
 
 def test_a_folder_with_nothing_but_a_program_needs_trust(copy):
@@ -240,7 +241,7 @@ def test_damaged_files_give_one_clear_error(copy, name, damage):
         path.write_bytes(data[: len(data) // 2] if damage == "truncate" else b"")
     program = name == "model.ts"
     with pytest.raises(ModelError, match=rf"{name}.*(damaged|cannot read|No such file)"):
-        load_model(copy, "cpu", engine="torchscript" if program else "auto", trust=program)
+        load_model(copy, "cpu", engine="torchscript" if program else "auto", dtype="fp32", trust=program)
 
 
 def edit(folder, change):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 UInt8 = NDArray[np.uint8]
 
 # White balance brings the background to this level, which leaves room above it for glare.
+SIDE = 8  # sides of crops are multiples of it: networks halve them three times
 WHITE = 240
 DARKEST_WHITE = 32
 SAME_SIZE = 0.05  # pixel sizes that differ by less than this share need no resampling
@@ -74,8 +75,8 @@ class InputSpec:
     std: tuple[float, ...] = (0.25,)
 
     def __post_init__(self) -> None:
-        if self.size < 8 or self.size % 8:
-            raise ValueError(f"size must be a positive multiple of 8, got {self.size}")
+        if self.size < SIDE or self.size % SIDE:
+            raise ValueError(f"size must be a positive multiple of {SIDE}, got {self.size}")
         _one_of("colour", self.colour, ("rgb", "grey"))
         _one_of("source", self.source, ("cells", "image"))
         _one_of("balance", self.balance, ("none", "white", "typical"))
@@ -350,6 +351,9 @@ def check_crops(crops: NDArray[Any], spec: InputSpec) -> UInt8:
     if array.ndim != 4 or array.shape[3] != spec.channels or array.dtype != np.uint8:
         wanted = "(n, S, S, 3)" if spec.channels == 3 else "(n, S, S)"
         raise ValueError(f"expected uint8 crops of shape {wanted}, got {array.dtype} {np.shape(crops)}")
+    # As networks refuse them, too, but a compiled one cannot say why.
+    if array.shape[1] % SIDE or array.shape[2] % SIDE or 0 in array.shape[1:]:
+        raise ValueError(f"sides of crops must be divisible by {SIDE}, got {array.shape[1]} x {array.shape[2]}")
     return np.ascontiguousarray(array)
 
 
