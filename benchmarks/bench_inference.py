@@ -89,6 +89,8 @@ def runners(name: str, channels: int, side: int, threads: int, only: str) -> dic
             found |= openvino(file, threads)
         except ModuleNotFoundError as error:
             print(f"without {error.name}")
+        except torch.onnx.OnnxExporterError as error:
+            print(f"without ONNX: this torch cannot write it: {str(error).splitlines()[0]}")
     return found
 
 
