@@ -14,7 +14,7 @@ import fastpgs
 smears, out = sys.argv[1:3]
 device = sys.argv[3] if len(sys.argv) > 3 else "cuda"
 
-result = fastpgs.classify(smears, device=device, batch_size=512, out=out, resume=True)
+result = fastpgs.classify(smears, device=device, out=out, resume=True)
 
 print(result)
 suspicious = result.images.filter(pc.equal(result.images["call"], "blast"))
