@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fastpgs.inference import precision
 from fastpgs.inference.calibration import Calibration
 from fastpgs.inference.files import ModelConfig, ModelError
 from fastpgs.inference.model import load_model
@@ -45,7 +46,7 @@ def test_the_file_agrees_at_any_batch_and_size(exported, folder):
     kind, path, difference = exported
     assert path.suffix == export.FORMATS[kind]
     assert difference <= export.TOLERANCE
-    original, model = load_model(folder, "cpu"), load_model(path, "cpu", trust=True)
+    original, model = (load_model(one, "cpu", dtype="fp32", trust=True) for one in (folder, path))
     assert model.engine == kind
     assert model.config == original.config
     for n, side in ((1, 16), (7, 16), (2, 40)):
@@ -53,6 +54,13 @@ def test_the_file_agrees_at_any_batch_and_size(exported, folder):
         np.testing.assert_allclose(other.p, one.p, atol=1e-5)
         np.testing.assert_allclose(other.masks, one.masks, atol=1e-4)
     np.testing.assert_array_equal(model._novelty.whiten, original._novelty.whiten)
+
+
+def test_a_processor_with_bf16_is_no_reason_to_differ(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "cpu_bf16_units", lambda: "AMX")
+    assert load_model(folder, "cpu").dtype == "bf16"
+    _, difference = export.export_model(folder, tmp_path / "tiny", "torchscript")
+    assert difference <= export.TOLERANCE
 
 
 def test_programs_need_trust_and_data_does_not(exported):

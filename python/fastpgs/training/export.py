@@ -60,7 +60,7 @@ def export_model(
         raise ModelError(f"expected a model folder, got the file {folder.name!r}")
     config = read_config(folder)
     network = engines.eager_engine(config, checked_bytes(folder, WEIGHTS, config), "cpu").module
-    reference = load_model(folder, "cpu", engine="eager")
+    reference = load_model(folder, "cpu", engine="eager", dtype="fp32")
     novelty = reference._novelty
     metadata = json.dumps(
         {
@@ -80,7 +80,7 @@ def export_model(
         named = temporary.with_name(temporary.name + FORMATS[to])
         try:
             WRITERS[to](network, example, named, metadata)
-            candidate = load_model(named, "cpu", trust=True)
+            candidate = load_model(named, "cpu", dtype="fp32", trust=True)
             difference = max(
                 float(np.abs(candidate.predict_proba(c) - reference.predict_proba(c)).max()) for c in crops
             )
