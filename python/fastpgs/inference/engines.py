@@ -200,7 +200,10 @@ def script_engine(program: bytes | Path, device: str, dtype: str = "fp32") -> Mo
 def exported_engine(path: Path, device: str) -> ModuleEngine:
     """Load a `torch.export` program (.pt2). As TorchScript: trust is settled by the caller."""
     try:
-        module = torch.export.load(str(path)).module()
+        with warnings.catch_warnings():
+            # Some versions of torch (2.11) read weights from bytes that they will not write to, and warn of that.
+            warnings.filterwarnings("ignore", message="The given buffer is not writable")
+            module = torch.export.load(str(path)).module()
     except (RuntimeError, OSError, ValueError, KeyError) as error:
         raise ModelError(f"not a usable torch.export program: {error}") from error
     return ModuleEngine(module.to(device), "pt2")

@@ -353,7 +353,9 @@ def check_crops(crops: NDArray[Any], spec: InputSpec) -> UInt8:
         raise ValueError(f"expected uint8 crops of shape {wanted}, got {array.dtype} {np.shape(crops)}")
     # As networks refuse them, too, but a compiled one cannot say why.
     if array.shape[1] % SIDE or array.shape[2] % SIDE or 0 in array.shape[1:]:
-        raise ValueError(f"sides of crops must be divisible by {SIDE}, got {array.shape[1]} x {array.shape[2]}")
+        raise ValueError(
+            f"sides of crops must be divisible by {SIDE}, got {array.shape[1]} x {array.shape[2]}"
+        )
     return np.ascontiguousarray(array)
 
 
