@@ -1,6 +1,7 @@
 #include "fastpgs/crew.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -72,6 +73,49 @@ struct Ticket {
     Ticket taken(bool helps) const { return {word + (helps ? std::uint64_t{1} << kBits : 1)}; }
 };
 
+}  // namespace
+
+// What waits for a helper. Whoever takes something out of its slot does it, and nobody else looks at it
+// again.
+class Asides {
+  public:
+    // False where there is no room.
+    bool put(Aside* own) {
+        for (auto& slot : slots_) {
+            if (slot.load(std::memory_order_relaxed) != nullptr) continue;
+            slot.store(own, std::memory_order_release);
+            return true;
+        }
+        return false;
+    }
+
+    // Whether it was still there.
+    bool take_back(Aside* own) {
+        for (auto& slot : slots_) {
+            Aside* there = own;
+            if (slot.compare_exchange_strong(there, nullptr, std::memory_order_acq_rel)) return true;
+        }
+        return false;
+    }
+
+    // For a helper: does one of them; false where there is none.
+    bool do_one() {
+        for (auto& slot : slots_) {
+            if (slot.load(std::memory_order_relaxed) == nullptr) continue;
+            Aside* const own = slot.exchange(nullptr, std::memory_order_acq_rel);
+            if (own == nullptr) continue;
+            own->attempt();
+            return true;
+        }
+        return false;
+    }
+
+  private:
+    std::array<std::atomic<Aside*>, Aside::kMost> slots_{};
+};
+
+namespace {
+
 class Crew;
 
 std::atomic<Crew*> crew_of_process{nullptr};
@@ -128,6 +172,7 @@ class Crew {
     }
 
     void run(std::size_t pieces, crew::Piece piece, const void* body) {
+        crew::Patience patience;
         body_.store(body, std::memory_order_relaxed);
         piece_.store(piece, std::memory_order_relaxed);
         stop_.store(stop_flag(), std::memory_order_relaxed);
@@ -136,8 +181,16 @@ class Crew {
         ticket_.store(before.of_next_job(pieces).word, std::memory_order_release);
         if (asleep_.load(std::memory_order_relaxed) > 0) wake();
         while (take_piece(false)) continue;
-        wait_for(pieces);
+        // Until helpers have done what they had taken.
+        while (done_.load(std::memory_order_acquire) != pieces) patience.wait();
         if (failed_.load(std::memory_order_relaxed)) rethrow();
+    }
+
+    // Where a helper finds what is done aside; null where all have been given something already.
+    Asides* put(Aside* own) {
+        if (hands() == 1 || !asides_.put(own)) return nullptr;
+        if (asleep_.load(std::memory_order_relaxed) > 0) wake();
+        return &asides_;
     }
 
   private:
@@ -179,7 +232,7 @@ class Crew {
         const long before = interruptions();
         auto last = Clock::now();
         while (own < open_.load(std::memory_order_relaxed)) {
-            if (take_piece(true)) {
+            if (take_piece(true) || asides_.do_one()) {
                 last = Clock::now();
                 continue;
             }
@@ -217,17 +270,6 @@ class Crew {
         }
     }
 
-    // Until helpers have done what they had taken.
-    void wait_for(std::size_t pieces) {
-        if (done_.load(std::memory_order_acquire) == pieces) return;
-        for (int looks = 0; done_.load(std::memory_order_acquire) != pieces; ++looks) {
-            if (crew_of_process.load(std::memory_order_relaxed) != this)
-                throw std::runtime_error("forked within a call, whose other threads are gone");
-            breathe();
-            if (looks > kLooks) std::this_thread::yield();  // the helper may want this core
-        }
-    }
-
     void rethrow() {
         std::exception_ptr error;
         {
@@ -250,6 +292,7 @@ class Crew {
     std::atomic<const std::atomic<bool>*> stop_{nullptr};
     std::atomic<bool> failed_{false}, late_{false};
     alignas(64) std::atomic<std::size_t> done_{0};
+    alignas(64) Asides asides_;
     alignas(64) std::atomic<int> open_{0}, asleep_{0};  // helpers that are to watch; that sleep
     std::mutex mutex_;
     std::condition_variable called_;
@@ -299,7 +342,48 @@ Shift::~Shift() {
 
 int hands() { return at_hand == nullptr ? 1 : at_hand->hands(); }
 
+void Aside::begin() {
+    stop_ = stop_flag();
+    if (at_hand != nullptr) list_ = at_hand->put(this);
+    if (list_ == nullptr) body_();
+}
+
+void Aside::attempt() noexcept {
+    const Watching watching(stop_);
+    try {
+        body_();
+    } catch (...) {
+        error_ = std::current_exception();
+    }
+    done_.store(true, std::memory_order_release);
+}
+
+void Aside::finish() {
+    if (list_ == nullptr) return;
+    if (std::exchange(list_, nullptr)->take_back(this)) return body_();
+    while (!done_.load(std::memory_order_acquire)) patience_.wait();
+    if (error_) std::rethrow_exception(error_);
+}
+
+Aside::~Aside() {
+    if (list_ == nullptr || list_->take_back(this)) return;
+    try {
+        while (!done_.load(std::memory_order_acquire)) patience_.wait();
+    } catch (const std::exception&) {
+        // Who was at it is gone.
+    }
+}
+
 namespace crew {
+
+Patience::Patience() : crew_(crew_of_process.load(std::memory_order_relaxed)) {}
+
+void Patience::wait() {
+    if (crew_of_process.load(std::memory_order_relaxed) != crew_)
+        throw std::runtime_error("forked within a call, whose other threads are gone");
+    breathe();
+    if (++looks_ > kLooks) std::this_thread::yield();  // the helper may want this core
+}
 
 std::ptrdiff_t pieces_of(std::ptrdiff_t items, std::ptrdiff_t worth) {
     const int own = hands();

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "check.hpp"
 #include "fastpgs/crew.hpp"
+#include "fastpgs/feed.hpp"
 #include "fastpgs/interrupt.hpp"
 
 // ThreadSanitizer ends a forked process that starts a thread.
@@ -145,6 +147,113 @@ void helpers_hear_an_interrupt() {
     poll();
 }
 
+// What one step makes, the other one finds made, in order, as soon as it asks.
+void what_is_made_is_fed() {
+    for (int round = 0; round < 300; ++round)
+        for (const int threads : {1, 2, 4}) {
+            const Shift shift(threads);
+            for (const std::size_t pieces : {0, 1, 2, 7, 40}) {
+                std::vector<int> made(pieces, 0);
+                std::size_t used = 0;
+                feed(
+                    pieces, [&](std::size_t i) { made[i] += static_cast<int>(i) + 1; },
+                    [&](const auto& ready) {
+                        for (; used < pieces / 2; ++used) {
+                            ready(used + 1);
+                            for (std::size_t i = 0; i <= used; ++i) CHECK(made[i] == static_cast<int>(i) + 1);
+                        }
+                        ready(used);
+                    });
+                CHECK(used == pieces / 2);
+                for (std::size_t i = 0; i < pieces; ++i) CHECK(made[i] == static_cast<int>(i) + 1);
+            }
+        }
+}
+
+void feeding_ends_with_an_exception() {
+    for (int round = 0; round < 200; ++round) {
+        const Shift shift(2);
+        for (const std::size_t bad : {0, 3, 9})
+            for (const bool making : {true, false}) {
+                bool caught = false;
+                try {
+                    feed(
+                        10,
+                        [&](std::size_t i) {
+                            if (making && i == bad) throw std::runtime_error("piece");
+                        },
+                        [&](const auto& ready) {
+                            ready(making ? 10 : bad);
+                            CHECK(!making);
+                            throw std::runtime_error("piece");
+                        });
+                } catch (const std::runtime_error& error) {
+                    caught = std::string(error.what()) == "piece";
+                }
+                CHECK(caught);
+                every_item_once(50, 3);
+            }
+    }
+}
+
+void what_is_aside_is_done_once() {
+    for (int round = 0; round < 500; ++round)
+        for (const int threads : {1, 2, 4}) {
+            const Shift shift(threads);
+            std::vector<int> done(2 * Aside::kMost, 0);
+            {
+                std::vector<std::unique_ptr<Aside>> asides;
+                for (int& own : done)
+                    asides.push_back(std::make_unique<Aside>([&own] {
+                        ++own;
+                        every_item_once(20, 3);
+                    }));
+                every_item_once(round % 7 * 20, 3);
+                for (std::size_t i = 0; i < asides.size(); ++i) {
+                    const std::size_t own = round % 2 == 0 ? i : asides.size() - 1 - i;
+                    asides[own]->finish();
+                    CHECK(done[own] == 1);
+                    asides[own]->finish();  // is all the same
+                }
+            }
+            for (const int own : done) CHECK(own == 1);
+            share(4, 1, [&](Index begin, Index end) {
+                for (; begin < end; ++begin) {
+                    int met = 0;
+                    Aside aside([&] { ++met; });
+                    CHECK(met == 1);  // within a piece it is done at once
+                }
+            });
+        }
+}
+
+void what_is_aside_may_fail_or_be_dropped() {
+    for (int round = 0; round < 500; ++round) {
+        const Shift shift(2);
+        int kept = 0;
+        bool caught = false;
+        try {
+            Aside good([&] { ++kept; });
+            Aside bad([] { throw std::runtime_error("aside"); });
+            every_item_once(round % 5 * 20, 3);
+            good.finish();
+            bad.finish();
+        } catch (const std::runtime_error& error) {
+            caught = std::string(error.what()) == "aside";
+        }
+        CHECK(caught);
+        CHECK(kept == 1);
+        {
+            Aside dropped([&] { ++kept; });
+            every_item_once(round % 3 * 20, 3);
+        }
+        CHECK(kept == 1 || kept == 2);  // nobody does it any more
+        const int now = kept;
+        every_item_once(50, 3);
+        CHECK(kept == now);
+    }
+}
+
 #ifdef FASTPGS_HAS_FORK
 // The helpers of the parent are none of the child's; it makes its own.
 void forks_go_on() {
@@ -192,6 +301,10 @@ int main() {
     one_shift_at_a_time();
     exceptions_come_to_the_caller();
     helpers_hear_an_interrupt();
+    what_is_made_is_fed();
+    feeding_ends_with_an_exception();
+    what_is_aside_is_done_once();
+    what_is_aside_may_fail_or_be_dropped();
 #ifdef FASTPGS_HAS_FORK
     forks_go_on();
 #endif

@@ -10,7 +10,11 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <exception>
+#include <functional>
+#include <utility>
 #include <vector>
 
 namespace fastpgs {
@@ -56,6 +60,19 @@ void each(std::size_t pieces, const Body& body) {
     run(pieces, [](const void* own, std::size_t piece) { (*static_cast<const Body*>(own))(piece); }, &body);
 }
 
+// For who may have to wait for what another thread has taken: some moments awake, then others may have the
+// core. Throws where the process has been forked since this was made, and other threads are gone.
+class Patience {
+  public:
+    Patience();
+    void wait();
+    void end_wait() { looks_ = 0; }  // of one wait
+
+  private:
+    const void* crew_;
+    int looks_ = 0;
+};
+
 // How many pieces to make of `items`, each of about `worth` or more.
 std::ptrdiff_t pieces_of(std::ptrdiff_t items, std::ptrdiff_t worth);
 
@@ -67,6 +84,38 @@ inline std::ptrdiff_t start_of(std::ptrdiff_t piece, std::ptrdiff_t pieces, std:
 }
 
 }  // namespace crew
+
+// Something that is wanted later: a helper with nothing else to do does it meanwhile, or finish() where none
+// has begun; the constructor where nobody is at hand. Lives within one shift, and must not write what is
+// looked at meanwhile.
+class Aside {
+  public:
+    template <class Body>
+    explicit Aside(Body body) : body_(std::move(body)) {
+        begin();
+    }
+    ~Aside();  // takes it back, or waits for who is at it
+    Aside(const Aside&) = delete;
+    Aside& operator=(const Aside&) = delete;
+
+    // Once done, whoever did it; its exception is rethrown here.
+    void finish();
+
+    static constexpr std::size_t kMost = 4;  // that wait for a helper; more are done at once
+
+  private:
+    friend class Asides;
+
+    void begin();
+    void attempt() noexcept;
+
+    std::function<void()> body_;
+    class Asides* list_ = nullptr;  // where it waits, or did
+    const std::atomic<bool>* stop_ = nullptr;
+    crew::Patience patience_;
+    std::exception_ptr error_;
+    std::atomic<bool> done_{false};
+};
 
 // How many rows of a picture are worth sharing out, where a pixel takes a nanosecond or more.
 inline std::ptrdiff_t rows_worth(std::ptrdiff_t cols) { return 1 + 8192 / std::max<std::ptrdiff_t>(cols, 1); }
