@@ -149,13 +149,13 @@ search::Reference reference_of(const py::object& given) {
 std::tuple<LabelArray, LabelArray, Found> find_cells(const ByteArray& rgb, bool grey,
                                                      const std::optional<MaskArray>& mask, const Rules& rules,
                                                      double neck, int k, std::uint64_t seed, int threads,
-                                                     const py::object& reference) {
+                                                     const py::object& reference, bool measured) {
     staining::Given given{picture_of(rgb), nullptr, grey};
     if (given.picture.size() >= std::int64_t{1} << 31)
         throw std::invalid_argument("image must have fewer than 2**31 pixels, got " +
                                     std::to_string(given.picture.size()));
     if (mask) same_shape(*mask, given.picture.rows, given.picture.cols, "mask");
-    const search::Options options{{k, seed, threads, rules.stain.offset}, neck};
+    const search::Options options{{k, seed, threads, rules.stain.offset}, neck, measured};
     std::optional<search::Reference> known;
     if (!reference.is_none()) known = reference_of(reference);
     LabelArray labels = new_plane<std::int32_t>({given.picture.rows, given.picture.cols}),
@@ -287,12 +287,15 @@ void bind_search(py::module_& module) {
         .def_property_readonly("radius", [](const Found& found) { return found.seeds->radius; })
         .def_property_readonly("part", [](const Found& found) { return found.seeds->part; })
         .def_property_readonly("tone", &tone_of)
+        .def_property_readonly(
+            "table",
+            [](const Found& found) { return table_of(found.cells, found.stain.rows, found.stain.cols); })
         .def_readonly("body", &Found::body)
         .def_readonly("edge", &Found::edge)
         .def_readonly("many", &Found::many)
         .def_readonly("converged", &Found::converged);
     module.def("find_cells", &find_cells, "rgb"_a.noconvert(), "grey"_a, "mask"_a.noconvert(), "rules"_a,
-               "neck"_a, "k"_a, "seed"_a, "threads"_a, "reference"_a);
+               "neck"_a, "k"_a, "seed"_a, "threads"_a, "reference"_a, "measured"_a);
     module.def("islands", &islands, "view"_a.noconvert(), "rules"_a, "reference"_a, "lenient"_a, "apart"_a);
     module.def("nuclear_groups", &nuclear_groups, "score"_a, "green"_a, "blue"_a, "red"_a, "rules"_a);
     module.def("blobs_alone", &blobs_alone, "stained"_a.noconvert(), "nuclei"_a.noconvert(),

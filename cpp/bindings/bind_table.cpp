@@ -76,8 +76,15 @@ py::dict measure_cells(const LabelArray& labels, const LabelArray& nuclei, const
     {
         const std::int32_t *own = labels.data(), *inner = nuclei.data();
         const Released released;
-        cells = measures::measure(own, inner, picture.rgb, picture.rows, picture.cols);
+        cells = measures::measure(own, inner, picture.rgb, picture.rows, picture.cols,
+                                  {0, 0, picture.rows, picture.cols});
     }
+    return table_of(cells, picture.rows, picture.cols);
+}
+
+}  // namespace
+
+py::dict table_of(const std::vector<Cell>& cells, std::ptrdiff_t rows, std::ptrdiff_t cols) {
     const auto real = [](std::int64_t whole) { return static_cast<double>(whole); };
     Table table = places(cells);
     table.add<double>("axis_major_length", [](const Cell& cell) { return ellipse_of(cell).major; });
@@ -113,12 +120,10 @@ py::dict measure_cells(const LabelArray& labels, const LabelArray& nuclei, const
         return Cell::mean(real(cell.green_steps), cell.green_neighbours);
     });
     table.add<bool>("touches_border", [&](const Cell& cell) {
-        return cell.top == 0 || cell.left == 0 || cell.bottom == picture.rows || cell.right == picture.cols;
+        return cell.top == 0 || cell.left == 0 || cell.bottom == rows || cell.right == cols;
     });
     return table.columns();
 }
-
-}  // namespace
 
 void bind_table(py::module_& module) {
     using namespace py::literals;

@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "arrays.hpp"
+#include "fastpgs/measures.hpp"
 #include "fastpgs/reach.hpp"
 #include "fastpgs/shapes.hpp"
 #include "fastpgs/stain.hpp"
@@ -55,6 +57,9 @@ MaskArray make_mask(const MaskArray& mask, Function&& function) {
 inline reach::Away away_of(const LabelArray& squares, double radius) {
     return {reach::Nearest(squares.data(), squares.shape(0), squares.shape(1)), {0.0, radius}};
 }
+
+// The columns of `fastpgs.cells.table.measure` for the cells of a picture of that size.
+py::dict table_of(const std::vector<measures::Cell>& cells, std::ptrdiff_t rows, std::ptrdiff_t cols);
 
 inline stain::Picture picture_of(const ByteArray& rgb) {
     if (rgb.ndim() != 3 || rgb.shape(2) != 3 || rgb.size() == 0)

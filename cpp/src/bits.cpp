@@ -51,24 +51,26 @@ std::int32_t root(std::vector<std::int32_t>& parent, std::int32_t i) {
 template <class Number, class Look>
 Bits chosen(const Bits& among, const Number* numbers, Look look) {
     Bits out(among.rows, among.cols);
-    for (std::ptrdiff_t r = 0; r < among.rows; ++r) {
-        const Word *wanted = among.row(r), *end = wanted + among.width;
-        if (!among.any(r)) continue;
-        Word* own = out.row(r);
-        look(numbers + r * among.cols, own);
-        for (; wanted != end; ++wanted, ++own) *own &= *wanted;
-    }
+    share(among.rows, 2 * rows_worth(among.cols), [&](std::ptrdiff_t r, std::ptrdiff_t last) {
+        for (; r < last; ++r) {
+            if (!among.any(r)) continue;
+            Word* own = out.row(r);
+            look(numbers + r * among.cols, own);
+            for (const Word *wanted = among.row(r), *end = wanted + among.width; wanted != end;)
+                *own++ &= *wanted++;
+        }
+    });
     return out;
 }
 
 }  // namespace
 
-Bits members(const std::int32_t* numbers, std::ptrdiff_t rows, std::ptrdiff_t cols,
+Bits members(const std::int32_t* numbers, std::ptrdiff_t rows, std::ptrdiff_t cols, std::ptrdiff_t stride,
              const std::vector<std::int32_t>& of) {
     Bits out(rows, cols);
     for (std::ptrdiff_t r = 0; r < rows; ++r)
         plane_kernels().members(
-            {numbers + r * cols, static_cast<std::size_t>(cols), of.data(), of.size(), out.row(r)});
+            {numbers + r * stride, static_cast<std::size_t>(cols), of.data(), of.size(), out.row(r)});
     return out;
 }
 

@@ -111,11 +111,17 @@ std::int32_t lowest_between(const Smooth& plane, const Peak& a, const Peak& b, s
     return lowest;
 }
 
-// Pixels of the parts that are the highest of the 5 x 5 around them, in raster order, but for those that are
-// far lower than their part.
-std::vector<Peak> peaks_of(const Smooth& plane, const Parts& parts) {
+// Pixels that are the highest of the 5 x 5 around them, in raster order; and the greatest height of each
+// part.
+struct Heights {
     std::vector<Peak> peaks;
-    std::vector<std::int32_t> largest(static_cast<std::size_t>(parts.n) + 1, 0);
+    std::vector<std::int32_t> largest;
+};
+
+// Of the runs first..last of the parts.
+Heights heights_of(const Smooth& plane, const Parts& parts, std::ptrdiff_t first, std::ptrdiff_t last) {
+    Heights out;
+    out.largest.assign(static_cast<std::size_t>(parts.n) + 1, 0);
     const auto highest_around = [&](const std::int32_t* own) {
         for (std::ptrdiff_t y = -2; y <= 2; ++y)
             for (std::ptrdiff_t x = -2; x <= 2; ++x)
@@ -124,12 +130,13 @@ std::vector<Peak> peaks_of(const Smooth& plane, const Parts& parts) {
     };
     // Few are as high as their four neighbours.
     std::array<std::vector<shapes::Word>, 4> words;
-    for (const Run& run : parts.runs) {
+    for (std::ptrdiff_t at = first; at < last; ++at) {
+        const Run& run = parts.runs[z(at)];
         const std::int32_t* own = plane.row(run.row, run.begin);
         const std::ptrdiff_t length = run.end - run.begin;
         std::int32_t most = 0;
         for (std::ptrdiff_t i = 0; i < length; ++i) most = own[i] > most ? own[i] : most;
-        std::int32_t& of_part = largest[static_cast<std::size_t>(run.part)];
+        std::int32_t& of_part = out.largest[static_cast<std::size_t>(run.part)];
         of_part = std::max(of_part, most);
         const std::array<std::ptrdiff_t, 4> sides{-plane.stride(), -1, 1, plane.stride()};
         for (std::size_t side = 0; side < sides.size(); ++side) {
@@ -140,8 +147,23 @@ std::vector<Peak> peaks_of(const Smooth& plane, const Parts& parts) {
             for (shapes::Word word = words[0][w] & words[1][w] & words[2][w] & words[3][w]; word != 0;
                  word &= word - 1) {
                 const std::ptrdiff_t i = static_cast<std::ptrdiff_t>(w) * Bits::kWord + shapes::lowest(word);
-                if (highest_around(own + i)) peaks.push_back({run.row, run.begin + i, own[i], run.part});
+                if (highest_around(own + i)) out.peaks.push_back({run.row, run.begin + i, own[i], run.part});
             }
+    }
+    return out;
+}
+
+// The peaks of all parts, but for those that are far lower than their part.
+std::vector<Peak> peaks_of(const Smooth& plane, const Parts& parts) {
+    constexpr std::ptrdiff_t kWorth = 64;  // runs
+    std::vector<Peak> peaks;
+    std::vector<std::int32_t> largest(static_cast<std::size_t>(parts.n) + 1, 0);
+    const auto of_runs = [&](std::ptrdiff_t first, std::ptrdiff_t last) {
+        return heights_of(plane, parts, first, last);
+    };
+    for (const Heights& some : collect(static_cast<std::ptrdiff_t>(parts.runs.size()), kWorth, of_runs)) {
+        peaks.insert(peaks.end(), some.peaks.begin(), some.peaks.end());
+        for (std::size_t i = 0; i < largest.size(); ++i) largest[i] = std::max(largest[i], some.largest[i]);
     }
     const auto low = [&](const Peak& peak) {
         return !(peak.height >= LOWEST * largest[static_cast<std::size_t>(peak.part)]);

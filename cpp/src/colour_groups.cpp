@@ -234,7 +234,9 @@ std::unique_ptr<Source<std::int32_t>> make_colour_groups(const Task& task) {
                         !task.space.positions && task.space.dims == 3;
     if (!colour || !task.exact || task.space.map != nullptr || task.params.k > static_cast<int>(kTilePivots))
         return nullptr;
-    std::optional<Palette> palette = Palette::count(task.image, task.mask, task.threads, task.labels);
+    std::optional<Palette> palette = task.counted
+                                         ? std::move(*task.counted)
+                                         : Palette::count(task.image, task.mask, task.threads, task.labels);
     return palette ? std::make_unique<ColourGroups>(task, std::move(*palette)) : nullptr;
 }
 

@@ -45,11 +45,12 @@ class Grower {
                         odds_.data());
     }
 
-    // The tone of the image, and its odds where red cells must be told apart.
-    Tone measure() {
-        const double dark = stain_.median(seeds_.nuclei);
+    // The tone of the image, whose nuclei are so dark, and its odds where red cells must be told apart.
+    Tone measure(double dark) {
         Bits ring = stain_.stronger(mixed(rules_.faint, dark), around_);
         ring = farther(nearer(ring, rules_.near), CONTACT);
+        redness::Colours near;
+        Aside looking([&] { near = colours(ring); });
         const bool enough = ring.count() > FEW;
         Tone tone{dark, enough ? stain_.median(ring) : dark, std::nullopt, rules_.reach};
         if (!enough) return tone;
@@ -57,7 +58,9 @@ class Grower {
         if (!red || stain_.median(*red) - ground() <= rules_.pale * (tone.level - ground())) return tone;
         // Pixels near nuclei that are no red cell's start a cytoplasm pivot; both settle as Fisher's
         // discriminant.
-        tone.model = redness::fit(colours(ring), colours(*red), rules_.outlier);
+        const redness::Colours far = colours(*red);
+        looking.finish();
+        tone.model = redness::fit(near, far, rules_.outlier);
         find_odds(*tone.model);
         const Bits told = shapes::above(ring, odds_.data(), 0.0);
         if (told.count() > FEW) tone.level = stain_.median(told);
@@ -73,12 +76,11 @@ class Grower {
         std::optional<Bits> blobs;
         if (tone.model) {
             const double contact = untold ? std::max(1.0, rules_.alone_opening * seeds_.radius) : opening;
-            Bits red;
-            beside([&] { blobs = alone(stained, seeds_.nuclei, away_, rules_, seeds_.radius, contact); },
-                   [&] {
-                       red = odds::against(odds_.data(), away_, rules_.even, stained);
-                       red = shapes::open_disc(red, std::max(1.0, rules_.red * seeds_.radius));
-                   });
+            Aside apart(
+                [&] { blobs = alone(stained, seeds_.nuclei, away_, rules_, seeds_.radius, contact); });
+            Bits red = odds::against(odds_.data(), away_, rules_.even, stained);
+            red = shapes::open_disc(red, std::max(1.0, rules_.red * seeds_.radius));
+            apart.finish();
             stained.subtract(red);
         }
         if (untold)
@@ -147,14 +149,11 @@ Bits alone(const Bits& stained, const Bits& nuclei, const reach::Away& away, con
     return out &= stained;
 }
 
-Region find(const Stain& stain, const Seeds& seeds, const Rules& rules, const Tone* known) {
+Region find(const Stain& stain, const Seeds& seeds, const Rules& rules, reach::Reach around, double dark,
+            const Tone* known) {
     Region region;
-    // In a window of a crowded slide, chains of neighbouring lobes end where the window does: there only the
-    // next neighbours and theirs are looked at.
-    reach::Reach around = reach::measure(seeds.nuclei, {known != nullptr, rules.halo});
     region.away = std::move(around.away);
     if (stain.surround) {
-        const double dark = stain.median(seeds.nuclei);
         region.tone = {dark, dark, std::nullopt, rules.reach};
         Bits whole = stain.valid;
         region.mask = shapes::touching(whole |= seeds.nuclei, seeds.nuclei);
@@ -165,7 +164,7 @@ Region find(const Stain& stain, const Seeds& seeds, const Rules& rules, const To
         region.tone = *known;
         if (known->model) grower.find_odds(*known->model);
     } else {
-        region.tone = grower.measure();
+        region.tone = grower.measure(dark);
     }
     region.mask = grower.grow(region.tone, around.halo);
     return region;

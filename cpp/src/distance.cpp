@@ -4,9 +4,11 @@
 // is the lower hull of the points (s, s^2 + g^2), which takes no division.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
 #include <type_traits>
 
+#include "envelopes.hpp"
 #include "fastpgs/crew.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/plane_kernels.hpp"
@@ -16,184 +18,7 @@ namespace fastpgs::shapes {
 
 namespace {
 
-constexpr std::int32_t kNone = 1 << 29;  // from here on there is no pixel outside in a column
-
-// The columns of a row that have a pixel outside and are nearest somewhere.
-class Envelope {
-  public:
-    explicit Envelope(std::ptrdiff_t cols)
-        : corners_(static_cast<std::size_t>((cols + Bits::kWord - 1) / Bits::kWord)),
-          site_(static_cast<std::size_t>(cols)),
-          height_(static_cast<std::size_t>(cols)) {}
-
-    // Of the columns `first` to `last`; false where none has a pixel outside.
-    bool fit(const std::int32_t* g, std::ptrdiff_t first, std::ptrdiff_t last) {
-        n_ = 0;
-        add(g, static_cast<std::int32_t>(first));
-        if (last == first) return n_ > 0;
-        // A corner of the hull lies below its neighbours' chord; many columns do not.
-        const std::ptrdiff_t between = last - first - 1;
-        plane_kernels().corners({g + first + 1, static_cast<std::size_t>(between), corners_.data()});
-        for (std::ptrdiff_t from = 0; from < between; from += Bits::kWord)
-            for (Word word = corners_[static_cast<std::size_t>(from / Bits::kWord)]; word != 0;
-                 word &= word - 1)
-                add(g, static_cast<std::int32_t>(first + 1 + from + lowest(word)));
-        add(g, static_cast<std::int32_t>(last));
-        return n_ > 0;
-    }
-
-    // Calls visit(begin, end, nearest column) for stretches of the columns begin..end; of several columns
-    // equally near, the first counts.
-    template <class Visit>
-    void each_stretch(std::ptrdiff_t begin, std::ptrdiff_t end, Visit visit) const {
-        const std::int32_t* site = site_.data();
-        const std::int64_t* height = height_.data();
-        std::ptrdiff_t from = begin;
-        for (std::ptrdiff_t i = 0; i < n_ && from < end; ++i) {
-            std::ptrdiff_t to = end;
-            if (i + 1 < n_) {
-                // The next column is nearer from where 2 x (next - own) exceeds the difference of their
-                // heights.
-                const std::int64_t rise = height[i + 1] - height[i];
-                const std::int64_t run = site[i + 1] - site[i];
-                to = std::min<std::ptrdiff_t>(end, floor_half(rise, run) + 1);
-            }
-            if (to <= from) continue;
-            visit(from, to, static_cast<std::ptrdiff_t>(site[i]));
-            from = to;
-        }
-    }
-
-  private:
-    // Of rise / (2 run), for run > 0, both far below 2^53: a division of doubles takes less time, and mostly
-    // none is needed.
-    static std::int64_t floor_half(std::int64_t rise, std::int64_t run) {
-        if (run == 1) return (rise - (rise & 1)) / 2;
-        run *= 2;
-        const auto quotient = static_cast<std::int64_t>(static_cast<double>(rise) / static_cast<double>(run));
-        return quotient - (quotient * run > rise);
-    }
-
-    void add(const std::int32_t* g, std::int32_t s) {
-        if (g[s] >= kNone) return;
-        std::int32_t* site = site_.data();
-        std::int64_t* height = height_.data();
-        const std::int64_t own = static_cast<std::int64_t>(s) * s + static_cast<std::int64_t>(g[s]) * g[s];
-        while (n_ >= 2) {
-            const std::int64_t top = site[n_ - 1], under = site[n_ - 2];
-            if ((own - height[n_ - 1]) * (top - under) > (height[n_ - 1] - height[n_ - 2]) * (s - top)) break;
-            --n_;
-        }
-        site[n_] = s;
-        height[n_++] = own;
-    }
-
-    std::vector<Word> corners_;  // columns below their neighbours' chord
-    std::vector<std::int32_t> site_;
-    std::vector<std::int64_t> height_;  // of sites
-    std::ptrdiff_t n_ = 0;
-};
-
-// The same where a squared distance and a column fit one whole number, as they do in pictures of 720 x 720
-// pixels: of all columns at once.
-class Sites {
-  public:
-    Sites(std::ptrdiff_t rows, std::ptrdiff_t cols) {
-        while (std::int64_t{1} << bits_ < cols) ++bits_;
-        fits_ = (rows * rows + cols * cols) << bits_ < kLimit;
-        if (!fits_) return;
-        middle_ = cols + kMargin;
-        for (std::int64_t side = -middle_; side <= middle_; ++side)
-            squares_.push_back(
-                static_cast<std::int32_t>(std::min<std::int64_t>(side * side << bits_, kLimit - 1)));
-        room_.resize(static_cast<std::size_t>(2 * cols + 2 * kMargin));
-        keys_.resize(static_cast<std::size_t>(cols + kMargin));
-        column_.resize(keys_.size());
-        same_.resize(static_cast<std::size_t>(cols / Bits::kWord + 1));
-    }
-
-    // Whether the picture is small enough.
-    bool fits() const { return fits_; }
-
-    // Squared distances of the columns begin..end of a row from sites in the columns `first` to `last`; false
-    // where there is none. If one wants to know, calls visit(begin, end, nearest column) as above.
-    template <class Visit>
-    bool find(const std::int32_t* g, std::ptrdiff_t first, std::ptrdiff_t last, std::ptrdiff_t begin,
-              std::ptrdiff_t end, std::int32_t* row, bool wanted, Visit visit) {
-        const auto n = static_cast<std::size_t>(end - begin);
-        plane_kernels().nearest_sites({g + first, kNone, static_cast<std::size_t>(last - first + 1), bits_,
-                                       squares_.data() + middle_, begin - first, end - first, room_.data(),
-                                       keys_.data()});
-        const std::int32_t* key = keys_.data();
-        if (*key >= kLimit) return false;
-        for (std::size_t i = 0; i < n; ++i) row[begin + static_cast<std::ptrdiff_t>(i)] = key[i] >> bits_;
-        if (!wanted) return true;
-        const std::int32_t mask = (1 << bits_) - 1;
-        std::int32_t* column = column_.data();
-        for (std::size_t i = 0; i < n; ++i) column[i] = key[i] & mask;
-        at_most(AtMostArgs<std::int32_t>{column + 1, column, n - 1, same_.data()});
-        std::size_t from = 0;
-        const auto stretch = [&](std::size_t to) {
-            visit(begin + static_cast<std::ptrdiff_t>(from), begin + static_cast<std::ptrdiff_t>(to),
-                  first + column[from]);
-            from = to;
-        };
-        for (std::size_t at = 0; at + 1 < n; at += Bits::kWord) {
-            Word changes = ~same_[at / Bits::kWord];
-            if (n - 1 - at < Bits::kWord) changes &= (Word{1} << (n - 1 - at)) - 1;
-            for (; changes != 0; changes &= changes - 1)
-                stretch(at + static_cast<std::size_t>(lowest(changes)) + 1);
-        }
-        stretch(n);
-        return true;
-    }
-
-  private:
-    static constexpr std::int64_t kLimit = std::int64_t{1} << 30;
-    static constexpr std::ptrdiff_t kMargin = 16;
-
-    int bits_ = 0;
-    bool fits_ = false;
-    std::ptrdiff_t middle_ = 0;
-    std::vector<std::int32_t> squares_, room_, keys_, column_;
-    std::vector<Word> same_;
-};
-
-// Squares of whole numbers less than `cols` in magnitude.
-template <class Number>
-class Squares {
-  public:
-    explicit Squares(std::ptrdiff_t cols) : cols_(cols), square_(static_cast<std::size_t>(2 * cols + kStep)) {
-        for (std::size_t i = 0; i < square_.size(); ++i)
-            square_[i] = of(static_cast<std::int64_t>(i) - static_cast<std::int64_t>(cols));
-    }
-
-    // Of a distance along a row or column.
-    static Number of(std::int64_t side) {
-        if constexpr (std::is_integral_v<Number>)
-            return static_cast<Number>(std::min<std::int64_t>(side * side, kFarthest / 2));
-        else
-            return static_cast<Number>(side) * static_cast<Number>(side);
-    }
-
-    // Squared distances of the columns begin..end of a row whose nearest column is s, g rows away. Most
-    // stretches are short: steps of one width, which may write as far as `room`, take less time.
-    void fill(Number* row, std::ptrdiff_t begin, std::ptrdiff_t end, std::ptrdiff_t room, std::ptrdiff_t s,
-              std::int32_t g) const {
-        const Number height = of(g);
-        const Number* square = square_.data() + cols_ - s;
-        std::ptrdiff_t x = begin;
-        for (; x < end && x + kStep <= room; x += kStep)
-            for (std::ptrdiff_t i = x; i < x + kStep; ++i) row[i] = square[i] + height;
-        for (; x < end; ++x) row[x] = square[x] + height;
-    }
-
-  private:
-    static constexpr std::ptrdiff_t kStep = 8;
-
-    std::ptrdiff_t cols_;
-    std::vector<Number> square_;
-};
+constexpr std::ptrdiff_t kHandedOver = std::ptrdiff_t{1} << 17;  // pixels
 
 }  // namespace
 
@@ -202,12 +27,15 @@ Outside::Outside(const Bits& inside) : Outside(inside, {0, 0, inside.rows, insid
 Outside::Outside(const Bits& inside, const Box& box)
     : longer_(std::max(inside.rows, inside.cols)),
       box_(box),
-      g_(static_cast<std::size_t>(box.rows() * box.cols())) {
+      stride_((box.cols() + kLine - 1) / kLine * kLine),
+      g_(static_cast<std::size_t>(box.rows() * stride_)) {
     const Bits outside = inside.outside();
-    // Every piece looks at all runs: halves.
-    const std::ptrdiff_t worth = std::max(box.cols() / 2, rows_worth(box.rows()));
-    share(box.cols(), worth,
-          [&](std::ptrdiff_t begin, std::ptrdiff_t end) { look(outside, box.left + begin, box.left + end); });
+    // Every piece looks at all runs: halves, and only of what takes longer to fill than to be handed over.
+    const std::ptrdiff_t lines = stride_ / kLine,
+                         worth = std::max(lines / 2, kHandedOver / kLine / (box.rows() + 1) + 1);
+    share(lines, worth, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+        look(outside, box.left + begin * kLine, std::min(box.left + end * kLine, box.right));
+    });
 }
 
 // The columns first..last.
@@ -221,7 +49,7 @@ void Outside::look(const Bits& outside, std::ptrdiff_t first, std::ptrdiff_t las
         });
     };
     const auto row_of = [&](std::ptrdiff_t r) {
-        return g_.data() + (r - box_.top) * box_.cols() + first - box_.left;
+        return g_.data() + (r - box_.top) * stride_ + first - box_.left;
     };
     std::vector<std::int32_t> since(static_cast<std::size_t>(cols), kNone);
     std::int32_t* known = since.data();
@@ -335,14 +163,15 @@ class Rows {
   public:
     // Pixels outside are looked for in the columns of `outside`, a box. `which`: it matters which one is
     // nearest.
-    Rows(const Bits& inside, const Outside& outside, bool which, Number* out)
-        : inside_(inside),
-          outside_(outside),
-          which_(which),
-          squares_(inside.cols),
-          envelope_(inside.cols),
-          sites_(inside.rows, inside.cols),
-          out_(out) {}
+    Rows(const Bits& inside, const Outside& outside, const SiteSquares& squares, bool which, Number* out)
+        : inside_(inside), outside_(outside), which_(which), out_(out) {
+        if (std::is_integral_v<Number> && squares.fits()) {
+            sites_.emplace(squares, inside.cols);
+        } else {
+            squares_.emplace(inside.cols);
+            envelope_.emplace(inside.cols);
+        }
+    }
 
     // Calls stretch(begin, end, column, row) for stretches of inside pixels and their nearest pixel outside,
     // if it matters which it is, and nothing(begin, end) where there is none; between them lie pixels
@@ -375,10 +204,10 @@ class Rows {
     bool find(const std::int32_t* g, std::ptrdiff_t first, std::ptrdiff_t last, std::ptrdiff_t begin,
               std::ptrdiff_t end, Number* own, Tell tell) {
         if constexpr (std::is_integral_v<Number>)
-            if (sites_.fits()) return sites_.find(g, first, last, begin, end, own, which_, tell);
-        if (!envelope_.fit(g, first, last)) return false;
-        envelope_.each_stretch(begin, end, [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t s) {
-            squares_.fill(own, from, to, inside_.cols, s, g[s]);
+            if (sites_) return sites_->find(g, first, last, begin, end, own, which_, tell);
+        if (!envelope_->fit(g, first, last)) return false;
+        envelope_->each_stretch(begin, end, [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t s) {
+            squares_->fill(own, from, to, inside_.cols, s, g[s]);
             if (which_) tell(from, to, s);
         });
         return true;
@@ -387,9 +216,9 @@ class Rows {
     const Bits& inside_;
     const Outside& outside_;
     bool which_;
-    Squares<Number> squares_;
-    Envelope envelope_;
-    Sites sites_;
+    std::optional<Squares<Number>> squares_;  // one way
+    std::optional<Envelope> envelope_;
+    std::optional<Sites> sites_;  // or the other
     Number* out_;
 };
 
@@ -402,8 +231,9 @@ void squares_of(const Bits& inside, Number* out, std::ptrdiff_t* index) {
     const std::ptrdiff_t rows = inside.rows, cols = inside.cols;
     const Number longest = Squares<Number>::of(std::max(rows, cols));
     const Outside outside(inside, box_beside(inside));
+    const SiteSquares in_row(rows, cols);
     share(rows, rows_worth(cols), [&](std::ptrdiff_t r, std::ptrdiff_t end_row) {
-        Rows<Number> filling(inside, outside, index != nullptr, out);
+        Rows<Number> filling(inside, outside, in_row, index != nullptr, out);
         for (; r < end_row; ++r) {
             std::ptrdiff_t* at = index ? index + r * cols : nullptr;
             for (std::ptrdiff_t c = 0; index && c < cols; ++c) at[c] = r * cols + c;
@@ -483,9 +313,11 @@ std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, std::int32_
     const Bits around = bits.outside();
     const Box columns = box_beside(bits);
     const Outside outside(around, {0, columns.left, rows, columns.right});
+    const SiteSquares in_row(rows, cols);
     const auto of_rows = [&](std::ptrdiff_t first, std::ptrdiff_t last) {
-        return stretches_of(parts, part.data(), Rows<std::int32_t>(around, outside, parts.n > 1, squares),
-                            cols, first, last);
+        return stretches_of(parts, part.data(),
+                            Rows<std::int32_t>(around, outside, in_row, parts.n > 1, squares), cols, first,
+                            last);
     };
     std::vector<Run> out;
     for (const std::vector<Run>& stretches : collect(rows, rows_worth(cols), of_rows))

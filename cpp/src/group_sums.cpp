@@ -1,11 +1,13 @@
-// Sums of pixels by group. Neighbours are often of one group, whose sums would wait for one another: they are
-// added to in turns, several sums a word.
+// Sums of pixels by group. Of few groups each is summed in vectors, which look at all pixels. Of many,
+// neighbours are often of one group, whose sums would wait for one another: they are added to in turns,
+// several sums a word.
 #include <algorithm>
 #include <functional>
 #include <vector>
 
 #include "fastpgs/crew.hpp"
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/plane_kernels.hpp"
 #include "fastpgs/stain.hpp"
 
 namespace fastpgs::stain {
@@ -26,6 +28,11 @@ std::vector<std::int64_t> sums_of(const std::int32_t* groups, std::int32_t n, co
                                   Picture features, std::ptrdiff_t first, std::ptrdiff_t last) {
     const auto number = static_cast<std::size_t>(n) + 1;
     std::vector<std::int64_t> out(5 * number, 0);
+    if (n <= plane_kernels().few_groups) {
+        plane_kernels().group_sums({groups + first, score + first, features.rgb + 3 * first,
+                                    static_cast<std::size_t>(last - first), n, out.data()});
+        return out;
+    }
     std::vector<Sums> turns(TURNS * number);
     for (std::ptrdiff_t begin = first; begin < last; begin += RUN) {
         poll();

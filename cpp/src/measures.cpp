@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "fastpgs/crew.hpp"
 #include "fastpgs/interrupt.hpp"
 
 namespace fastpgs::measures {
@@ -20,20 +21,24 @@ struct Image {
     std::vector<shapes::Run> cells, inner;  // runs of cells, and of their nuclei, with the cells' numbers
 
     Image(const std::int32_t* labels_, const std::int32_t* nuclei_, const std::uint8_t* rgb_,
-          std::ptrdiff_t rows_, std::ptrdiff_t cols_)
+          std::ptrdiff_t rows_, std::ptrdiff_t cols_, const shapes::Box& within)
         : labels(labels_), nuclei(nuclei_), rgb(rgb_), rows(rows_), cols(cols_) {
         const auto append = [&](const std::int32_t* numbers, const shapes::Run& of,
                                 std::vector<shapes::Run>& runs) {
             shapes::append_runs(numbers + of.row * cols + of.begin, of, runs);
         };
-        shapes::each_run(shapes::members(labels, rows, cols, {0}).outside(),
-                         [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-                             poll(z(r), 64);
-                             append(labels,
-                                    {static_cast<std::int32_t>(r), static_cast<std::int32_t>(begin),
-                                     static_cast<std::int32_t>(end), 0},
-                                    cells);
-                         });
+        const auto in_picture = [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+            return shapes::Run{static_cast<std::int32_t>(within.top + r),
+                               static_cast<std::int32_t>(within.left + begin),
+                               static_cast<std::int32_t>(within.left + end), 0};
+        };
+        shapes::each_run(
+            shapes::members(labels + within.top * cols + within.left, within.rows(), within.cols(), cols, {0})
+                .outside(),
+            [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+                poll(z(r), 64);
+                append(labels, in_picture(r, begin, end), cells);
+            });
         for (const shapes::Run& cell : cells) {
             const std::size_t first = inner.size();
             append(nuclei, cell, inner);
@@ -203,19 +208,24 @@ Ellipse ellipse_of(const Cell& cell) {
 }
 
 std::vector<Cell> measure(const std::int32_t* labels, const std::int32_t* nuclei, const std::uint8_t* rgb,
-                          std::ptrdiff_t rows, std::ptrdiff_t cols) {
-    const Image image(labels, nuclei, rgb, rows, cols);
+                          std::ptrdiff_t rows, std::ptrdiff_t cols, const shapes::Box& within) {
+    const Image image(labels, nuclei, rgb, rows, cols, within);
     std::vector<Cell> cells = first_sums(image);
-    colours(image, cells);
-    second_sums(image, cells);
-    textures(image, cells);
-    shapes_of(image, cells);
+    beside(
+        [&] {
+            colours(image, cells);
+            textures(image, cells);
+        },
+        [&] {
+            second_sums(image, cells);
+            shapes_of(image, cells);
+        });
     return cells;
 }
 
 std::vector<Cell> locate(const std::int32_t* labels, const std::int32_t* nuclei, std::ptrdiff_t rows,
                          std::ptrdiff_t cols) {
-    return first_sums(Image(labels, nuclei, nullptr, rows, cols));
+    return first_sums(Image(labels, nuclei, nullptr, rows, cols, {0, 0, rows, cols}));
 }
 
 }  // namespace fastpgs::measures

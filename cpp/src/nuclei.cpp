@@ -69,26 +69,32 @@ std::optional<Seeds> cleaned(const Stain& stain, Bits rough, double radius, cons
     return seeds;
 }
 
-// A segmentation of the stain features, from pixels spread over the range of the score; false where there are
-// fewer colours than pivots, and so nothing to tell apart.
-bool segment_stain(const Stain& stain, const Start& start, std::int32_t* groups, Result& result) {
+ImageView image_of(const Stain& stain) {
+    return {stain.features.data(), PixelType::u8, static_cast<std::size_t>(stain.rows),
+            static_cast<std::size_t>(stain.cols), 3};
+}
+
+Params params_of(const Start& start) {
     Params params;
     params.k = start.k;
     params.features = Features::raw;
     params.init = Init::given;
-    params.given = stain::spread(stain.score.data(), stain.valid, start.k);
-    if (params.given.empty()) return false;
     params.seed = start.seed;
     params.want_inertia = false;
     params.threads = start.threads;
-    const ImageView image{stain.features.data(), PixelType::u8, static_cast<std::size_t>(stain.rows),
-                          static_cast<std::size_t>(stain.cols), 3};
-    shapes::Bytes used;
-    if (stain.valid.count() < stain.rows * stain.cols) {
-        used.resize(image.pixels());
-        shapes::unpack(stain.valid, used.data(), stain.cols);
-    }
-    result = segment(image, {used.empty() ? nullptr : used.data()}, params, groups);
+    return params;
+}
+
+MaskView mask_of(const Groups& groups) { return {groups.used.empty() ? nullptr : groups.used.data()}; }
+
+// A segmentation of the stain features, from pixels spread over the range of the score; false where there are
+// fewer colours than pivots, and so nothing to tell apart.
+bool segment_stain(const Stain& stain, const Start& start, Groups& groups, Result& result) {
+    Params params = params_of(start);
+    params.given = stain::spread(stain.scores, stain.score.data(), stain.valid, start.k);
+    if (params.given.empty()) return false;
+    result = segment(image_of(stain), mask_of(groups), params, groups.labels.data(),
+                     groups.ahead ? &groups.colours : nullptr);
     return result.distinct < 0;
 }
 
@@ -127,11 +133,23 @@ std::vector<std::uint8_t> nuclear_groups(const Tints& tints, const Rules& rules)
     return chosen;
 }
 
-Found find(const Stain& stain, const Rules& rules, const Start& start) {
-    Found found;
-    Block<std::int32_t> groups(static_cast<std::size_t>(stain.rows * stain.cols));
+Groups prepare(const Stain& stain, const Start& start, const stain::Ready& ready) {
+    Groups groups;
+    const ImageView image = image_of(stain);
+    groups.labels = Block<std::int32_t>(image.pixels());
+    if (stain.valid.count() < stain.rows * stain.cols) {
+        groups.used.resize(image.pixels());
+        shapes::unpack(stain.valid, groups.used.data(), stain.cols);
+    }
+    groups.ahead = counts_colours(image, params_of(start));
+    if (groups.ahead) groups.colours = Palette::count(image, mask_of(groups), groups.labels.data(), ready);
+    return groups;
+}
+
+void find(const Stain& stain, const Rules& rules, const Start& start, Found& found) {
     Result result;
-    if (!segment_stain(stain, start, groups.data(), result)) return found;
+    if (!segment_stain(stain, start, found.groups, result)) return;
+    const Block<std::int32_t>& groups = found.groups.labels;
     found.converged = result.converged;
     const Tints tints = tints_of(
         stain::group_sums(groups.data(), start.k, stain.score.data(), stain.colours()), start.offset);
@@ -143,10 +161,7 @@ Found find(const Stain& stain, const Rules& rules, const Start& start) {
         for (std::size_t i = 1; i < nuclear.size(); ++i)
             nuclear[i] = tints.green[i] > std::max(rules.share * deepest, rules.lowest);
     }
-    if (!any(nuclear)) return found;
-    const auto in_groups = [&](const std::vector<std::int32_t>& chosen) {
-        return shapes::members(groups.data(), stain.rows, stain.cols, chosen);
-    };
+    if (!any(nuclear)) return;
     const auto empty = static_cast<std::int32_t>(std::min_element(tints.green.begin(), tints.green.end()) -
                                                  tints.green.begin());
     Pivots pivots;
@@ -160,16 +175,23 @@ Found find(const Stain& stain, const Rules& rules, const Start& start) {
     std::vector<std::int32_t> chosen;
     for (std::size_t i = 0; i < nuclear.size(); ++i)
         if (nuclear[i]) chosen.push_back(static_cast<std::int32_t>(i));
-    double ground = 0.0;
-    beside(
-        [&] {
-            const Bits rough = shapes::open_disc(in_groups(chosen), 1.0);
-            const double radius = std::sqrt(shapes::typical_area(shapes::components(rough).areas()) / PI);
-            found.seeds = cleaned(stain, rough, radius, nullptr, rules, std::move(pivots));
-        },
-        [&] { ground = stain.median(in_groups({empty})); });
-    if (found.seeds) found.seeds->pivots.ground = ground;
-    return found;
+    found.find_ground(stain, empty);
+    const Bits rough =
+        shapes::open_disc(shapes::members(groups.data(), stain.rows, stain.cols, stain.cols, chosen), 1.0);
+    const double radius = std::sqrt(shapes::typical_area(shapes::components(rough).areas()) / PI);
+    found.seeds = cleaned(stain, rough, radius, nullptr, rules, std::move(pivots));
+}
+
+void Found::find_ground(const Stain& stain, std::int32_t group) {
+    aside_ = std::make_unique<Aside>([this, &stain, group] {
+        ground_ =
+            stain.median(shapes::members(groups.labels.data(), stain.rows, stain.cols, stain.cols, {group}));
+    });
+}
+
+double Found::ground() {
+    if (aside_) aside_->finish();
+    return ground_;
 }
 
 Bits nearest(const Stain& stain, const Pivots& pivots, float lenient) {

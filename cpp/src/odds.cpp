@@ -88,22 +88,34 @@ void by_colour(stain::Picture features, const redness::Model& model, double most
           });
 }
 
-shapes::Bits against(const double* odds, const reach::Away& away, double even, const shapes::Bits& among) {
+namespace {
+
+// Of the rows r..last.
+void rows_against(const double* odds, const reach::Away& away, double even, const shapes::Bits& among,
+                  std::ptrdiff_t r, std::ptrdiff_t last, shapes::Bits& out) {
     constexpr std::ptrdiff_t kWord = shapes::Bits::kWord;
-    shapes::Bits out(among.rows, among.cols);
     std::vector<double> line(z(among.cols));
-    for (std::ptrdiff_t r = 0; r < among.rows; ++r) {
+    for (; r < last; ++r) {
         const shapes::Word* wanted = among.row(r);
-        for (std::ptrdiff_t w = 0, last = 0; w < among.width; w = last + 1) {
-            last = w;
+        for (std::ptrdiff_t w = 0, until = 0; w < among.width; w = until + 1) {
+            until = w;
             if (wanted[w] == 0) continue;
-            while (last + 1 < among.width && wanted[last + 1] != 0) ++last;
-            const std::ptrdiff_t begin = w * kWord, end = std::min((last + 1) * kWord, among.cols);
+            while (until + 1 < among.width && wanted[until + 1] != 0) ++until;
+            const std::ptrdiff_t begin = w * kWord, end = std::min((until + 1) * kWord, among.cols);
             away.distances(r, begin, end, line.data());
             plane_kernels().against({odds + r * among.cols + begin, line.data(), z(end - begin), even,
                                      MOST_PRIOR, out.row(r) + w});
         }
     }
+}
+
+}  // namespace
+
+shapes::Bits against(const double* odds, const reach::Away& away, double even, const shapes::Bits& among) {
+    shapes::Bits out(among.rows, among.cols);
+    share(among.rows, rows_worth(among.cols), [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+        rows_against(odds, away, even, among, begin, end, out);
+    });
     return out &= among;
 }
 

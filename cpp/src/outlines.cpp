@@ -4,11 +4,13 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "fastpgs/crew.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/plane_kernels.hpp"
+#include "fastpgs/stain.hpp"
 #include "moments.hpp"
 
 namespace fastpgs::outlines {
@@ -182,9 +184,14 @@ bool tidy(Bits& nucleus, const Bits& cell, const Rules& rules) {
 // The nucleus grown once more in a plane that rises towards it: its pivot is the median of its members, its
 // rival that of the cytoplasm, or what lies around where there is hardly any. False where nothing is left.
 bool grow_again(const Plane& plane, const Bits& cell, double around, const Rules& rules, Bits& nucleus) {
-    const double inner = plane.median(nucleus);
-    Bits beside = cell;
-    const Histogram cytoplasm = plane.histogram(beside.subtract(shapes::grown(nucleus)));
+    double inner = 0.0;
+    std::optional<Histogram> counted;
+    beside([&] { inner = plane.median(nucleus); },
+           [&] {
+               Bits beyond = cell;
+               counted = plane.histogram(beyond.subtract(shapes::grown(nucleus)));
+           });
+    const Histogram& cytoplasm = *counted;
     const bool scant = static_cast<double>(cytoplasm.size()) <= SCANT * static_cast<double>(nucleus.count());
     const double outer = scant ? around : cytoplasm.median();
     Bits next = plane.above(outer + rules.edge * (inner - outer));
@@ -204,6 +211,30 @@ struct Axis {
     }
 };
 
+// Where the cell's pixels of the rows first..last lie along an axis; the least and the greatest of them and
+// 0.
+std::pair<int, int> values_along(const colour::Vector& axis, const Window& window, const Bits& cell,
+                                 std::ptrdiff_t first, std::ptrdiff_t last,
+                                 std::vector<std::int16_t>& values) {
+    std::vector<double> line(static_cast<std::size_t>(cell.cols));
+    LinearArgs along{nullptr,    0, {axis[0], axis[1], axis[2]}, 0.0, std::numeric_limits<double>::infinity(),
+                     line.data()};
+    int least = 0, most = 0;
+    for (std::ptrdiff_t r = first; r < last; ++r)
+        shapes::each_run(cell, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+            along.triples = window.colour(r, begin);
+            along.n = static_cast<std::size_t>(end - begin);
+            plane_kernels().linear(along);
+            std::int16_t* to = values.data() + r * cell.cols + begin;
+            for (std::size_t i = 0; i < along.n; ++i) {
+                to[i] = static_cast<std::int16_t>(std::lrint(line[i]));
+                least = std::min<int>(least, to[i]);
+                most = std::max<int>(most, to[i]);
+            }
+        });
+    return {least, most};
+}
+
 // Fisher's discriminant (doi:10.1111/j.1469-1809.1936.tb02137.x) of nucleus and cytoplasm, its spread made
 // rounder by as much as it is wide, because two regions of one cell are a small sample. False where there is
 // hardly any cytoplasm.
@@ -215,9 +246,11 @@ bool colour_axis(const Window& window, const Bits& cell, const Bits& inside, con
             to.add(window.colour(r, begin), static_cast<std::size_t>(end - begin));
         });
     };
-    Bits beside = inside;
-    add(nucleus, own);
-    add(beside.subtract(shapes::grown(nucleus)), rest);
+    beside([&] { add(nucleus, own); },
+           [&] {
+               Bits beyond = inside;
+               add(beyond.subtract(shapes::grown(nucleus)), rest);
+           });
     if (own.number < LEAST || rest.number < LEAST ||
         static_cast<double>(rest.number) <= SCANT * static_cast<double>(own.number))
         return false;
@@ -237,23 +270,15 @@ bool colour_axis(const Window& window, const Bits& cell, const Bits& inside, con
     for (double& part : axis) part *= GRAIN / length;
     found.spread = std::sqrt(std::max(colour::dot(axis, colour::times(spread, axis)), 0.0));
     found.values.assign(static_cast<std::size_t>(cell.rows * cell.cols), 0);
+    const auto of_rows = [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+        return values_along(axis, window, cell, begin, end, found.values);
+    };
     // Beside the cell values are 0, and holes of a nucleus that were filled may lie there.
     found.lowest = found.highest = 0;
-    std::vector<double> line(static_cast<std::size_t>(cell.cols));
-    LinearArgs along{nullptr,    0, {axis[0], axis[1], axis[2]}, 0.0, std::numeric_limits<double>::infinity(),
-                     line.data()};
-    shapes::each_run(cell, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-        along.triples = window.colour(r, begin);
-        along.n = static_cast<std::size_t>(end - begin);
-        plane_kernels().linear(along);
-        std::int16_t* values = found.values.data() + r * cell.cols + begin;
-        for (std::size_t i = 0; i < along.n; ++i) {
-            const auto value = static_cast<std::int16_t>(std::lrint(line[i]));
-            values[i] = value;
-            found.lowest = std::min<int>(found.lowest, value);
-            found.highest = std::max<int>(found.highest, value);
-        }
-    });
+    for (const auto& [least, most] : collect(cell.rows, 2 * rows_worth(cell.cols), of_rows)) {
+        found.lowest = std::min(found.lowest, least);
+        found.highest = std::max(found.highest, most);
+    }
     return true;
 }
 
@@ -382,28 +407,17 @@ double typical(const std::vector<Drawn>& drawn, double Drawn::* measure) {
     return 0.0;
 }
 
-// The least and the greatest of some values.
-std::pair<std::int16_t, std::int16_t> range(const std::int16_t* values, std::ptrdiff_t n) {
-    std::int16_t lowest = values[0], highest = lowest;
-    for (std::ptrdiff_t i = 0; i < n; ++i) {
-        lowest = values[i] < lowest ? values[i] : lowest;
-        highest = values[i] > highest ? values[i] : highest;
-    }
-    return {lowest, highest};
-}
-
 // The outline and nucleus of one body; false where hardly a nucleus is left.
-bool outline(const Field& field, std::int32_t own, const Rules& rules, int lowest, int highest,
-             Drawn& drawn) {
+bool outline(const Field& field, std::int32_t own, const Rules& rules, Drawn& drawn) {
     Box& box = drawn.box;
     // A margin, so that a cell's own edge is not taken for the frame.
-    box = {std::max<std::ptrdiff_t>(box.top - 2, 0), std::max<std::ptrdiff_t>(box.left - 2, 0),
-           std::min(box.bottom + 2, field.rows), std::min(box.right + 2, field.cols)};
+    box = box.wider(MARGIN, field.rows, field.cols);
     const std::ptrdiff_t first = box.top * field.cols + box.left;
-    const Window window{{field.depth + first, box.rows(), box.cols(), field.cols, lowest, highest},
-                        field.away,
-                        box,
-                        field.features + 3 * first};
+    const Window window{
+        {field.depth + first, box.rows(), box.cols(), field.cols, stain::LEAST_DEPTH, stain::MOST_DEPTH},
+        field.away,
+        box,
+        field.features + 3 * first};
     Bits body(box.rows(), box.cols()), taken = body;
     for (auto run = shapes::first_in(field.bodies.runs, box.top);
          run != field.bodies.runs.end() && run->row < box.bottom; ++run) {
@@ -428,10 +442,11 @@ bool outline(const Field& field, std::int32_t own, const Rules& rules, int lowes
     cell &= may;
     Bits beside = free;
     const double around = window.depth.median(beside.subtract(cell));
+    Aside rising([&] { drawn.edge = steepness(field, box, cell, may); });
     drawn.nucleus = nucleus_of(window, cell, rough, std::isnan(around) ? 0.0 : around, rules);
     if (drawn.nucleus.count() < LEAST) return false;
     drawn.inner = window.depth.median(drawn.nucleus);
-    drawn.edge = steepness(field, box, cell, may);
+    rising.finish();
     return true;
 }
 
@@ -445,15 +460,14 @@ void write(const Bits& bits, const Box& box, std::ptrdiff_t cols, std::int32_t n
 
 Typical draw(const Field& field, const Rules& rules, std::int32_t* labels, std::int32_t* nuclei) {
     const std::vector<Box> boxes = shapes::boxes_of(field.bodies);
-    const auto [lowest, highest] = range(field.depth, field.rows * field.cols);
-    const auto drawn_of = [&, low = lowest, high = highest](std::ptrdiff_t begin, std::ptrdiff_t end) {
+    const auto drawn_of = [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
         std::vector<Drawn> some;
         for (std::ptrdiff_t i = begin; i < end; ++i) {
             const auto own = static_cast<std::int32_t>(i + 1);
             Drawn next{boxes[static_cast<std::size_t>(own)], {}, {}, 0, 0};
             if (next.box.bottom == 0) continue;
             poll();
-            if (outline(field, own, rules, low, high, next)) some.push_back(std::move(next));
+            if (outline(field, own, rules, next)) some.push_back(std::move(next));
         }
         return some;
     };
@@ -462,17 +476,17 @@ Typical draw(const Field& field, const Rules& rules, std::int32_t* labels, std::
         drawn.insert(drawn.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
     const Typical own_typical =
         rules.typical ? *rules.typical : Typical{typical(drawn, &Drawn::inner), typical(drawn, &Drawn::edge)};
-    std::int32_t number = 0;
-    for (const Drawn& own : drawn) {
-        // Clots are far paler than nuclei. Burst cells are paler too, if less, and fade into what lies
-        // around.
-        if (!(own.inner >= rules.faintest * own_typical.depth)) continue;
-        if (own.inner < rules.pale * own_typical.depth && own.edge < rules.blurred * own_typical.edge)
-            continue;
-        ++number;
-        write(own.cell, own.box, field.cols, number, labels);
-        write(own.nucleus, own.box, field.cols, number, nuclei);
-    }
+    // Clots are far paler than nuclei. Burst cells are paler too, if less, and fade into what lies around.
+    const auto no_cell = [&](const Drawn& own) {
+        return !(own.inner >= rules.faintest * own_typical.depth) ||
+               (own.inner < rules.pale * own_typical.depth && own.edge < rules.blurred * own_typical.edge);
+    };
+    drawn.erase(std::remove_if(drawn.begin(), drawn.end(), no_cell), drawn.end());
+    const auto write_all = [&](Bits Drawn::* part, std::int32_t* out) {
+        std::int32_t number = 0;
+        for (const Drawn& own : drawn) write(own.*part, own.box, field.cols, ++number, out);
+    };
+    beside([&] { write_all(&Drawn::cell, labels); }, [&] { write_all(&Drawn::nucleus, nuclei); });
     return own_typical;
 }
 

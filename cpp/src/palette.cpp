@@ -20,8 +20,9 @@ constexpr std::size_t kCells = ColourCounts::kCells, kPlaces = ColourCounts::kPl
 constexpr std::size_t kCube = kPlaces / 8;                    // places of an eighth of a cell
 constexpr std::size_t kExpected = std::size_t{1} << 18;       // colours
 constexpr std::size_t kPolled = std::size_t{1} << 20;         // pixels between two looks at signals
-constexpr std::size_t kPixelsPerTask = std::size_t{1} << 17;  // fewer are not worth a thread
-constexpr std::ptrdiff_t kShared = 8192;                      // nor these worth sharing out
+constexpr std::size_t kAwaited = std::size_t{1} << 13;        // pixels awaited at once
+constexpr std::size_t kPixelsPerTask = Palette::kShared / 2;  // fewer are not worth a thread
+constexpr std::ptrdiff_t kLookedUp = 8192;                    // nor these worth sharing out
 
 std::size_t tasks_for(std::size_t pixels, int threads) {
     return static_cast<std::size_t>(team(pixels, kPixelsPerTask, threads));
@@ -63,8 +64,15 @@ std::optional<Palette> Palette::count(const ImageView& image, const MaskView& ma
     Palette out(image, mask, labels);
     if (image.channels == 1)
         out.count_levels();
-    else if (!out.count_colours(threads))
+    else if (!out.count_colours(threads, {}))
         return std::nullopt;
+    return out;
+}
+
+std::optional<Palette> Palette::count(const ImageView& image, const MaskView& mask, std::int32_t* labels,
+                                      const Ready& ready) {
+    Palette out(image, mask, labels);
+    if (!out.count_colours(1, ready)) return std::nullopt;
     return out;
 }
 
@@ -77,7 +85,7 @@ void Palette::count_levels() {
     }
 }
 
-bool Palette::count_colours(int threads) {
+bool Palette::count_colours(int threads, const Ready& ready) {
     const std::size_t n = image_.pixels(), tasks = tasks_for(n, threads);
     const std::size_t most_blocks = std::min(kCells, n / 16 + 1024);
     for (std::size_t t = 0; t < tasks; ++t) parts_.emplace_back(most_blocks);
@@ -85,13 +93,15 @@ bool Palette::count_colours(int threads) {
     for (Pile<std::int32_t>* words : {&a_, &b_}) words->reserve(std::min(n, kExpected));
     counts_.reserve(std::min(n, kExpected));
     std::vector<std::uint8_t> fits(tasks, 0);
+    const std::size_t step = ready ? kAwaited : kPolled;
     parallel_for(tasks, threads, [&](std::size_t t) {
         const auto [first, last] = run_of(t);
         fits[t] = 1;
-        for (std::size_t begin = first; begin < last && fits[t] != 0; begin += kPolled) {
+        for (std::size_t begin = first; begin < last && fits[t] != 0; begin += step) {
             poll();
-            fits[t] = parts_[t].count(image_.as<std::uint8_t>(), mask_, begin,
-                                      std::min(begin + kPolled, last), labels_);
+            const std::size_t end = std::min(begin + step, last);
+            if (ready) ready(end);
+            fits[t] = parts_[t].count(image_.as<std::uint8_t>(), mask_, begin, end, labels_);
         }
     });
     if (std::find(fits.begin(), fits.end(), 0) != fits.end()) return false;
@@ -265,7 +275,7 @@ void Palette::write_labels(const std::vector<std::uint8_t>& group_labels,
         const std::uint8_t* of_place = parts_[part].counters(0);
         const auto [begin, end] = run_of(part);
         std::int32_t* const labels = labels_ + begin;
-        share(static_cast<std::ptrdiff_t>(end - begin), kShared,
+        share(static_cast<std::ptrdiff_t>(end - begin), kLookedUp,
               [&](std::ptrdiff_t first, std::ptrdiff_t last) {
                   look_up(of_place, labels + first, labels + last);
               });

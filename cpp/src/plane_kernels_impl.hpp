@@ -169,10 +169,11 @@ static void stain_row(const StainRowArgs& args) {
     }
 }
 
+constexpr std::size_t kRun = 256;
+
 // Calls visit(first, n, red, green, blue) for short runs of triples, split.
 template <class Visit>
 static inline void each_split(const std::uint8_t* triples, std::size_t n, Visit visit) {
-    constexpr std::size_t kRun = 256;
     std::int16_t red[kRun], green[kRun], blue[kRun];
     for (std::size_t first = 0; first < n; first += kRun) {
         const std::size_t own = n - first < kRun ? n - first : kRun;
@@ -428,6 +429,46 @@ static void above_f32(const LimitArgs<float>& args) {
         [=](std::size_t i) { return limit < values[i]; });
 }
 
+// The sums of one group over so few pixels that those of features, which are never negative, fit 16 bits.
+static inline void add_group(std::int16_t group, const std::int16_t* groups, const std::int16_t* score,
+                             const std::int16_t* red, const std::int16_t* green, const std::int16_t* blue,
+                             std::size_t n, std::int64_t* sums) {
+    std::uint16_t number = 0, reds = 0, greens = 0, blues = 0;
+    std::int32_t scores = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        const auto own = static_cast<std::int16_t>(groups[i] == group ? -1 : 0);
+        number = static_cast<std::uint16_t>(number - own);
+        reds = static_cast<std::uint16_t>(reds + (red[i] & own));
+        greens = static_cast<std::uint16_t>(greens + (green[i] & own));
+        blues = static_cast<std::uint16_t>(blues + (blue[i] & own));
+        scores += static_cast<std::int16_t>(score[i] & own);
+    }
+    sums[0] += number;
+    sums[1] += scores;
+    sums[2] += reds;
+    sums[3] += greens;
+    sums[4] += blues;
+}
+
+#if defined(__AVX2__)
+constexpr std::int32_t kFewGroups = 9;
+#else
+constexpr std::int32_t kFewGroups = 0;
+#endif
+
+static void group_sums(const GroupSumsArgs& args) {
+    each_split(args.features, args.n,
+               [&args](std::size_t first, std::size_t n, const std::int16_t* red, const std::int16_t* green,
+                       const std::int16_t* blue) {
+                   std::int16_t groups[kRun];
+                   for (std::size_t i = 0; i < n; ++i)
+                       groups[i] = static_cast<std::int16_t>(args.groups[first + i]);
+                   for (std::int32_t group = 0; group <= args.number; ++group)
+                       add_group(static_cast<std::int16_t>(group), groups, args.score + first, red, green,
+                                 blue, n, args.sums + 5 * group);
+               });
+}
+
 static void meet(const MeetArgs& args) {
     const std::uint64_t* others = args.others;
     std::uint64_t* __restrict words = args.words;
@@ -445,9 +486,10 @@ static void narrow(const NarrowArgs& args) {
 }
 
 extern const PlaneKernels plane_table;
-const PlaneKernels plane_table = {
-    &balance,     &stain_row,   &linear,  &quadratic, &sum_lines, &roots,   &corners, &nearest_sites,
-    &at_most_f64, &at_most_i32, &members, &above_f64, &above_f32, &against, &meet,    &narrow};
+const PlaneKernels plane_table = {&balance,   &stain_row, &linear,        &quadratic,   &sum_lines,
+                                  &roots,     &corners,   &nearest_sites, &at_most_f64, &at_most_i32,
+                                  &members,   &above_f64, &above_f32,     &against,     &group_sums,
+                                  kFewGroups, &meet,      &narrow};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -118,9 +118,18 @@ Nearest::Nearest(const std::int32_t* squares, std::ptrdiff_t rows, std::ptrdiff_
 Bits Nearest::at_most(const std::vector<std::int32_t>& most, const shapes::Box& box,
                       const Bits* among) const {
     Bits out(box.rows(), box.cols());
+    share(box.rows(), 2 * rows_worth(box.cols()), [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+        rows_at_most(most, box, among, box.top + begin, box.top + end, out);
+    });
+    return out;
+}
+
+// The same of the rows r..last.
+void Nearest::rows_at_most(const std::vector<std::int32_t>& most, const shapes::Box& box, const Bits* among,
+                           std::ptrdiff_t r, std::ptrdiff_t last, Bits& out) const {
     std::vector<std::int32_t> limits(static_cast<std::size_t>(cols_));
     std::int32_t all = 0;  // the nucleus whose limit they are, if only one's
-    for (std::ptrdiff_t r = box.top; r < box.bottom; ++r) {
+    for (; r < last; ++r) {
         if (among && !among->any(r - box.top)) continue;
         const auto row = static_cast<std::size_t>(r);
         const bool one = first_[row] + 1 == first_[row + 1];
@@ -134,7 +143,6 @@ Bits Nearest::at_most(const std::vector<std::int32_t>& most, const shapes::Box& 
             AtMostArgs<std::int32_t>{squares_.data() + r * cols_ + box.left, limits.data() + box.left,
                                      static_cast<std::size_t>(box.cols()), out.row(r - box.top)});
     }
-    return out;
 }
 
 void Nearest::distances(const std::vector<double>& radius, std::ptrdiff_t row, std::ptrdiff_t begin,

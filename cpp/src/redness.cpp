@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "fastpgs/bits.hpp"
+#include "fastpgs/crew.hpp"
 #include "fastpgs/plane_kernels.hpp"
 #include "moments.hpp"
 
@@ -65,14 +67,13 @@ std::size_t count(const Flags& flags) {
     return number;
 }
 
-// Which of `near` are unlike `red`, whose moments are `all`, and what share of them.
-double strange(const Colours& near, const Colours& red, const Moments& all, double outlier, Flags& chosen) {
+// Which of `near` are unlike red cells, whose moments are `all`, and what share of them.
+double strange(const Colours& near, const Vector& centre, const Moments& all, double outlier, Flags& chosen) {
     Matrix spread = all.scatter();
     for (std::size_t i = 0; i < 3; ++i)
         for (std::size_t j = 0; j < 3; ++j)
             spread[i][j] = spread[i][j] / static_cast<double>(all.number - 1) + (i == j ? RED_WIDTH : 0.0);
     spread = inverse(spread);
-    const Vector centre = median(red);
     std::vector<double> distance(near.size() / 3);
     QuadraticArgs args{};
     args.triples = near.data();
@@ -100,17 +101,28 @@ double strange(const Colours& near, const Colours& red, const Moments& all, doub
     return share;
 }
 
-// Moments of the colours that are flagged.
+// Moments of the colours that are flagged, for which there is room. Flags side by side are alike: runs are
+// taken at once.
 Moments moments_of(const Colours& colours, const Flags& flags, Colours& room) {
-    room.clear();
-    for (std::size_t w = 0; w < flags.size(); ++w)
-        for (Word word = flags[w]; word != 0; word &= word - 1) {
-            const std::uint8_t* colour =
-                colours.data() + 3 * (64 * w + static_cast<std::size_t>(shapes::lowest(word)));
-            room.insert(room.end(), colour, colour + 3);
+    std::uint8_t* to = room.data();
+    const auto take = [&](std::size_t first, std::size_t n) {
+        std::memcpy(to, colours.data() + 3 * first, 3 * n);
+        to += 3 * n;
+    };
+    for (std::size_t w = 0; w < flags.size(); ++w) {
+        int from = 0;
+        for (Word left = flags[w]; left != 0;) {
+            const int skipped = shapes::lowest(left);
+            left >>= skipped;
+            from += skipped;
+            const int n = left == ~Word{0} ? 64 : shapes::lowest(~left);
+            take(64 * w + static_cast<std::size_t>(from), static_cast<std::size_t>(n));
+            left = n == 64 ? 0 : left >> n;
+            from += n;
         }
+    }
     Moments moments;
-    moments.add(room.data(), room.size() / 3);
+    moments.add(room.data(), static_cast<std::size_t>(to - room.data()) / 3);
     return moments;
 }
 
@@ -118,14 +130,14 @@ Moments moments_of(const Colours& colours, const Flags& flags, Colours& room) {
 
 Model fit(const Colours& near, const Colours& red, double outlier) {
     Moments far;
-    far.add(red.data(), red.size() / 3);
+    Vector centre;
+    beside([&] { far.add(red.data(), red.size() / 3); }, [&] { centre = median(red); });
     Flags chosen, again, gained, lost;
-    const double share = strange(near, red, far, outlier, chosen);
+    const double share = strange(near, centre, far, outlier, chosen);
     const std::size_t number = near.size() / 3;
     std::vector<double> odds(number);
     const std::vector<double> even(number, 0.0);
-    Colours room;
-    room.reserve(near.size());
+    Colours room(near.size());
     Moments own = moments_of(near, chosen, room);
     Model model{};
     double apart = 0.0;

@@ -17,8 +17,7 @@ using nuclei::Seeds;
 using shapes::Bits;
 
 constexpr double PI = 3.141592653589793;
-constexpr std::ptrdiff_t SHARED = 16384;   // pixels: no helper is worth waking for fewer,
-constexpr std::ptrdiff_t CLEARED = 16384;  // and setting fewer to 0 is not worth sharing out
+constexpr std::ptrdiff_t SHARED = 16384;  // pixels: no helper is worth waking for fewer
 constexpr double WHOLE = 0.3;  // of a disc of the typical radius: smaller parts are no nuclei of their own
 
 std::vector<std::int64_t> part_areas(const Bits& bits) { return shapes::components(bits).areas(); }
@@ -34,9 +33,12 @@ bool is_alone(const Found& found, const CellRules& rules) {
 }
 
 void find_seeds(const staining::Given& given, const Rules& rules, const nuclei::Start& start, bool single,
-                Found& found) {
-    found.stain = staining::stain(given, rules.stain, single, nullptr);
-    nuclei::Found own = nuclei::find(found.stain, rules.nuclei, start);
+                nuclei::Found& own, Found& found) {
+    found.stain = staining::stain(given, rules.stain, single, nullptr,
+                                  [&](const staining::Stain& stain, const stain::Ready& ready) {
+                                      own.groups = nuclei::prepare(stain, start, ready);
+                                  });
+    nuclei::find(found.stain, rules.nuclei, start, own);
     found.seeds = std::move(own.seeds);
     found.converged = found.converged && own.converged;
 }
@@ -68,10 +70,27 @@ outlines::Rules drawing(const Rules& rules, double radius, bool surround, const 
     return out;
 }
 
+// What grows from the seeds; `own`, if they were found by the picture's own pivots.
+void find_region(Found& found, const Rules& rules, const Reference* reference, nuclei::Found* own) {
+    Seeds& seeds = *found.seeds;
+    double dark = 0.0;
+    Aside darkening([&] {
+        if (!reference) dark = found.stain.median(seeds.nuclei);
+    });
+    // In a window of a crowded slide, chains of neighbouring lobes end where the window does: there only the
+    // next neighbours and theirs are looked at.
+    reach::Reach around = reach::measure(seeds.nuclei, {reference != nullptr, rules.cytoplasm.halo});
+    darkening.finish();
+    if (own) seeds.pivots.ground = own->ground();
+    found.region = cytoplasm::find(found.stain, seeds, rules.cytoplasm, std::move(around), dark,
+                                   reference ? &reference->tone : nullptr);
+}
+
 // Tells touching cells apart: each body with enough nucleus grows over the whole region. Then outline and
 // nucleus of each.
-void split_and_draw(Found& found, const Rules& rules, double neck, const Reference* reference,
-                    std::int32_t* labels, std::int32_t* nuclei) {
+// Returns the box that all lie in.
+shapes::Box split_and_draw(Found& found, const Rules& rules, double neck, const Reference* reference,
+                           std::int32_t* labels, std::int32_t* nuclei) {
     const Seeds& seeds = *found.seeds;
     const double disc = PI * (seeds.radius * seeds.radius);
     if (reference) {
@@ -98,6 +117,8 @@ void split_and_draw(Found& found, const Rules& rules, double neck, const Referen
                                 stain.features.data()};
     found.edge =
         outlines::draw(field, drawing(rules, seeds.radius, stain.surround, reference), labels, nuclei).edge;
+    return cells.runs.empty() ? shapes::Box{}
+                              : shapes::box_of(cells).wider(outlines::MARGIN, stain.rows, stain.cols);
 }
 
 }  // namespace
@@ -106,25 +127,29 @@ Found find(const staining::Given& given, const Rules& rules, const Options& opti
            const Reference* reference, std::int32_t* labels, std::int32_t* nuclei) {
     const int threads = resolve_threads(options.start.threads);
     const Shift shift(given.picture.size() < SHARED ? 1 : threads);
+    Aside clearing([&] {
+        std::fill_n(labels, given.picture.size(), 0);
+        std::fill_n(nuclei, given.picture.size(), 0);
+    });
     Found found;
+    std::optional<nuclei::Found> own;
     if (reference) {
         found.stain = staining::stain(given, rules.stain, true, &reference->white);
         found.seeds = nuclei::find(found.stain, rules.nuclei,
                                    nuclei::Known{reference->pivots, reference->radius, reference->part});
     } else {
-        find_seeds(given, rules, options.start, true, found);
+        find_seeds(given, rules, options.start, true, own.emplace(), found);
         if (found.stain.surround && !is_alone(found, rules.cells))
-            find_seeds(given, rules, options.start, false, found);
+            find_seeds(given, rules, options.start, false, own.emplace(), found);
     }
-    share(given.picture.size(), CLEARED, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-        std::fill(labels + begin, labels + end, 0);
-        std::fill(nuclei + begin, nuclei + end, 0);
-    });
-    if (found.seeds) {
-        found.region = cytoplasm::find(found.stain, *found.seeds, rules.cytoplasm,
-                                       reference ? &reference->tone : nullptr);
-        split_and_draw(found, rules, options.neck, reference, labels, nuclei);
-    }
+    if (found.seeds) find_region(found, rules, reference, own ? &*own : nullptr);
+    own.reset();  // nobody looks at the picture aside any more
+    clearing.finish();
+    if (!found.seeds) return found;
+    const shapes::Box box = split_and_draw(found, rules, options.neck, reference, labels, nuclei);
+    if (options.measured)
+        found.cells =
+            measures::measure(labels, nuclei, given.picture.rgb, given.picture.rows, given.picture.cols, box);
     return found;
 }
 

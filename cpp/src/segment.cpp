@@ -141,12 +141,15 @@ class Segmentation {
     Source<T>& source_;
 };
 
+// Whether colours are worth counting.
+bool many_pixels(const Params& params, std::size_t n) {
+    return (params.k >= kManyPivots && n >= kCounted) ||
+           (params.features == Features::lab && n >= kCountedLab);
+}
+
 Result segment_narrow(const Task& task) {
-    const std::size_t n = task.image.pixels();
-    const bool counted = (task.params.k >= kManyPivots && n >= kCounted) ||
-                         (task.space.kind == Features::lab && n >= kCountedLab);
     std::unique_ptr<Source<std::int32_t>> source;
-    if (counted) source = make_colour_groups(task);
+    if (many_pixels(task.params, task.image.pixels())) source = make_colour_groups(task);
     if (!source) source = make_tiles(task);
     if (!source) source = make_colours<std::int32_t>(task);
     if (!source) source = make_pixels<std::int32_t>(task);
@@ -166,7 +169,20 @@ Result segment_wide(const Task& task) {
 
 }  // namespace
 
+bool counts_colours(const ImageView& image, const Params& params) {
+    const FeatureSpace space = feature_space(image, params);
+    return image.type == PixelType::u8 && image.channels == 3 && space.dims == 3 && space.integer &&
+           !space.positions && space.map == nullptr && params.features != Features::gray &&
+           params.update == Update::medoid && params.k <= static_cast<int>(kTilePivots) &&
+           many_pixels(params, image.pixels()) && image.pixels() < Palette::kShared;
+}
+
 Result segment(const ImageView& image, const MaskView& mask, const Params& params, std::int32_t* labels) {
+    return segment(image, mask, params, labels, nullptr);
+}
+
+Result segment(const ImageView& image, const MaskView& mask, const Params& params, std::int32_t* labels,
+               std::optional<Palette>* counted) {
     const bool integer = image.type == PixelType::u8 || image.type == PixelType::u16;
     if (params.features == Features::gray && image.channels == 3 && integer) {
         const GreyImage grey(image, resolve_threads(params.threads));
@@ -183,7 +199,7 @@ Result segment(const ImageView& image, const MaskView& mask, const Params& param
             return result;
         }
     }
-    const Task task{image, mask, space, params, threads, exact, labels};
+    const Task task{image, mask, space, params, threads, exact, labels, counted};
     return exact && is_narrow(image, space) ? segment_narrow(task) : segment_wide(task);
 }
 

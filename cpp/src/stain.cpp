@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <mutex>
+#include <numeric>
 
 #include "fastpgs/crew.hpp"
+#include "fastpgs/feed.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/plane_kernels.hpp"
 #include "fastpgs/shapes.hpp"
@@ -57,47 +61,69 @@ bool black_surround(Picture picture, int dark, shapes::Bits& surround) {
     return true;
 }
 
+namespace {
+
+// Levels of the pixels that are as bright as some, and how many they are.
+struct Bright {
+    std::array<std::array<std::int64_t, 256>, 3> levels{};
+    std::int64_t number = 0;
+
+    double median(std::size_t channel) const { return percentile(levels[channel].data(), 0, number, 50.0); }
+};
+
+// By the pixels pixel(0) … pixel(number - 1).
+template <class PixelOf>
+void white_of(std::ptrdiff_t number, PixelOf pixel, double white[3]) {
+    using Lights = std::array<std::int64_t, 766>;  // of the sums of three levels
+    constexpr std::ptrdiff_t worth = 2048;
+    const auto light = [](const std::uint8_t* p) { return p[0] + p[1] + p[2]; };
+    Lights lights{};
+    const auto lights_of = [&](std::ptrdiff_t i, std::ptrdiff_t end) {
+        Lights own{};
+        for (; i < end; ++i) ++own[static_cast<std::size_t>(light(pixel(i)))];
+        return own;
+    };
+    for (const Lights& own : collect(number, worth, lights_of))
+        std::transform(own.begin(), own.end(), lights.begin(), lights.begin(), std::plus<>());
+    const double least = 0.9 * percentile(lights.data(), 0, number, 95.0);
+    const auto bright_of = [&](std::ptrdiff_t i, std::ptrdiff_t end) {
+        Bright own;
+        for (; i < end; ++i) {
+            const std::uint8_t* p = pixel(i);
+            if (static_cast<double>(light(p)) < least) continue;
+            for (std::size_t channel = 0; channel < 3; ++channel) ++own.levels[channel][p[channel]];
+            ++own.number;
+        }
+        return own;
+    };
+    Bright all;
+    for (const Bright& own : collect(number, worth, bright_of)) {
+        for (std::size_t channel = 0; channel < 3; ++channel)
+            for (std::size_t level = 0; level < 256; ++level)
+                all.levels[channel][level] += own.levels[channel][level];
+        all.number += own.number;
+    }
+    for (std::size_t channel = 0; channel < 3; ++channel) white[channel] = std::max(all.median(channel), 1.0);
+}
+
+}  // namespace
+
 void background(Picture picture, const shapes::Bits* valid, double white[3]) {
     const std::ptrdiff_t number = valid ? valid->count() : picture.size();
     const std::ptrdiff_t step = std::max<std::ptrdiff_t>(1, number / SAMPLE);
+    if (!valid)
+        return white_of((number + step - 1) / step,
+                        [&](std::ptrdiff_t i) { return picture.rgb + 3 * step * i; }, white);
     std::vector<const std::uint8_t*> pixels;
     pixels.reserve(z(number / step + 1));
-    std::array<std::int64_t, 766> histogram{};  // of the sums of three levels
-    const auto light = [](const std::uint8_t* p) { return p[0] + p[1] + p[2]; };
-    const auto take = [&](std::ptrdiff_t i) {
-        pixels.push_back(picture.rgb + 3 * i);
-        ++histogram[static_cast<std::size_t>(light(pixels.back()))];
-    };
-    if (!valid) {
-        for (std::ptrdiff_t i = 0; i < picture.size(); i += step) take(i);
-    } else {
-        std::ptrdiff_t skip = 0;  // valid pixels before the next one
-        shapes::each_run(*valid, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-            for (; skip < end - begin; skip += step) take(r * picture.cols + begin + skip);
-            skip -= end - begin;
-        });
-    }
-    const double least =
-        0.9 * percentile(histogram.data(), 0, static_cast<std::int64_t>(pixels.size()), 95.0);
-    std::array<std::array<std::int64_t, 256>, 3> all{};
-    std::int64_t members = 0;
-    for (const std::uint8_t* p : pixels)
-        if (static_cast<double>(light(p)) >= least) {
-            for (std::size_t channel = 0; channel < 3; ++channel) ++all[channel][p[channel]];
-            ++members;
-        }
-    for (std::size_t channel = 0; channel < 3; ++channel) {
-        const auto& levels = all[channel];
-        const auto at = [&](std::int64_t rank) {
-            std::int64_t seen = 0;
-            int value = 0;
-            while (seen + levels[static_cast<std::size_t>(value)] <= rank)
-                seen += levels[static_cast<std::size_t>(value++)];
-            return static_cast<double>(value);
-        };
-        const double middle = members % 2 ? at(members / 2) : (at(members / 2 - 1) + at(members / 2)) / 2.0;
-        white[channel] = std::max(middle, 1.0);
-    }
+    std::ptrdiff_t skip = 0;  // valid pixels before the next one
+    shapes::each_run(*valid, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        for (; skip < end - begin; skip += step)
+            pixels.push_back(picture.rgb + 3 * (r * picture.cols + begin + skip));
+        skip -= end - begin;
+    });
+    white_of(
+        static_cast<std::ptrdiff_t>(pixels.size()), [&](std::ptrdiff_t i) { return pixels[z(i)]; }, white);
 }
 
 namespace {
@@ -183,28 +209,16 @@ void planes_of_rows(Picture picture, const Balance& balance, std::ptrdiff_t begi
 
 }  // namespace
 
-void planes(Picture picture, const double white[3], int offset, bool grey, const Planes& out) {
-    const Balance balance(white, picture.cols);
-    StainRowArgs args{};
-    args.cols = z(picture.cols);
-    args.offset = offset;
-    args.grey = grey;
-    share(picture.rows, rows_worth(picture.cols), [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-        planes_of_rows(picture, balance, begin, end, args, out);
-    });
-}
-
 namespace {
 
+constexpr int LOW = -255;
 // Neighbours are alike: a counter each in turn, so that none waits for the one before.
 constexpr std::size_t TURNS = 4;
-constexpr int LOW = -255;
-using ScoreCounts = std::array<std::array<std::uint32_t, 511>, TURNS>;
 
 // Of the rows first..last.
 ScoreCounts score_counts(const std::int16_t* score, const shapes::Bits& valid, std::ptrdiff_t first,
                          std::ptrdiff_t last) {
-    ScoreCounts turns{};
+    std::array<std::array<std::uint32_t, 511>, TURNS> turns{};
     for (std::ptrdiff_t r = first; r < last; ++r) {
         poll(z(r), 64);
         const std::int16_t* own = score + r * valid.cols;
@@ -221,23 +235,51 @@ ScoreCounts score_counts(const std::int16_t* score, const shapes::Bits& valid, s
             for (; c < end; ++c) count(c, 0);
         });
     }
-    return turns;
+    ScoreCounts number{};
+    for (const auto& turn : turns)
+        for (std::size_t bin = 0; bin < number.size(); ++bin) number[bin] += turn[bin];
+    return number;
 }
 
 }  // namespace
 
-std::vector<std::int64_t> spread(const std::int16_t* score, const shapes::Bits& valid, int k) {
-    std::array<std::int64_t, 511> number{}, first{};
-    std::int64_t total = 0;
-    const auto of_rows = [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-        return score_counts(score, valid, begin, end);
+void planes(Picture picture, const double white[3], int offset, bool grey, const Planes& out) {
+    planes(picture, white, offset, grey, out, {});
+}
+
+void planes(Picture picture, const double white[3], int offset, bool grey, const Planes& out,
+            const Along& along) {
+    const Balance balance(white, picture.cols);
+    StainRowArgs args{};
+    args.cols = z(picture.cols);
+    args.offset = offset;
+    args.grey = grey;
+    // Each band balances a row or two for itself.
+    const std::ptrdiff_t rows = std::max(rows_worth(picture.cols), picture.rows / 16),
+                         pixels = rows * picture.cols;
+    std::mutex mutex;
+    const auto make = [&](std::size_t band) {
+        const std::ptrdiff_t begin = static_cast<std::ptrdiff_t>(band) * rows,
+                             end = std::min(begin + rows, picture.rows);
+        planes_of_rows(picture, balance, begin, end, args, out);
+        if (!along.scores) return;
+        const ScoreCounts own = score_counts(out.score, *along.valid, begin, end);
+        const std::lock_guard<std::mutex> lock(mutex);
+        std::transform(own.begin(), own.end(), along.scores->begin(), along.scores->begin(), std::plus<>());
     };
-    for (const ScoreCounts& turns : collect(valid.rows, 2 * rows_worth(valid.cols), of_rows))
-        for (std::size_t bin = 0; bin < number.size(); ++bin)
-            for (const auto& turn : turns) {
-                number[bin] += turn[bin];
-                total += turn[bin];
-            }
+    feed(z((picture.rows + rows - 1) / rows), make, [&](const auto& ready) {
+        if (along.use) along.use([&](std::size_t wanted) { ready((wanted + z(pixels) - 1) / z(pixels)); });
+    });
+}
+
+std::vector<std::int64_t> spread(const std::int16_t* score, const shapes::Bits& valid, int k) {
+    return spread(score_counts(score, valid, 0, valid.rows), score, valid, k);
+}
+
+std::vector<std::int64_t> spread(const ScoreCounts& number, const std::int16_t* score,
+                                 const shapes::Bits& valid, int k) {
+    ScoreCounts first{};
+    const std::int64_t total = std::accumulate(number.begin(), number.end(), std::int64_t{0});
     const auto first_of = [&](std::size_t bin) {
         constexpr std::ptrdiff_t STEP = 64;  // at once
         const std::ptrdiff_t size = valid.rows * valid.cols;

@@ -10,6 +10,10 @@ namespace fastpgs::staining {
 using shapes::Bits;
 
 Stain stain(const Given& given, const Rules& rules, bool single, const White* white) {
+    return stain(given, rules, single, white, [](const Stain&, const stain::Ready&) {});
+}
+
+Stain stain(const Given& given, const Rules& rules, bool single, const White* white, const Beside& beside) {
     const stain::Picture picture = given.picture;
     Stain out;
     out.rows = picture.rows;
@@ -37,9 +41,11 @@ Stain stain(const Given& given, const Rules& rules, bool single, const White* wh
     if (!white) out.score = Block<std::int16_t>(size);
     out.depth = Block<std::int16_t>(size);
     out.strength = Block<float>(size);
-    stain::planes(picture, out.white.data(), static_cast<int>(rules.offset), given.grey,
-                  {out.features.data(), out.score.data(), out.depth.data(), out.strength.data()});
     out.valid = valid ? std::move(*valid) : Bits(picture.rows, picture.cols).outside();
+    stain::planes(
+        picture, out.white.data(), static_cast<int>(rules.offset), given.grey,
+        {out.features.data(), out.score.data(), out.depth.data(), out.strength.data()},
+        {[&](const stain::Ready& ready) { beside(out, ready); }, &out.valid, white ? nullptr : &out.scores});
     return out;
 }
 

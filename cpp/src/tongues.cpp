@@ -6,33 +6,56 @@
 
 namespace fastpgs::shapes {
 
+namespace {
+
+// What is known of one outgrowth.
+struct Outgrowth {
+    std::int64_t area = 0, contact = 0;
+    bool kept = false, tongue = false;
+    double limit = 0;  // a tongue is longer
+
+    // No pixel lies farther from the core than so many of a part that touches it.
+    bool may_be_tongue() const { return !kept && !(contact > 0 && static_cast<double>(area) <= limit); }
+};
+
+// Whether a pixel of a run lies farther than `limit`. None does that is nearer to one that does not than what
+// that one is short of it.
+bool any_farther(const Outside& from, const Run& run, double limit) {
+    for (std::int32_t c = run.begin; c < run.end;) {
+        const double own = std::sqrt(static_cast<double>(from.square(run.row, c)));
+        if (own > limit) return true;
+        c += static_cast<std::int32_t>(limit - own) + 1;
+    }
+    return false;
+}
+
+}  // namespace
+
 Bits cut_tongues(const Bits& bits, const Bits& kept, const TongueRules& rules, double inscribed) {
     const Bits core = open_disc(bits, rules.core * inscribed);
     Bits room = bits;
     const Parts outgrowths = components(room.subtract(core));
     if (outgrowths.n == 0) return bits;
-    struct Outgrowth {
-        std::int64_t square = 0;  // of its length
-        std::int64_t contact = 0;
-        bool kept = false;
-    };
     std::vector<Outgrowth> found(static_cast<std::size_t>(outgrowths.n) + 1);
+    const Bits beside = grown(core);
+    for (const Run& run : outgrowths.runs) {
+        Outgrowth& own = found[static_cast<std::size_t>(run.part)];
+        own.area += run.end - run.begin;
+        own.contact += beside.count(run.row, run.begin, run.end);
+        own.kept = own.kept || kept.count(run.row, run.begin, run.end) > 0;
+    }
+    for (Outgrowth& own : found)
+        own.limit = std::max(rules.length * inscribed, rules.neck * static_cast<double>(own.contact));
+    if (std::none_of(found.begin() + 1, found.end(),
+                     [](const Outgrowth& own) { return own.may_be_tongue(); }))
+        return bits;
     const Outside to_core(core.outside());
     for (const Run& run : outgrowths.runs) {
         Outgrowth& own = found[static_cast<std::size_t>(run.part)];
-        for (std::ptrdiff_t c = run.begin; c < run.end; ++c) {
-            const std::int64_t square = to_core.square(run.row, c);
-            own.square = std::max(own.square, square);
-            own.contact += square <= 1;
-        }
-        own.kept = own.kept || kept.count(run.row, run.begin, run.end) > 0;
+        if (own.may_be_tongue() && !own.tongue) own.tongue = any_farther(to_core, run, own.limit);
     }
     Bytes tongue(found.size());
-    for (std::size_t i = 1; i < found.size(); ++i) {
-        const double length = std::sqrt(static_cast<double>(found[i].square));
-        tongue[i] = !found[i].kept && length > rules.length * inscribed &&
-                    length > rules.neck * static_cast<double>(found[i].contact);
-    }
+    for (std::size_t i = 1; i < found.size(); ++i) tongue[i] = found[i].tongue;
     Bits cut(bits.rows, bits.cols), out = bits;
     outgrowths.draw(tongue, cut);
     return out.subtract(cut);

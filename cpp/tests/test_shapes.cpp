@@ -171,7 +171,7 @@ void runs(const Case& given, std::mt19937& random) {
     shapes::write_labels(parts, given.rows, given.cols, back.data());
     CHECK(back == labels);
     const std::vector<std::int32_t> few{2, 3};
-    const shapes::Bits chosen = shapes::members(labels.data(), given.rows, given.cols, few);
+    const shapes::Bits chosen = shapes::members(labels.data(), given.rows, given.cols, given.cols, few);
     CHECK((chosen.words == shapes::where(labels.data(), given.rows, given.cols, given.cols, [](auto own) {
                                return own >= 2;
                            }).words));
@@ -377,11 +377,40 @@ void pipeline(const Case& given, std::mt19937& random) {
     }
 }
 
+// Few groups are summed in vectors, many in turns; neither may overflow.
+void group_sums_are_sums(std::mt19937& random) {
+    constexpr std::ptrdiff_t rows = 37, cols = 61;
+    constexpr auto size = static_cast<std::size_t>(rows * cols);
+    for (const std::int32_t number : {0, 1, 5, 9, 10, 40})
+        for (const bool extreme : {false, true}) {
+            std::vector<std::int32_t> groups(size);
+            std::vector<std::int16_t> score(size);
+            std::vector<std::uint8_t> features(3 * size);
+            for (auto& own : groups)
+                own = extreme ? number
+                              : static_cast<std::int32_t>(random() % static_cast<unsigned>(number + 1));
+            for (auto& own : score)
+                own =
+                    static_cast<std::int16_t>(extreme ? -32768 : static_cast<int>(random() % 65536) - 32768);
+            for (auto& own : features) own = static_cast<std::uint8_t>(extreme ? 255 : random());
+            std::vector<std::int64_t> expected(5 * (static_cast<std::size_t>(number) + 1), 0);
+            for (std::size_t i = 0; i < size; ++i) {
+                std::int64_t* own = expected.data() + 5 * groups[i];
+                ++own[0];
+                own[1] += score[i];
+                for (std::size_t c = 0; c < 3; ++c) own[2 + c] += features[3 * i + c];
+            }
+            CHECK(stain::group_sums(groups.data(), number, score.data(), {features.data(), rows, cols}) ==
+                  expected);
+        }
+}
+
 }  // namespace
 
 int main() {
     blocks();
     std::mt19937 random(7);
+    group_sums_are_sums(random);
     for (int round = 0; round < 300; ++round) {
         const Case given = random_case(random);
         bits(given);

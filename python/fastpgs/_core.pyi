@@ -212,6 +212,8 @@ class SearchRules:
 
 class SearchFound:
     @property
+    def table(self) -> dict[str, npt.NDArray[Any]]: ...
+    @property
     def grown(self) -> npt.NDArray[np.bool_]: ...
     @property
     def depth(self) -> npt.NDArray[np.int16]: ...
@@ -248,6 +250,7 @@ def find_cells(
     seed: int,
     threads: int,
     reference: Any,
+    measured: bool,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], SearchFound]: ...
 def islands(
     view: npt.NDArray[np.uint8], rules: SearchRules, reference: Any, lenient: float, apart: float

@@ -120,8 +120,8 @@ Bits where(const Number* numbers, std::ptrdiff_t rows, std::ptrdiff_t cols, std:
     return bits;
 }
 
-// The pixels whose number is one of a few.
-Bits members(const std::int32_t* numbers, std::ptrdiff_t rows, std::ptrdiff_t cols,
+// The pixels of a window of numbers whose number is one of a few.
+Bits members(const std::int32_t* numbers, std::ptrdiff_t rows, std::ptrdiff_t cols, std::ptrdiff_t stride,
              const std::vector<std::int32_t>& of);
 
 // The pixels of a mask whose numbers, one a pixel, are above a limit.

@@ -38,9 +38,11 @@ struct Region {
     Tone tone;
 };
 
-// Grows all nuclei of an image into whole cells, not yet told apart. With `known`, the tone of the whole that
-// the image is a window of, none is measured of the image itself.
-Region find(const staining::Stain& stain, const nuclei::Seeds& seeds, const Rules& rules, const Tone* known);
+// Grows all nuclei of an image into whole cells, not yet told apart. `around` and `dark`, which is the
+// tone's, are those of the seeds. With `known`, the tone of the whole that the image is a window of, none is
+// measured of the image itself.
+Region find(const staining::Stain& stain, const nuclei::Seeds& seeds, const Rules& rules, reach::Reach around,
+            double dark, const Tone* known);
 
 // Stained blobs around nuclei that touch neither other cells nor the frame, do not reach `rules.reach`, and
 // are nearly convex, as one cell is. Whatever its colour, all of such a blob is cell. `opening` pixels:

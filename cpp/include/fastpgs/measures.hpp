@@ -12,12 +12,15 @@ namespace fastpgs::measures {
 struct Cell {
     std::int64_t top, left, bottom, right;  // bounding box, half-open
     std::int64_t area, nucleus_area;
-    std::int64_t rows, cols;                     // sums of positions
-    double rows_rows, cols_cols, rows_cols;      // sums of products of deviations from the centroid
-    double perimeter;                            // by steps between border pixels
-    std::int64_t colour[3], nucleus_colour[3];   // sums of levels
+    std::int64_t rows, cols;  // sums of positions
+    // Colours and shapes may be measured at the same time: lines of cache apart.
+    alignas(64) std::int64_t colour[3];  // sums of levels
+    std::int64_t nucleus_colour[3];
     double green_green;                          // of the nucleus: squared deviations from its mean
     std::int64_t green_steps, green_neighbours;  // absolute differences between neighbours, and their number
+    alignas(64) double rows_rows;                // sums of products of deviations from the centroid
+    double cols_cols, rows_cols;
+    double perimeter;  // by steps between border pixels
     double solidity, nucleus_solidity;
     std::int64_t nucleus_parts;  // lobes apart from one another
 
@@ -35,9 +38,9 @@ struct Ellipse {
 };
 Ellipse ellipse_of(const Cell& cell);
 
-// All cells 1..n of `labels`; nuclei carry the same numbers and lie inside.
+// All cells 1..n of `labels`, which lie within a box; nuclei carry the same numbers and lie inside.
 std::vector<Cell> measure(const std::int32_t* labels, const std::int32_t* nuclei, const std::uint8_t* rgb,
-                          std::ptrdiff_t rows, std::ptrdiff_t cols);
+                          std::ptrdiff_t rows, std::ptrdiff_t cols, const shapes::Box& within);
 
 // Their boxes, areas and sums of positions alone; all else is 0.
 std::vector<Cell> locate(const std::int32_t* labels, const std::int32_t* nuclei, std::ptrdiff_t rows,

@@ -3,10 +3,14 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
-#include "fastpgs/bits.hpp"
+#include "fastpgs/block.hpp"
+#include "fastpgs/crew.hpp"
+#include "fastpgs/palette.hpp"
+#include "fastpgs/shapes.hpp"
 #include "fastpgs/staining.hpp"
 
 namespace fastpgs::nuclei {
@@ -66,12 +70,32 @@ struct Seeds {
     Pivots pivots;
 };
 
-struct Found {
-    std::optional<Seeds> seeds;  // where there are nuclei
+// The groups of pivots of a picture's stain features, as far as they can be told while those are made.
+struct Groups {
+    Block<std::int32_t> labels;
+    shapes::Bytes used;              // flags of pixels, if not all are
+    bool ahead = false;              // colours have been counted,
+    std::optional<Palette> colours;  // and are not too many
+};
+Groups prepare(const staining::Stain& stain, const Start& start, const stain::Ready& ready);
+
+// What a search by a picture's own pivots finds. The median strength of the background is worked out aside,
+// and looks at the picture and its groups.
+class Found {
+  public:
+    std::optional<Seeds> seeds;  // where there are nuclei; their pivots' ground is not known yet
     bool converged = true;       // pivots came to rest
+    Groups groups;               // from prepare()
+
+    void find_ground(const staining::Stain& stain, std::int32_t group);
+    double ground();
+
+  private:
+    double ground_ = 0.0;
+    std::unique_ptr<Aside> aside_;
 };
 
-Found find(const staining::Stain& stain, const Rules& rules, const Start& start);
+void find(const staining::Stain& stain, const Rules& rules, const Start& start, Found& found);
 std::optional<Seeds> find(const staining::Stain& stain, const Rules& rules, const Known& known);
 
 }  // namespace fastpgs::nuclei

@@ -35,9 +35,12 @@ struct Field {
     const shapes::Parts& bodies;   // runs in raster order
     const shapes::Bits& nuclei;    // rough
     const reach::Away& away;       // distance from the nucleus in nuclear radii
-    const std::int16_t* depth;     // rises from background to nucleus
+    const std::int16_t* depth;     // rises from background to nucleus (stain.hpp)
     const std::uint8_t* features;  // three a pixel
 };
+
+// A cell reaches no farther beyond the box of its body, pixels.
+constexpr std::ptrdiff_t MARGIN = 2;
 
 // Outline and nucleus of each body into `labels` and `nuclei` (zero before), numbered anew; returns what is
 // typical of them.

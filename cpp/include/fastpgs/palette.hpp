@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -21,11 +22,19 @@ namespace fastpgs {
 
 class Palette {
   public:
+    // Pixels from which on more than one thread counts them.
+    static constexpr std::size_t kShared = std::size_t{1} << 18;
+
     // Counts the colours of an 8-bit image of 1 or 3 channels. Nothing where they are so many for its size
     // that looking at pixels is cheaper. Of RGB, `labels`, one of a pixel, hold where each is counted until
     // write_labels; they must outlive the palette. Memory: a byte a place of a cell that occurs, a thread.
     static std::optional<Palette> count(const ImageView& image, const MaskView& mask, int threads,
                                         std::int32_t* labels);
+    // The same of an RGB image that is still being written, on one thread: ready(n) returns when its first n
+    // pixels are there.
+    using Ready = std::function<void(std::size_t)>;
+    static std::optional<Palette> count(const ImageView& image, const MaskView& mask, std::int32_t* labels,
+                                        const Ready& ready);
 
     std::size_t size() const { return counts_.size(); }
     const std::uint32_t* counts() const { return counts_.data(); }
@@ -62,7 +71,7 @@ class Palette {
 
     void count_levels();
     std::optional<LevelSteps> steps_of(const std::vector<std::uint8_t>& colour_labels) const;
-    bool count_colours(int threads);
+    bool count_colours(int threads, const Ready& ready);
     void add_cell(std::size_t cell, const std::uint8_t* counters, const std::uint32_t* sums);
     void merge_cells();
     std::pair<std::size_t, std::size_t> run_of(std::size_t part) const;

@@ -125,6 +125,16 @@ struct AgainstArgs {
     std::uint64_t* words;  // out: as above
 };
 
+// Of each group 0..number five sums over its pixels: 1, the score, and the three features.
+struct GroupSumsArgs {
+    const std::int32_t* groups;
+    const std::int16_t* score;
+    const std::uint8_t* features;  // (n, 3)
+    std::size_t n;
+    std::int32_t number;  // below 2^15; takes time for each
+    std::int64_t* sums;   // (number + 1, 5): is added to
+};
+
 // Words that meet those of others `off` before and behind them, where there are any.
 struct MeetArgs {
     const std::uint64_t* others;
@@ -155,6 +165,8 @@ struct PlaneKernels {
     void (*above_f64)(const LimitArgs<double>&);
     void (*above_f32)(const LimitArgs<float>&);
     void (*against)(const AgainstArgs&);
+    void (*group_sums)(const GroupSumsArgs&);
+    std::int32_t few_groups;  // up to so many that takes less time than sums in turns
     void (*meet)(const MeetArgs&);
     void (*narrow)(const NarrowArgs&);
 };

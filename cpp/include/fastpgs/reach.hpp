@@ -45,6 +45,10 @@ class Nearest {
                    std::ptrdiff_t end, double* out) const;
 
   private:
+    void rows_at_most(const std::vector<std::int32_t>& most, const shapes::Box& box,
+                      const shapes::Bits* among, std::ptrdiff_t r, std::ptrdiff_t last,
+                      shapes::Bits& out) const;
+
     std::ptrdiff_t cols_ = 0;
     Block<std::int32_t> squares_;
     std::vector<shapes::Run> stretches_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fastpgs/cytoplasm.hpp"
+#include "fastpgs/measures.hpp"
 #include "fastpgs/nuclei.hpp"
 #include "fastpgs/shapes.hpp"
 #include "fastpgs/staining.hpp"
@@ -35,9 +36,10 @@ struct Reference {
 };
 
 struct Options {
-    nuclei::Start start;  // without a reference
-    double neck = 0.9;    // touching cells are split where the passage is narrower than so many times the
-                          // narrower one
+    nuclei::Start start;    // without a reference
+    double neck = 0.9;      // touching cells are split where the passage is narrower than so many times the
+                            // narrower one
+    bool measured = false;  // cells are
 };
 
 // What was measured on the way.
@@ -49,6 +51,7 @@ struct Found {
     double edge = 0;                          // typical steepness of depth along the outline of a cell
     bool many = false;                        // enough nuclei to tell how large one is
     bool converged = true;                    // pivots came to rest
+    std::vector<measures::Cell> cells;        // where they were to be measured
 };
 
 // Cells and their nuclei into `labels` and `nuclei`, rows x cols each, with the same numbers 1..n; 0: none.

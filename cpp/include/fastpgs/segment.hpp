@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "fastpgs/palette.hpp"
 #include "fastpgs/params.hpp"
 #include "fastpgs/views.hpp"
 
@@ -17,6 +19,12 @@ namespace fastpgs {
 // Time is linear in pixels; memory is documented in segment.cpp. Throws std::bad_alloc. Thread-safe. Results
 // do not depend on threads nor on the instruction set.
 Result segment(const ImageView& image, const MaskView& mask, const Params& params, std::int32_t* labels);
+
+// Whether that chooses pivots among the colours of such an image, if they are not too many, and counts them
+// on one thread. Then they may have been counted ahead, into the same labels.
+bool counts_colours(const ImageView& image, const Params& params);
+Result segment(const ImageView& image, const MaskView& mask, const Params& params, std::int32_t* labels,
+               std::optional<Palette>* counted);
 
 struct Job {
     ImageView image;

@@ -4,6 +4,7 @@
 // or 1. The work is done on bits (bits.hpp): what takes several steps packs once and stays there.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -20,6 +21,11 @@ struct Box {  // half-open
     std::ptrdiff_t top = 0, left = 0, bottom = 0, right = 0;
     std::ptrdiff_t rows() const { return bottom - top; }
     std::ptrdiff_t cols() const { return right - left; }
+    // With so much more on each side where the picture has it.
+    Box wider(std::ptrdiff_t margin, std::ptrdiff_t all_rows, std::ptrdiff_t all_cols) const {
+        return {std::max<std::ptrdiff_t>(top - margin, 0), std::max<std::ptrdiff_t>(left - margin, 0),
+                std::min(bottom + margin, all_rows), std::min(right + margin, all_cols)};
+    }
 };
 
 // The boxes of the parts 0..n, of which 0 has none; and that of all. One without pixels ends at 0.
@@ -93,7 +99,7 @@ class Outside {
 
     // Rows from each pixel of a row to the nearest pixel outside in its column.
     const std::int32_t* row(std::ptrdiff_t r) const {
-        return g_.data() + (r - box_.top) * box_.cols() - box_.left;
+        return g_.data() + (r - box_.top) * stride_ - box_.left;
     }
 
     const Box& box() const { return box_; }
@@ -102,10 +108,13 @@ class Outside {
     std::int64_t square(std::ptrdiff_t r, std::ptrdiff_t c) const;
 
   private:
+    static constexpr std::ptrdiff_t kLine = 16;  // numbers in a line of cache, in which threads do not meet
+
     void look(const Bits& outside, std::ptrdiff_t first, std::ptrdiff_t last);
 
     std::ptrdiff_t longer_;  // side of the mask
     Box box_;
+    std::ptrdiff_t stride_;
     Block<std::int32_t> g_;
 };
 

@@ -10,9 +10,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "fastpgs/features.hpp"
+#include "fastpgs/palette.hpp"
 #include "fastpgs/params.hpp"
 #include "fastpgs/pivots.hpp"
 #include "fastpgs/views.hpp"
@@ -28,6 +30,8 @@ struct Task {
     int threads;
     bool exact;            // integer coordinates under the plain squared distance
     std::int32_t* labels;  // the caller's; sources may write to it before they label
+    std::optional<Palette>* counted =
+        nullptr;  // the colours where they have been counted: nothing if too many
 };
 
 // What is known once every pixel has its nearest pivot.

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 
 #include "fastpgs/bits.hpp"
 #include "fastpgs/block.hpp"
@@ -30,8 +31,9 @@ struct Stain {
     Block<std::int16_t> score;     // only where no background is given: pivots that are known need none
     Block<std::int16_t> depth;
     Block<float> strength;
-    shapes::Bits valid;     // pixels to be looked at
-    bool surround = false;  // a single cell, cut out on black
+    shapes::Bits valid;           // pixels to be looked at
+    stain::ScoreCounts scores{};  // of them, if there are scores
+    bool surround = false;        // a single cell, cut out on black
     White white{};
 
     stain::Picture colours() const { return {features.data(), rows, cols}; }
@@ -50,5 +52,10 @@ struct Stain {
 // of a round field of view, whose blurred rim is left out too. With `white`, the colour of the background
 // where it is known of the whole that the picture is a window of, no surround is looked for.
 Stain stain(const Given& given, const Rules& rules, bool single, const White* white);
+
+// The same beside what goes through the features in order (stain.hpp); of the planes it may look at those
+// alone.
+using Beside = std::function<void(const Stain& stain, const stain::Ready& ready)>;
+Stain stain(const Given& given, const Rules& rules, bool single, const White* white, const Beside& beside);
 
 }  // namespace fastpgs::staining

@@ -10,11 +10,10 @@ from ..segmentation import warn_not_converged
 from .reference import Pivots, Reference, Tone
 from .rules import RULES
 from .stain import as_levels, check_mask
-from .table import Cells, locate, measure
+from .table import Cells, in_micrometres, locate
 
 __all__ = ["find_cells", "find_in_window", "fit_reference", "place_cells"]
 
-Levels = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
 
@@ -86,8 +85,8 @@ def find_cells(
     """
     _check(k, neck, pixel_size)
     threads = _problem.check_num_threads(num_threads)
-    rgb, labels, nuclei, _ = _search(image, neck, mask, reference, int(k), seed, threads)
-    return measure(rgb, labels, nuclei, pixel_size)
+    labels, nuclei, found = _search(image, neck, mask, reference, int(k), seed, threads, measured=True)
+    return Cells(labels, nuclei, in_micrometres(found.table, pixel_size))
 
 
 def place_cells(
@@ -102,7 +101,7 @@ def place_cells(
     """`find_cells`, measured by `locate`: for who needs only to know where cells are and how large."""
     _check(k, neck, None)
     threads = _problem.check_num_threads(num_threads)
-    _, labels, nuclei, _ = _search(image, neck, mask, None, int(k), seed, threads)
+    labels, nuclei, _ = _search(image, neck, mask, None, int(k), seed, threads)
     return locate(labels, nuclei)
 
 
@@ -114,7 +113,7 @@ def find_in_window(
     Where those touch the window's border, a cell may depend on what lies beyond, though it does not reach so far.
     """
     _check(2, neck, None)
-    _, labels, nuclei, found = _search(image, neck, mask, reference)
+    labels, nuclei, found = _search(image, neck, mask, reference)
     return locate(labels, nuclei), found.grown
 
 
@@ -148,7 +147,7 @@ def fit_reference(
     """
     _check(k, neck, None)
     threads = _problem.check_num_threads(num_threads)
-    _, labels, nuclei, found = _search(image, neck, mask, None, int(k), seed, threads)
+    labels, nuclei, found = _search(image, neck, mask, None, int(k), seed, threads)
     n = int(labels.max(initial=0))
     if n == 0:
         return None
@@ -190,8 +189,9 @@ def _search(
     k: int = 2,
     seed: int = 0,
     threads: int = 1,
-) -> tuple[Levels, Labels, Labels, _core.SearchFound]:
-    """The image in 8-bit levels, its cells, their nuclei, and what was measured on the way.
+    measured: bool = False,
+) -> tuple[Labels, Labels, _core.SearchFound]:
+    """The image's cells, their nuclei, and what was measured on the way; of each cell, too, if they are `measured`.
 
     Cells are found by the image's own measures or, with a reference, by those of the whole that it is a window of.
     """
@@ -199,8 +199,8 @@ def _search(
     used = None if mask is None else check_mask(mask, (rgb.shape[0], rgb.shape[1]))
     grey = np.ndim(image) == 2 or np.shape(image)[2] == 1  # a grey image tells by depth alone
     labels, nuclei, found = _core.find_cells(
-        rgb, grey, used, RULES, neck, k, _problem.check_seed(seed), threads, reference
+        rgb, grey, used, RULES, neck, k, _problem.check_seed(seed), threads, reference, measured
     )
     if not found.converged:
         warn_not_converged(MAX_ITER, 4)
-    return rgb, labels, nuclei, found
+    return labels, nuclei, found

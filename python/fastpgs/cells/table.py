@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .. import _core
 
-__all__ = ["Cells", "locate", "measure"]
+__all__ = ["Cells", "in_micrometres", "locate", "measure"]
 
 Labels = npt.NDArray[np.int32]
 Column = npt.NDArray[Any]
@@ -68,12 +68,17 @@ def measure(
     """
     labels, nuclei = np.ascontiguousarray(labels), np.ascontiguousarray(nuclei)
     table = _core.measure_cells(labels, nuclei, np.ascontiguousarray(rgb))
+    return Cells(labels, nuclei, in_micrometres(table, pixel_size))
+
+
+def in_micrometres(table: dict[str, Column], pixel_size: float | None) -> dict[str, Column]:
+    """A table of `measure`, with the columns in micrometres added where the side of a pixel is known."""
     if pixel_size is not None:
         table["area_um2"] = table["area"] * pixel_size**2
         table["nucleus_area_um2"] = table["nucleus_area"] * pixel_size**2
         table["perimeter_um"] = table["perimeter"] * pixel_size
         table["equivalent_diameter_um"] = table["equivalent_diameter_area"] * pixel_size
-    return Cells(labels, nuclei, table)
+    return table
 
 
 def locate(labels: Labels, nuclei: Labels) -> Cells:
