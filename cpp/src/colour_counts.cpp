@@ -19,12 +19,20 @@ constexpr std::size_t kExpected = 2048;  // blocks
 ColourCounts::ColourCounts(std::size_t most_blocks)
     : most_blocks_(most_blocks), directory_(kCells, 0), cells_(1, 0), first_pixels_(1, 0) {
     counters_.reserve(std::min(most_blocks, kExpected) * kPlaces);
-    std::fill_n(counters_.extend(kPlaces), kPlaces, std::uint8_t{0});
+    cells_.reserve(kExpected);
+    first_pixels_.reserve(kExpected);
+    add_blocks();
+}
+
+// Several at once: filling one after the other waits for memory each time.
+void ColourCounts::add_blocks() {
+    constexpr std::size_t kMore = 32 * kPlaces;
+    std::fill_n(counters_.extend(kMore), kMore, std::uint8_t{0});
 }
 
 void ColourCounts::open(std::size_t cell, std::size_t pixel) {
     directory_[cell] = static_cast<std::uint16_t>(cells_.size());
-    std::fill_n(counters_.extend(kPlaces), kPlaces, std::uint8_t{0});
+    if (cells_.size() * kPlaces == counters_.size()) add_blocks();
     cells_.push_back(static_cast<std::uint16_t>(cell));
     first_pixels_.push_back(pixel);
 }

@@ -49,8 +49,23 @@ static void nearest_rows_of(NearestRowsArgs<T>& args, T most) {
 }
 
 template <class Vector, std::size_t Width, class T>
+static void nearest_alone(const NearestRowsArgs<T>& args) {
+    constexpr std::size_t kAtOnce = 4;
+    for (std::size_t i = 0; i < args.n; i += kAtOnce * Width) {
+        Vector nearest[kAtOnce];
+        for (std::size_t v = 0; v < kAtOnce; ++v) nearest[v] = load(args.rows[0] + i + v * Width);
+        for (std::size_t j = 1; j < args.k; ++j)
+            for (std::size_t v = 0; v < kAtOnce; ++v)
+                nearest[v] = least(load(args.rows[j] + i + v * Width), nearest[v]);
+        for (std::size_t v = 0; v < kAtOnce; ++v) store(args.nearest + i + v * Width, nearest[v]);
+    }
+}
+
+template <class Vector, std::size_t Width, class T>
 static void nearest_rows(NearestRowsArgs<T>& args, T most) {
-    if (args.nearest != nullptr)
+    if (args.owners == nullptr)
+        nearest_alone<Vector, Width>(args);
+    else if (args.nearest != nullptr)
         nearest_rows_of<Vector, Width, true>(args, most);
     else
         nearest_rows_of<Vector, Width, false>(args, most);

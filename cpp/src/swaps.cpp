@@ -90,8 +90,10 @@ void Swaps<Sample>::move_to_medoids(State& state) const {
     }
 }
 
+// False, and the rest is left undone, where the objective is not less than `bound`: most swaps are in vain,
+// and the least distances alone tell it.
 template <class Sample>
-void Swaps<Sample>::settle(State& state) const {
+bool Swaps<Sample>::settle(State& state, const Total* bound) const {
     poll();
     for (int i = 0; i < kSettling; ++i) {
         measure(state);
@@ -99,8 +101,17 @@ void Swaps<Sample>::settle(State& state) const {
         move_to_medoids(state);
     }
     measure(state);
+    if (bound != nullptr) {
+        NearestRowsArgs<Value> args{};
+        args.rows = state.rows.data();
+        args.k = state.pivots.size();
+        args.nearest = state.nearest.of.data();
+        points_.nearest(args);
+        if (!(points_.sum(state.nearest) < *bound)) return false;
+    }
     find_owners(state, true);
     state.objective = points_.sum(state.nearest);
+    return true;
 }
 
 // By which pivot's loss the objective grows least, if a point at the squared distances `drawn` comes in.
@@ -129,7 +140,7 @@ std::vector<std::int64_t> Swaps<Sample>::search(std::vector<std::int64_t> pivots
     for (std::size_t j = 0; j < k; ++j) now.pivots.push_back({pivots[j], places[j], false});
     // All points are the first cluster's, until owners are known.
     for (std::size_t i = 0; i < points_.size(); ++i) points_.add(i, 1, now.sums.data());
-    settle(now);
+    settle(now, nullptr);
     for (std::size_t swap = 0; swap < std::min(kSwaps * k, kMostSwaps) && now.objective > 0; ++swap) {
         const std::size_t pick = points_.pick(now.nearest, now.objective, rng);
         const At at = points_.at(pick);
@@ -139,8 +150,7 @@ std::vector<std::int64_t> Swaps<Sample>::search(std::vector<std::int64_t> pivots
         trial.pivots[out] = {points_.pixel(pick), at, false};
         std::swap(trial.rows[out], drawn);
         trial.measured[out] = at;
-        settle(trial);
-        if (trial.objective < now.objective) std::swap(now, trial);
+        if (settle(trial, &now.objective)) std::swap(now, trial);
     }
     for (std::size_t j = 0; j < k; ++j) pivots[j] = now.pivots[j].pixel;
     return pivots;

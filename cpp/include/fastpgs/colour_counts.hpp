@@ -43,6 +43,7 @@ class ColourCounts {
     const std::vector<std::uint32_t>& overflows() const { return overflows_; }
 
   private:
+    void add_blocks();
     void open(std::size_t cell, std::size_t pixel);
     std::uint32_t place_of(std::uint32_t key, std::size_t pixel);
     bool find_places(const std::int32_t* keys, const MaskView& mask, std::size_t begin, std::size_t n,

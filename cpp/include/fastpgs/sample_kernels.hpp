@@ -20,7 +20,7 @@ struct NearestRowsArgs {
     const T* const* rows;  // k of n distances
     std::size_t n;
     std::size_t k;
-    T* owners;               // in, out
+    T* owners;               // in, out; null where only `nearest` is wanted
     std::uint32_t* changed;  // out: points whose owner is another than before
     T* from;                 // out: and which it was
     std::size_t n_changed;   // out

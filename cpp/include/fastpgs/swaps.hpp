@@ -53,7 +53,7 @@ class Swaps {
     void measure(State& state) const;                      // rows
     void find_owners(State& state, bool distances) const;  // and sums
     void move_to_medoids(State& state) const;
-    void settle(State& state) const;  // all of it, twice, and the objective
+    bool settle(State& state, const Total* bound) const;  // all of it, twice, and the objective
     std::size_t least_missed(const State& state, const Value* drawn) const;
 
     Sample& points_;
