@@ -67,9 +67,7 @@ void Changes::flush() {
     if (mover_ == nullptr) {
         add_gathered();
     } else {
-        if (reader_.masked())
-            for (std::size_t i = 0; i < n_; ++i)
-                changed_[i] = static_cast<std::uint32_t>(reader_.raster(changed_[i]));
+        reader_.to_raster(changed_.data(), n_);
         reader_.move(mover_, {changed_.data(), before_.data(), now_.data(), n_, round_, lost_.data(), sums_});
     }
     n_ = 0;
@@ -161,10 +159,10 @@ void Nearest::look_at(std::size_t begin, std::uint32_t bits) {
         const double d2 = distance2(x, target_, reader_.dims());
         if (d2 > bound_) continue;
         if (sums_ == nullptr) {
-            if (!(d2 < least_)) continue;
+            if (d2 > least_ || (d2 == least_ && !before(points[i]))) continue;
         } else {  // keys decide among what double precision cannot tell apart
             const std::int64_t key = key_of(x);
-            if (key >= key_) continue;
+            if (key > key_ || (key == key_ && !before(points[i]))) continue;
             key_ = key;
         }
         least_ = d2 < least_ ? d2 : least_;
@@ -173,6 +171,9 @@ void Nearest::look_at(std::size_t begin, std::uint32_t bits) {
         found_.z.assign(x, x + reader_.dims());
     }
 }
+
+// Whether a point comes before the one that was found, in raster order.
+bool Nearest::before(std::size_t point) const { return reader_.raster(point) < reader_.raster(found_.point); }
 
 std::int64_t Nearest::key_of(const double* x) const {
     std::int64_t square = 0, dot = 0;

@@ -150,7 +150,7 @@ struct ExactPoint {
     std::vector<double> z;
 };
 
-// The first of the points nearest to a target. With the sums of members it is told by integers: n |x|^2 -
+// The first of the points nearest to a target, in raster order. With the sums of members it is told by integers: n |x|^2 -
 // 2 x . S orders members as their distance to the mean S / n does.
 class Nearest {
   public:
@@ -162,6 +162,7 @@ class Nearest {
     const ExactPoint& found() const { return found_; }
 
   private:
+    bool before(std::size_t point) const;
     std::int64_t key_of(const double* x) const;
 
     const PointReader& reader_;

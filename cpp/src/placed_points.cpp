@@ -37,7 +37,7 @@ PlacedPoints::PlacedPoints(const Task& task)
 void PlacedPoints::measure() {
     std::vector<double> low(n_tasks() * dims_, kInfinity), high(low.size(), -kInfinity);
     if (!reader_.extents(low.data(), high.data()))
-        for_runs([&](std::size_t task, std::size_t, const RealPoints& points) {
+        for_runs(0, [&](std::size_t task, std::size_t, const RealPoints& points) {
             kernels_.extents(points, low.data() + task * dims_, high.data() + task * dims_);
         });
     double top = 0.0, bound = 0.0;
@@ -63,8 +63,10 @@ void PlacedPoints::measure() {
 }
 
 void PlacedPoints::place_points() {
-    if (const std::optional<ChannelPoints> channels = reader_.channels()) return place_channels(*channels);
-    for_runs([&](std::size_t, std::size_t begin, const RealPoints& points) {
+    const std::optional<ChannelPoints> channels = reader_.channels();
+    const std::size_t done = !channels ? 0 : reader_.blocks() > 0 ? reader_.blocks() : tiles_;
+    if (channels) place_channels(*channels, done);
+    for_runs(done, [&](std::size_t, std::size_t begin, const RealPoints& points) {
         std::vector<double*> sums(dims_);
         for (std::size_t a = 0; a < dims_; ++a) sums[a] = tile_sums_[a] + begin;
         kernels_.sums(points, sums.data());
@@ -74,8 +76,10 @@ void PlacedPoints::place_points() {
     });
 }
 
-void PlacedPoints::place_channels(const ChannelPoints& channels) {
+// Of the first tiles.
+void PlacedPoints::place_channels(const ChannelPoints& channels, std::size_t tiles) {
     for_tiles([&](std::size_t, std::size_t begin, std::size_t end) {
+        end = std::min(end, tiles);
         for (std::size_t t = begin; t < end; t += kRun) {
             poll(t - begin, 64 * kRun);
             const std::size_t last = std::min(t + kRun, end);

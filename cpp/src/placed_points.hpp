@@ -56,14 +56,16 @@ class PlacedPoints {
         parallel_for(tasks, task_.threads, [&](std::size_t t) { body(t, start(t), start(t + 1)); });
     }
 
-    // Calls body(run, first tile, points) for all tiles, some at once, with their coordinates.
+    // Calls body(run, first tile, points) for all tiles from `first` on, some at once, with their
+    // coordinates.
     template <class Body>
-    void for_runs(Body body) const {
-        const std::size_t runs = (tiles_ + kRun - 1) / kRun, tasks = n_tasks();
+    void for_runs(std::size_t first, Body body) const {
+        const std::size_t runs = (tiles_ - first + kRun - 1) / kRun, tasks = n_tasks();
+        if (runs == 0) return;
         parallel_for(tasks, task_.threads, [&](std::size_t task) {
             Planes<double> z(dims_, kRun * kCoarseTile);
             for (std::size_t run = task * runs / tasks; run < (task + 1) * runs / tasks; ++run) {
-                const std::size_t begin = run * kRun, tiles = std::min(kRun, tiles_ - begin);
+                const std::size_t begin = first + run * kRun, tiles = std::min(kRun, tiles_ - begin);
                 reader_.read(begin * kCoarseTile, (begin + tiles) * kCoarseTile, z.data());
                 body(task, begin, RealPoints{z.data(), dims_, tiles, round_});
             }
@@ -75,7 +77,7 @@ class PlacedPoints {
 
     void measure();
     void place_points();
-    void place_channels(const ChannelPoints& channels);
+    void place_channels(const ChannelPoints& channels, std::size_t tiles);
 
     const Task& task_;
     const RealKernels& kernels_;

@@ -1,9 +1,12 @@
-// The points of an image: its pixels, or those under a mask, in raster order, with their real coordinates.
+// The points of an image with their real coordinates: its pixels, in blocks (block_order.hpp) where their
+// coordinates are three channels and in raster order elsewhere, or those under a mask.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
+#include "block_order.hpp"
 #include "fastpgs/features.hpp"
 #include "fastpgs/real_kernels.hpp"
 #include "fastpgs/source.hpp"
@@ -15,24 +18,38 @@ class PointReader {
   public:
     explicit PointReader(const Task& task)
         : task_(task), pixel_bytes_(task.image.channels * bytes_of(task.image.type)) {
+        if (channels()) order_ = BlockOrder(task.image.height, task.image.width);
         if (!task.mask) return;
         for (std::size_t i = 0; i < task.image.pixels(); ++i)
             if (task.mask[i]) index_.push_back(static_cast<std::int64_t>(i));
     }
 
     std::size_t size() const { return task_.mask ? index_.size() : task_.image.pixels(); }
-    bool masked() const { return static_cast<bool>(task_.mask); }
+    // Tiles that are blocks, the first ones.
+    std::size_t blocks() const { return order_.blocks(); }
     std::size_t dims() const { return task_.space.dims; }
     std::int64_t raster(std::size_t point) const {
-        return task_.mask ? index_[point] : static_cast<std::int64_t>(point);
+        return task_.mask ? index_[point] : static_cast<std::int64_t>(order_.raster(point));
+    }
+    // The same of a list.
+    void to_raster(std::uint32_t* points, std::size_t n) const {
+        if (!task_.mask) return order_.to_raster(points, n);
+        for (std::size_t i = 0; i < n; ++i) points[i] = static_cast<std::uint32_t>(raster(points[i]));
     }
 
-    // Coordinates of the points [begin, end): planes.
+    // Coordinates of the points [begin, end): planes. Of blocks, whole ones.
     void read(std::size_t begin, std::size_t end, double* const* out) const {
         if (task_.mask)
-            gather_features(task_.image, task_.space, index_.data() + begin, end - begin, out);
-        else
-            read_features(task_.image, task_.space, begin, end, out);
+            return gather_features(task_.image, task_.space, index_.data() + begin, end - begin, out);
+        if (order_.blocks() == 0) return read_features(task_.image, task_.space, begin, end, out);
+        const std::size_t in_blocks = std::max(begin, std::min(end, order_.blocks() * BlockOrder::kPoints));
+        for (std::size_t at = begin; at < in_blocks;) at = read_band(begin, at, in_blocks, out);
+        if (in_blocks == end) return;
+        std::vector<std::int64_t> pixels;
+        for (std::size_t point = in_blocks; point < end; ++point) pixels.push_back(raster(point));
+        double* rest[kMaxDims];
+        for (std::size_t a = 0; a < dims(); ++a) rest[a] = out[a] + (in_blocks - begin);
+        gather(pixels.data(), pixels.size(), rest);
     }
     // Least and greatest coordinates of all points, where the image's values tell them as they are.
     bool extents(double* low, double* high) const {
@@ -46,8 +63,9 @@ class PointReader {
     // Where points are an image's pixels and their coordinates come from three channels by one product each.
     std::optional<ChannelPoints> channels() const {
         const FeatureSpace& space = task_.space;
-        if (masked() || mover() == nullptr) return std::nullopt;
-        ChannelPoints out{task_.image.data, task_.image.type, task_.image.width, {}, space.positions};
+        if (task_.mask || mover() == nullptr) return std::nullopt;
+        ChannelPoints out{task_.image.data, task_.image.type, task_.image.width, 0, {}, space.positions};
+        out.across = order_.across();
         const bool whole = space.integer || space.kind == Features::raw;
         for (std::size_t a = 0; a < space.dims; ++a) {
             const double weight = space.map == nullptr ? 1.0 : space.map[a * (space.dims + 1)];
@@ -70,14 +88,33 @@ class PointReader {
     }
 
     // Moves labels of points, which lie together, to their pixels; from the last to the first, so that none
-    // is overwritten before it has moved. The others get 0.
-    void spread(std::int32_t* labels) const {
-        if (!task_.mask) return;
+    // is overwritten before it has moved. The others get 0. label_of: see block_order.hpp.
+    template <class LabelOf>
+    void spread(std::int32_t* labels, int threads, LabelOf label_of) const {
+        if (!task_.mask) return order_.spread(labels, size(), threads, label_of);
         std::size_t from = size();
         for (std::size_t i = task_.image.pixels(); i-- > 0;) labels[i] = task_.mask[i] ? labels[--from] : 0;
     }
 
   private:
+    // Of blocks beside each other from a point on, some at once: row by row. Returns where it ended.
+    std::size_t read_band(std::size_t begin, std::size_t at, std::size_t end, double* const* out) const {
+        constexpr std::size_t kMost = 32, kColumns = BlockOrder::kColumns, kPoints = BlockOrder::kPoints;
+        const std::size_t block = at / kPoints, left = order_.across() - block % order_.across();
+        const std::size_t n = std::min({left, kMost, end / kPoints - block});
+        double row[5][kMost * kColumns];
+        double* const rows[5] = {row[0], row[1], row[2], row[3], row[4]};
+        for (std::size_t r = 0; r < BlockOrder::kRows; ++r) {
+            const std::size_t pixel = order_.corner(block) + r * task_.image.width;
+            read_features(task_.image, task_.space, pixel, pixel + n * kColumns, rows);
+            for (std::size_t a = 0; a < dims(); ++a)
+                for (std::size_t b = 0; b < n; ++b)
+                    std::copy_n(row[a] + b * kColumns, kColumns,
+                                out[a] + (at - begin) + b * kPoints + r * kColumns);
+        }
+        return at + n * kPoints;
+    }
+
     static std::size_t bytes_of(PixelType type) {
         switch (type) {
             case PixelType::u8:
@@ -94,6 +131,7 @@ class PointReader {
 
     Task task_;
     std::size_t pixel_bytes_;
+    BlockOrder order_;
     std::vector<std::int64_t> index_;
 };
 

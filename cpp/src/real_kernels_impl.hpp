@@ -83,19 +83,45 @@ static void places(const RealPoints& points, const double* middle, double per_st
     }
 }
 
-// Rows and columns of a tile.
+static constexpr std::size_t kBlockColumns = 8, kBlockRows = kCoarseTile / kBlockColumns;
+
+// Places of a tile's rows and columns on the grid, and their sums.
 struct TilePlaces {
     double row[kCoarseTile], col[kCoarseTile];
+    double row_sum, col_sum;
 
-    void go_to(std::size_t pixel, std::size_t width) {
-        auto y = static_cast<std::int32_t>(pixel / width), x = static_cast<std::int32_t>(pixel % width);
-        for (std::size_t i = 0; i < kCoarseTile;) {
-            const std::size_t left = width - static_cast<std::size_t>(x);
-            const std::size_t end = left < kCoarseTile - i ? i + left : kCoarseTile;
-            for (; i < end; ++i) {
-                row[i] = static_cast<double>(y);
-                col[i] = static_cast<double>(x++);
+    // A coordinate on the grid; what it adds to a sum goes there.
+    static double place(const ChannelPlaceArgs& args, std::size_t a, double x, double& sum) {
+        x *= args.points.factor[a];
+        sum += (x + args.round) - args.round;
+        return (x - args.middle[a]) * args.per_step;
+    }
+    // A block by its corner. Each row has all columns, and so their sums are so many times those of one.
+    void go_to_block(const ChannelPlaceArgs& args, std::size_t pixel) {
+        const auto y = static_cast<std::int32_t>(pixel / args.points.width);
+        const auto x = static_cast<std::int32_t>(pixel % args.points.width);
+        row_sum = col_sum = 0.0;
+        double across[kBlockColumns];
+        for (std::size_t c = 0; c < kBlockColumns; ++c)
+            across[c] = place(args, 4, x + static_cast<std::int32_t>(c), col_sum);
+        for (std::size_t r = 0; r < kBlockRows; ++r) {
+            const double down = place(args, 3, y + static_cast<std::int32_t>(r), row_sum);
+            for (std::size_t c = 0; c < kBlockColumns; ++c) {
+                row[r * kBlockColumns + c] = down;
+                col[r * kBlockColumns + c] = across[c];
             }
+        }
+        row_sum *= static_cast<double>(kBlockColumns);
+        col_sum *= static_cast<double>(kBlockRows);
+    }
+    // A run by its first pixel.
+    void go_to(const ChannelPlaceArgs& args, std::size_t pixel) {
+        std::size_t y = pixel / args.points.width, x = pixel % args.points.width;
+        row_sum = col_sum = 0.0;
+        for (std::size_t i = 0; i < kCoarseTile; ++i) {
+            row[i] = place(args, 3, static_cast<double>(y), row_sum);
+            col[i] = place(args, 4, static_cast<double>(x), col_sum);
+            if (++x < args.points.width) continue;
             x = 0;
             ++y;
         }
@@ -104,32 +130,43 @@ struct TilePlaces {
 
 template <class T, bool Positions>
 static void place_channels_of(const ChannelPlaceArgs& args) {
-    constexpr std::size_t kDims = Positions ? 5 : 3, kTileWords = (kDims + 1) / 2;
+    constexpr std::size_t kChannels = 3, kDims = Positions ? 5 : kChannels, kTileWords = (kDims + 1) / 2;
     const Reals per_step = all(args.per_step), round = all(args.round), none = all(0.0);
+    const std::size_t width = args.points.width, across = args.points.across;
+    const std::size_t stride = across > 0 ? width : kBlockColumns;  // from row to row of a tile
     TilePlaces at;
     for (std::size_t t = args.begin; t < args.end; ++t) {
-        const T* p = static_cast<const T*>(args.points.pixels) + 3 * t * kCoarseTile;
+        const std::size_t first =
+            across > 0 ? t / across * kBlockRows * width + t % across * kBlockColumns : t * kCoarseTile;
+        const T* pixels = static_cast<const T*>(args.points.pixels) + kChannels * first;
         std::int32_t* words = args.words + t * kTileWords * kCoarseTile;
-        if (Positions) at.go_to(t * kCoarseTile, args.points.width);
-        Reals sums[kDims];
-        for (std::size_t a = 0; a < kDims; ++a) sums[a] = none;
+        if (Positions) {
+            if (across > 0)
+                at.go_to_block(args, first);
+            else
+                at.go_to(args, first);
+            args.sums[kChannels][t] = at.row_sum;
+            args.sums[kChannels + 1][t] = at.col_sum;
+        }
+        Reals sums[kChannels] = {none, none, none};
         for (std::size_t i = 0; i < kCoarseTile; i += kReals) {
+            const T* p = pixels + kChannels * (i / kBlockColumns * stride + i % kBlockColumns);
             Reals x[kDims + 1];
-            load_three(p + 3 * i, x[0], x[1], x[2]);
+            load_three(p, x[0], x[1], x[2]);
+            for (std::size_t a = 0; a < kChannels; ++a) {
+                x[a] = multiply(x[a], all(args.points.factor[a]));
+                sums[a] = add(sums[a], rounded(x[a], round));
+                x[a] = multiply(subtract(x[a], all(args.middle[a])), per_step);
+            }
             x[kDims] = none;
             if (Positions) {
                 x[kDims - 2] = load(at.row + i);
                 x[kDims - 1] = load(at.col + i);
             }
-            for (std::size_t a = 0; a < kDims; ++a) {
-                x[a] = multiply(x[a], all(args.points.factor[a]));
-                sums[a] = add(sums[a], rounded(x[a], round));
-                x[a] = multiply(subtract(x[a], all(args.middle[a])), per_step);
-            }
             for (std::size_t w = 0; w < kTileWords; ++w)
                 store_pairs(words + w * kCoarseTile + i, x[2 * w], x[2 * w + 1]);
         }
-        for (std::size_t a = 0; a < kDims; ++a) args.sums[a][t] = sum_of(sums[a]);
+        for (std::size_t a = 0; a < kChannels; ++a) args.sums[a][t] = sum_of(sums[a]);
     }
 }
 

@@ -88,14 +88,16 @@ class RealTiles final : public Source<double> {
     }
 
     void write_labels() override {
-        if (task_.params.threshold)
-            limit_labels(*task_.params.threshold);
-        else
-            points_.for_tiles([&](std::size_t, std::size_t begin, std::size_t end) {
-                for (std::size_t t = begin; t < end; ++t)
-                    if (single(masks_[t])) fill_label(t, lowest(masks_[t]));
-            });
-        reader_.spread(task_.labels);
+        const bool limited = task_.params.threshold.has_value();
+        if (limited) limit_labels(*task_.params.threshold);
+        const auto label_of = [&](std::size_t t) {
+            return limited || !single(masks_[t]) ? -1 : static_cast<std::int32_t>(lowest(masks_[t])) + 1;
+        };
+        points_.for_tiles([&](std::size_t, std::size_t begin, std::size_t end) {
+            for (std::size_t t = std::max(begin, reader_.blocks()); t < end; ++t)
+                if (label_of(t) > 0) fill_label(t, lowest(masks_[t]));
+        });
+        reader_.spread(task_.labels, static_cast<int>(points_.n_tasks()), label_of);
     }
 
     std::int64_t locate(const Pivots<double>& pivots, std::size_t j) const override {
@@ -241,7 +243,7 @@ class RealTiles final : public Source<double> {
     void sum_within(const std::vector<double>& pivots, double threshold) {
         const std::size_t width = sums_.size();
         std::vector<double> sums(points_.n_tasks() * width, 0.0);
-        points_.for_runs([&](std::size_t task, std::size_t, const RealPoints& points) {
+        points_.for_runs(0, [&](std::size_t task, std::size_t, const RealPoints& points) {
             kernels_.within({points, pivots.data(), k_, threshold, sums.data() + task * width});
         });
         std::fill(sums_.begin(), sums_.end(), 0.0);
@@ -339,7 +341,7 @@ class RealTiles final : public Source<double> {
 
     double inertia() const {
         std::vector<double> tiles(tiles_);
-        points_.for_runs([&](std::size_t, std::size_t begin, const RealPoints& points) {
+        points_.for_runs(0, [&](std::size_t, std::size_t begin, const RealPoints& points) {
             kernels_.objective(
                 {points, masks_.data() + begin, assigned_.data(), 0.0, points_.objective_round()},
                 tiles.data() + begin);
@@ -361,7 +363,7 @@ class RealTiles final : public Source<double> {
     }
 
     void limit_labels(double limit) {
-        points_.for_runs([&](std::size_t, std::size_t begin, const RealPoints& points) {
+        points_.for_runs(0, [&](std::size_t, std::size_t begin, const RealPoints& points) {
             std::array<std::uint8_t, PlacedPoints::kRun * kCoarseTile> labels;
             kernels_.limit({points, masks_.data() + begin, assigned_.data(), limit, 0.0}, labels.data());
             std::copy_n(labels.data(), points.tiles * kCoarseTile, task_.labels + begin * kCoarseTile);

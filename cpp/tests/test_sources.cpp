@@ -217,7 +217,8 @@ int main(int, char** argv) {
                 }
     for (const Kind kind : {Kind::noise, Kind::few, Kind::smooth, Kind::two_halves})
         for (const auto& [height, width] :
-             {sizes[0], sizes[2], sizes[4], std::pair{std::size_t{31}, std::size_t{35}}})
+             {sizes[0], sizes[2], sizes[4], std::pair{std::size_t{31}, std::size_t{35}},
+              std::pair{std::size_t{8}, std::size_t{48}}})
             for (const int k : {1, 2, 3, 8, 32}) {
                 Params params;
                 params.k = k;

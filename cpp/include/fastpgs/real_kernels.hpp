@@ -22,12 +22,13 @@ struct RealPoints {
     double round;  // added and subtracted, it rounds to the grain of sums; 0: integers
 };
 
-// Pixels of three channels in a row, whose coordinates are one product each; their row and column follow,
+// Pixels of three channels, whose coordinates are one product each; their row and column follow,
 // where positions have a weight.
 struct ChannelPoints {
     const void* pixels;  // the first of the image
     PixelType type;
-    std::size_t width;  // of the image
+    std::size_t width;   // of the image
+    std::size_t across;  // tiles are blocks of 4 rows and 8 columns, so many beside each other; 0: runs
     double factor[5];
     bool positions;
 };
