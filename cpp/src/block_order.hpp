@@ -1,5 +1,5 @@
-// An order of pixels in which tiles are compact: blocks of 4 rows and 8 columns, a tile each, then the pixels
-// to the right of whole blocks and below them.
+// An order of pixels in which tiles are compact: blocks of 8 columns and a few rows, a tile each, then the
+// pixels to the right of whole blocks and below them. Of 4 rows:
 //
 //      0 …  7 | 32 … 39 | … | last
 //      8 … 15 | 40 … 47 | … |  …
@@ -22,13 +22,16 @@ namespace fastpgs {
 
 class BlockOrder {
   public:
-    static constexpr std::size_t kRows = 4, kColumns = 8, kPoints = kRows * kColumns;
+    static constexpr std::size_t kColumns = 8;
 
     BlockOrder() = default;  // raster order
-    BlockOrder(std::size_t height, std::size_t width)
-        : width_(width),
-          across_(height < kRows ? 0 : width / kColumns),
-          bands_(height / kRows),
+    // Of so many points a block, a multiple of kColumns.
+    BlockOrder(std::size_t height, std::size_t width, std::size_t points)
+        : points_(points),
+          rows_(points / kColumns),
+          width_(width),
+          across_(height < rows_ ? 0 : width / kColumns),
+          bands_(height / rows_),
           beside_(width % kColumns) {}
 
     std::size_t blocks() const { return bands_ * across_; }
@@ -36,13 +39,13 @@ class BlockOrder {
 
     // Raster index of the first pixel of a block.
     std::size_t corner(std::size_t block) const {
-        return block / across_ * kRows * width_ + block % across_ * kColumns;
+        return block / across_ * rows_ * width_ + block % across_ * kColumns;
     }
     std::size_t raster(std::size_t point) const {
-        const std::size_t block = point / kPoints, in_blocks = blocks() * kPoints;
-        if (point < in_blocks) return corner(block) + point / kColumns % kRows * width_ + point % kColumns;
-        const std::size_t last = point - in_blocks, right = bands_ * kRows * beside_;
-        if (last >= right) return bands_ * kRows * width_ + (last - right);
+        const std::size_t block = point / points_, in_blocks = blocks() * points_;
+        if (point < in_blocks) return corner(block) + point / kColumns % rows_ * width_ + point % kColumns;
+        const std::size_t last = point - in_blocks, right = bands_ * rows_ * beside_;
+        if (last >= right) return bands_ * rows_ * width_ + (last - right);
         return last / beside_ * width_ + across_ * kColumns + last % beside_;
     }
 
@@ -51,16 +54,16 @@ class BlockOrder {
         std::size_t block = blocks(), first = 0;  // none yet
         for (std::size_t i = 0; i < n; ++i) {
             const std::size_t point = points[i];
-            if (point / kPoints >= blocks()) {
+            if (point / points_ >= blocks()) {
                 points[i] = static_cast<std::uint32_t>(raster(point));
                 continue;
             }
-            if (point / kPoints != block) {
-                block = point / kPoints;
+            if (point / points_ != block) {
+                block = point / points_;
                 first = corner(block);
             }
             points[i] =
-                static_cast<std::uint32_t>(first + point / kColumns % kRows * width_ + point % kColumns);
+                static_cast<std::uint32_t>(first + point / kColumns % rows_ * width_ + point % kColumns);
         }
     }
 
@@ -69,17 +72,17 @@ class BlockOrder {
     template <class LabelOf>
     void spread(std::int32_t* labels, std::size_t n, int threads, LabelOf label_of) const {
         if (blocks() == 0) return;
-        const std::vector<std::int32_t> last(labels + blocks() * kPoints, labels + n);
-        const auto below = static_cast<std::ptrdiff_t>(bands_ * kRows * beside_);
-        std::copy(last.begin() + below, last.end(), labels + bands_ * kRows * width_);
+        const std::vector<std::int32_t> last(labels + blocks() * points_, labels + n);
+        const auto below = static_cast<std::ptrdiff_t>(bands_ * rows_ * beside_);
+        std::copy(last.begin() + below, last.end(), labels + bands_ * rows_ * width_);
         // Where a band comes to lie after the points of those before, these move later: from the last on.
         const std::size_t tasks = beside_ > 0 ? 1 : static_cast<std::size_t>(threads);
         parallel_for(tasks, threads, [&](std::size_t task) {
-            std::vector<std::int32_t> own(across_ * kPoints);
+            std::vector<std::int32_t> own(across_ * points_);
             for (std::size_t band = (task + 1) * bands_ / tasks; band-- > task * bands_ / tasks;) {
                 fill_blocks(labels, band, own.data(), label_of);
-                for (std::size_t row = 0; row < kRows; ++row)
-                    write_row(own.data(), last.data(), band * kRows + row, labels);
+                for (std::size_t row = 0; row < rows_; ++row)
+                    write_row(own.data(), last.data(), band * rows_ + row, labels);
             }
         });
     }
@@ -88,24 +91,25 @@ class BlockOrder {
     template <class LabelOf>
     void fill_blocks(const std::int32_t* labels, std::size_t band, std::int32_t* out,
                      LabelOf label_of) const {
-        for (std::size_t block = band * across_; block < (band + 1) * across_; ++block, out += kPoints) {
+        for (std::size_t block = band * across_; block < (band + 1) * across_; ++block, out += points_) {
             const std::int32_t label = label_of(block);
             if (label < 0)
-                std::copy_n(labels + block * kPoints, kPoints, out);
+                std::copy_n(labels + block * points_, points_, out);
             else
-                std::fill_n(out, kPoints, label);
+                std::fill_n(out, points_, label);
         }
     }
 
     void write_row(const std::int32_t* own, const std::int32_t* last, std::size_t row,
                    std::int32_t* labels) const {
         std::int32_t* out = labels + row * width_;
-        own += row % kRows * kColumns;
-        for (std::size_t block = 0; block < across_; ++block, own += kPoints, out += kColumns)
+        own += row % rows_ * kColumns;
+        for (std::size_t block = 0; block < across_; ++block, own += points_, out += kColumns)
             std::copy_n(own, kColumns, out);
         std::copy_n(last + row * beside_, beside_, out);
     }
 
+    std::size_t points_ = kColumns, rows_ = 1;  // of a block
     std::size_t width_ = 0, across_ = 0, bands_ = 0;
     std::size_t beside_ = 0;  // columns to the right of whole blocks
 };

@@ -21,6 +21,7 @@
 #include "fastpgs/source.hpp"
 #include "fastpgs/tile_kernels.hpp"
 #include "pairs.hpp"
+#include "renaming.hpp"
 
 namespace fastpgs {
 namespace {
@@ -144,6 +145,7 @@ class ColourGroups final : public Source<std::int32_t> {
     // Sums of members, owners of groups and of colours in straddling ones.
     void assign_to(const std::vector<std::int32_t>& pivots) {
         if (pivots == assigned_) return;
+        const bool known = k_ <= kOwnedPivots && rename(pivots);
         assigned_ = pivots;
         std::fill(sums_.begin(), sums_.end(), 0);
         TileCandidatesArgs args{};
@@ -154,14 +156,22 @@ class ColourGroups final : public Source<std::int32_t> {
         args.masks = masks_.data();
         args.owned = owned_.data();
         args.straddling = straddling_.data();
-        args.n_straddling = groups_;
-        if (k_ <= kOwnedPivots)
-            kernels_.candidates(args);
-        else
-            std::iota(args.straddling, args.straddling + groups_, std::uint32_t{0});
+        args.n_straddling = known ? n_straddling_ : groups_;
+        if (k_ <= kOwnedPivots && !known) kernels_.candidates(args);
+        if (k_ > kOwnedPivots) std::iota(args.straddling, args.straddling + groups_, std::uint32_t{0});
+        n_straddling_ = args.n_straddling;
         kernels_.colours.assign({colours_, group_sums_.data(), masks_.data(), straddling_.data(),
                                  args.n_straddling, assigned_.data(), k_, owners_.data(), sums_.data()});
         for (std::size_t s = 0; s < std::min(owned_.size(), sums_.size()); ++s) sums_[s] += owned_[s];
+    }
+
+    // Where the same pivots come in another order, candidates and what they own follow them.
+    bool rename(const std::vector<std::int32_t>& pivots) {
+        const std::optional<Renaming> to = Renaming::between(assigned_, pivots, 3);
+        if (!to) return false;
+        to->move_rows(owned_, 4);
+        for (std::size_t g = 0; g < groups_; ++g) masks_[g] = to->mask(masks_[g]);
+        return true;
     }
 
     // Returns the squared way that pivot j moved. An emptied cluster keeps its pivot.
@@ -219,6 +229,7 @@ class ColourGroups final : public Source<std::int32_t> {
     std::vector<std::int32_t> assigned_;  // the pivots of masks, owners and sums
     std::vector<std::uint32_t> masks_;
     std::vector<std::uint32_t> straddling_;
+    std::size_t n_straddling_ = 0;
     Block<std::int32_t> owners_;       // of colours in straddling groups
     std::vector<std::int64_t> owned_;  // (kOwnedPivots, 4): pixels of own groups, then feature sums
     std::vector<std::int64_t> sums_;   // (k, 4): members, then feature sums

@@ -150,8 +150,8 @@ struct ExactPoint {
     std::vector<double> z;
 };
 
-// The first of the points nearest to a target, in raster order. With the sums of members it is told by integers: n |x|^2 -
-// 2 x . S orders members as their distance to the mean S / n does.
+// The first of the points nearest to a target, in raster order. With the sums of members it is told by
+// integers: n |x|^2 - 2 x . S orders members as their distance to the mean S / n does.
 class Nearest {
   public:
     Nearest(const PointReader& reader, const double* target, const double* sums)

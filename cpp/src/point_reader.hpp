@@ -18,7 +18,7 @@ class PointReader {
   public:
     explicit PointReader(const Task& task)
         : task_(task), pixel_bytes_(task.image.channels * bytes_of(task.image.type)) {
-        if (channels()) order_ = BlockOrder(task.image.height, task.image.width);
+        if (channels()) order_ = BlockOrder(task.image.height, task.image.width, kCoarseTile);
         if (!task.mask) return;
         for (std::size_t i = 0; i < task.image.pixels(); ++i)
             if (task.mask[i]) index_.push_back(static_cast<std::int64_t>(i));
@@ -42,7 +42,7 @@ class PointReader {
         if (task_.mask)
             return gather_features(task_.image, task_.space, index_.data() + begin, end - begin, out);
         if (order_.blocks() == 0) return read_features(task_.image, task_.space, begin, end, out);
-        const std::size_t in_blocks = std::max(begin, std::min(end, order_.blocks() * BlockOrder::kPoints));
+        const std::size_t in_blocks = std::max(begin, std::min(end, order_.blocks() * kCoarseTile));
         for (std::size_t at = begin; at < in_blocks;) at = read_band(begin, at, in_blocks, out);
         if (in_blocks == end) return;
         std::vector<std::int64_t> pixels;
@@ -99,12 +99,12 @@ class PointReader {
   private:
     // Of blocks beside each other from a point on, some at once: row by row. Returns where it ended.
     std::size_t read_band(std::size_t begin, std::size_t at, std::size_t end, double* const* out) const {
-        constexpr std::size_t kMost = 32, kColumns = BlockOrder::kColumns, kPoints = BlockOrder::kPoints;
+        constexpr std::size_t kMost = 32, kColumns = BlockOrder::kColumns, kPoints = kCoarseTile;
         const std::size_t block = at / kPoints, left = order_.across() - block % order_.across();
         const std::size_t n = std::min({left, kMost, end / kPoints - block});
         double row[5][kMost * kColumns];
         double* const rows[5] = {row[0], row[1], row[2], row[3], row[4]};
-        for (std::size_t r = 0; r < BlockOrder::kRows; ++r) {
+        for (std::size_t r = 0; r < kPoints / kColumns; ++r) {
             const std::size_t pixel = order_.corner(block) + r * task_.image.width;
             read_features(task_.image, task_.space, pixel, pixel + n * kColumns, rows);
             for (std::size_t a = 0; a < dims(); ++a)

@@ -24,6 +24,7 @@
 #include "fastpgs/source.hpp"
 #include "fastpgs/tile_kernels.hpp"
 #include "placed_points.hpp"
+#include "renaming.hpp"
 
 namespace fastpgs {
 namespace {
@@ -167,32 +168,17 @@ class RealTiles final : public Source<double> {
 
     // Where the same pivots come in another order, labels and sums follow them; only ties are left to change.
     void reorder(const std::vector<double>& pivots) {
-        if (pivots.size() != assigned_.size()) return;
-        std::vector<std::size_t> to(k_, k_);
-        for (std::size_t j = 0; j < k_; ++j) {
-            std::size_t i = 0;
-            const double* p = pivots.data() + j * dims_;
-            while (i < k_ && (to[i] < k_ || !std::equal(p, p + dims_, assigned_.data() + i * dims_))) ++i;
-            if (i == k_) return;
-            to[i] = j;
-        }
+        const std::optional<Renaming> to = Renaming::between(assigned_, pivots, dims_);
+        if (!to) return;
         std::vector<std::int32_t> labels(k_ + 1, 0);
-        std::vector<double> sums(whole_.size());
-        const auto width = static_cast<std::ptrdiff_t>(dims_ + 1);
-        for (std::size_t i = 0; i < k_; ++i) {
-            labels[i + 1] = static_cast<std::int32_t>(to[i]) + 1;
-            std::copy_n(whole_.begin() + static_cast<std::ptrdiff_t>(i) * width, width,
-                        sums.begin() + static_cast<std::ptrdiff_t>(to[i]) * width);
-        }
-        whole_ = std::move(sums);
+        for (std::size_t i = 0; i < k_; ++i) labels[i + 1] = static_cast<std::int32_t>((*to)(i)) + 1;
+        to->move_rows(whole_, dims_ + 1);
         assigned_ = pivots;
         for (ExactPoint& medoid : medoids_) medoid.z.clear();
         points_.for_tiles([&](std::size_t, std::size_t begin, std::size_t end) {
             for (std::size_t t = begin; t < end; ++t) {
                 const std::uint32_t before = masks_[t];
-                masks_[t] = 0;
-                for (std::uint32_t left = before; left != 0; left &= left - 1)
-                    masks_[t] |= 1U << to[lowest(left)];
+                masks_[t] = to->mask(before);
                 if (single(before)) continue;
                 std::int32_t* own = task_.labels + t * kCoarseTile;
                 for (std::size_t i = 0; i < kCoarseTile; ++i)

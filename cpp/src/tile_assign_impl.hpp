@@ -94,20 +94,22 @@ struct MemberSums {
 static constexpr std::size_t kBlockWords = 4;
 
 // Others: the candidates but the first; One: there is one of them.
-template <bool Rgb, bool Store, bool One>
-static inline void assign_tile(const TileAssignArgs& args, std::size_t begin, const PivotLanes<Rgb>* pivots,
-                               std::size_t first, std::uint32_t others, MemberSums<Rgb>* sums) {
+template <bool Store, bool One, bool Rgb, bool Blocks>
+static inline void assign_tile(const TileAssignArgs& args, TilePlace<Blocks> place,
+                               const PivotLanes<Rgb>* pivots, std::size_t first, std::uint32_t others,
+                               MemberSums<Rgb>* sums) {
     const PivotLanes<Rgb>&p = pivots[first], &q = pivots[lowest_bit(others)];
     const Lanes a_way = subtract_pairs(q.a, p.a), b_way = subtract_pairs(q.b, p.b);
     const Lanes square = subtract(p.square, q.square);  // of RGB: 64 times, less a number below 64
-    for (std::size_t i = begin; i < begin + args.pixels.tile; i += kBlockWords * kLanes) {
+    for (std::size_t word = 0; word < place.words; word += kBlockWords) {
         Lanes a[kBlockWords], b[kBlockWords], label[kBlockWords];  // One: a mask in place of a label
         for (std::size_t w = 0; w < kBlockWords; ++w) {
-            load_pixels<Rgb>(args.pixels, i + w * kLanes, a[w], b[w]);
+            const std::size_t pixel = place.word(word + w);
+            load_pixels<Rgb>(args.pixels, pixel, a[w], b[w]);
             label[w] = One ? greater(square, add(dot(a[w], a_way), dot(b[w], b_way)))
                            : nearest_among<Rgb>(pivots, first, others, a[w], b[w]);
             if (Store)
-                store(args.labels + i + w * kLanes,
+                store(args.labels + pixel,
                       One ? where(label[w], all(q.number + 1), all(p.number + 1)) : add(label[w], all(1)));
         }
         for (std::uint32_t left = others; left != 0; left &= left - 1) {
@@ -125,7 +127,7 @@ static inline void assign_tile(const TileAssignArgs& args, std::size_t begin, co
 }
 
 // The first candidate of a tile gets the tile's sums; members of the others are taken from it.
-template <bool Rgb, bool Store>
+template <bool Rgb, bool Blocks, bool Store>
 static void assign_few(const TileAssignArgs& args) {
     PivotLanes<Rgb> pivots[kOwnedPivots];
     MemberSums<Rgb> sums[kOwnedPivots];
@@ -135,15 +137,16 @@ static void assign_few(const TileAssignArgs& args) {
     }
     std::size_t held = 0;
     for (std::size_t s = 0; s < args.n; ++s) {
-        const std::size_t tile = args.tiles[s], begin = tile * args.pixels.tile;
+        const std::size_t tile = args.tiles[s];
+        const TilePlace<Blocks> place(args.pixels, tile);
         const std::uint32_t mask = args.masks[tile];
         const std::size_t first = lowest_bit(mask);
         for (std::size_t a = 0; a < 4; ++a) args.sums[4 * first + a] += args.boxes.sums[4 * tile + a];
         const std::uint32_t others = mask & (mask - 1);
         if ((others & (others - 1)) == 0)
-            assign_tile<Rgb, Store, true>(args, begin, pivots, first, others, sums);
+            assign_tile<Store, true>(args, place, pivots, first, others, sums);
         else
-            assign_tile<Rgb, Store, false>(args, begin, pivots, first, others, sums);
+            assign_tile<Store, false>(args, place, pivots, first, others, sums);
         held += args.pixels.tile / kLanes;
         if (held < kFlush && s + 1 < args.n) continue;  // at most 64 + 16 words of at most 255
         held = 0;
@@ -151,20 +154,20 @@ static void assign_few(const TileAssignArgs& args) {
     }
 }
 
-template <bool Rgb>
+template <bool Rgb, bool Blocks>
 static void assign_many(const TileAssignArgs& args) {
     PivotLanes<Rgb> pivots[kTilePivots];
     for (std::size_t j = 0; j < args.k; ++j) pivots[j].set(args.pivots + 3 * j, j);
     std::int32_t words_a[kLanes], words_b[kLanes];
     for (std::size_t t = 0; t < args.n; ++t) {
-        const std::size_t begin = args.tiles[t] * args.pixels.tile;
-        for (std::size_t i = begin; i < begin + args.pixels.tile; i += kLanes) {
+        const TilePlace<Blocks> place(args.pixels, args.tiles[t]);
+        for (std::size_t w = 0; w < place.words; ++w) {
             Lanes a, b;
-            load_pixels<Rgb>(args.pixels, i, a, b);
+            load_pixels<Rgb>(args.pixels, place.word(w), a, b);
             const Lanes label = nearest_of_all<Rgb>(pivots, args.k, a, b);
             std::int32_t labels[kLanes];
             store(labels, label);
-            if (args.labels != nullptr) store(args.labels + i, add(label, all(1)));
+            if (args.labels != nullptr) store(args.labels + place.word(w), add(label, all(1)));
             store(words_a, a);
             store(words_b, b);
             for (std::size_t l = 0; l < kLanes; ++l) {
@@ -178,26 +181,23 @@ static void assign_many(const TileAssignArgs& args) {
     }
 }
 
-template <bool Rgb>
+template <bool Rgb, bool Blocks>
 static void assign_of(const TileAssignArgs& args) {
     if (args.k > kOwnedPivots)
-        assign_many<Rgb>(args);
+        assign_many<Rgb, Blocks>(args);
     else if (args.labels != nullptr)
-        assign_few<Rgb, true>(args);
+        assign_few<Rgb, Blocks, true>(args);
     else
-        assign_few<Rgb, false>(args);
+        assign_few<Rgb, Blocks, false>(args);
 }
 
 static void assign(const TileAssignArgs& args) {
-    if (args.pixels.rgb != nullptr)
-        assign_of<true>(args);
-    else
-        assign_of<false>(args);
+    by_layout(args.pixels, [&](auto rgb, auto blocks) { assign_of<rgb.value, blocks.value>(args); });
 }
 
 // --- labels within a limit ---------------------------------------------------------------------------
 
-template <bool Rgb>
+template <bool Rgb, bool Blocks>
 static void limit_of(const TileLimitArgs& args) {
     PivotLanes<false> pivots[kTilePivots];
     for (std::size_t j = 0; j < args.k; ++j) pivots[j].set(args.pivots + 3 * j, j);
@@ -207,9 +207,10 @@ static void limit_of(const TileLimitArgs& args) {
         const bool owned = (args.masks[t] & (args.masks[t] - 1)) == 0;
         const PivotLanes<false>* mine = owned ? pivots + lowest_bit(args.masks[t]) : pivots;
         const std::size_t k = owned ? 1 : args.k;
-        for (std::size_t i = t * args.pixels.tile; i < (t + 1) * args.pixels.tile; i += kLanes) {
+        const TilePlace<Blocks> place(args.pixels, t);
+        for (std::size_t w = 0; w < place.words; ++w) {
             Lanes a, b;
-            load_pixels<Rgb>(args.pixels, i, a, b);
+            load_pixels<Rgb>(args.pixels, place.word(w), a, b);
             Lanes best = mine->score(a, b), label = all(mine->number);
             for (std::size_t j = 1; j < k; ++j) {
                 const Lanes score = pivots[j].score(a, b);
@@ -217,16 +218,13 @@ static void limit_of(const TileLimitArgs& args) {
                 best = least(best, score);
             }
             const Lanes d2 = add(best, add(dot(a, a), dot(b, b)));
-            store(args.labels + i, both(add(label, all(1)), equal(greater(d2, limit), all(0))));
+            store(args.labels + place.word(w), both(add(label, all(1)), equal(greater(d2, limit), all(0))));
         }
     }
 }
 
 static void limit(const TileLimitArgs& args) {
-    if (args.pixels.rgb != nullptr)
-        limit_of<true>(args);
-    else
-        limit_of<false>(args);
+    by_layout(args.pixels, [&](auto rgb, auto blocks) { limit_of<rgb.value, blocks.value>(args); });
 }
 
 }  // namespace FASTPGS_PATH

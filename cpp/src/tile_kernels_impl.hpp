@@ -31,6 +31,42 @@ static inline void load_pixels(const TilePixels& pixels, std::size_t i, Lanes& a
     }
 }
 
+// Where a tile's words of pixels are: those of blocks in rows of eight pixels.
+template <bool Blocks>
+struct TilePlace {
+    static constexpr std::size_t kWords = 8 / kLanes;  // of a row
+    std::size_t words, first, step;
+
+    TilePlace(const TilePixels& pixels, std::size_t t)
+        : words(pixels.tile / kLanes), first(t * pixels.tile), step(8) {
+        if (!Blocks) return;
+        const auto tile = static_cast<std::uint32_t>(t), across = static_cast<std::uint32_t>(pixels.across);
+        step = pixels.width;
+        first = tile / across * (pixels.tile / 8) * pixels.width + tile % across * 8;
+    }
+    std::size_t word(std::size_t w) const {
+        return Blocks ? first + w / kWords * step + w % kWords * kLanes : first + w * kLanes;
+    }
+};
+
+template <bool Value>
+struct Flag {
+    static constexpr bool value = Value;
+};
+
+// Calls body with whether pixels are bytes of RGB, and whether tiles are blocks.
+template <class Body>
+static inline void by_layout(const TilePixels& pixels, Body body) {
+    if (pixels.rgb != nullptr && pixels.across > 0)
+        body(Flag<true>{}, Flag<true>{});
+    else if (pixels.rgb != nullptr)
+        body(Flag<true>{}, Flag<false>{});
+    else if (pixels.across > 0)
+        body(Flag<false>{}, Flag<true>{});
+    else
+        body(Flag<false>{}, Flag<false>{});
+}
+
 // floor(sqrt(value)): the root of a double is rounded right, and no such integer's is rounded up to a whole.
 static std::int32_t floor_root(std::int32_t value) {
     return static_cast<std::int32_t>(::sqrt(static_cast<double>(value)));
@@ -46,7 +82,7 @@ static inline std::int64_t wide_sum(Lanes a) {
 
 // --- boxes -------------------------------------------------------------------------------------------
 
-template <bool Rgb>
+template <bool Rgb, bool Blocks>
 static void summary_of(const TilePixels& pixels, std::size_t begin, std::size_t end, const TileBoxes& boxes,
                        std::int64_t* square) {
     const std::size_t words = pixels.tile / kLanes;
@@ -54,15 +90,14 @@ static void summary_of(const TilePixels& pixels, std::size_t begin, std::size_t 
     Lanes squares = all(0);
     std::size_t held = 0;
     for (std::size_t t = begin; t < end; ++t) {
-        std::size_t i = t * pixels.tile;
+        const TilePlace<Blocks> place(pixels, t);
         Lanes a, b;
-        load_pixels<Rgb>(pixels, i, a, b);
+        load_pixels<Rgb>(pixels, place.first, a, b);
         Lanes low_a = a, low_b = b, high_a = a, high_b = b;
         Lanes s0 = Rgb ? a : dot(a, first), s1 = Rgb ? b : dot(a, second), s2 = dot(b, first);
         squares = add(squares, add(dot(a, a), dot(b, b)));
         for (std::size_t w = 1; w < words; ++w) {
-            i += kLanes;
-            load_pixels<Rgb>(pixels, i, a, b);
+            load_pixels<Rgb>(pixels, place.word(w), a, b);
             low_a = least_pairs(low_a, a);
             high_a = most_pairs(high_a, a);
             low_b = least_pairs(low_b, b);
@@ -109,10 +144,9 @@ static void summary_of(const TilePixels& pixels, std::size_t begin, std::size_t 
 
 static void summary(const TilePixels& pixels, std::size_t begin, std::size_t end, const TileBoxes& boxes,
                     std::int64_t* square) {
-    if (pixels.rgb != nullptr)
-        summary_of<true>(pixels, begin, end, boxes, square);
-    else
-        summary_of<false>(pixels, begin, end, boxes, square);
+    by_layout(pixels, [&](auto rgb, auto blocks) {
+        summary_of<rgb.value, blocks.value>(pixels, begin, end, boxes, square);
+    });
 }
 
 // --- candidates --------------------------------------------------------------------------------------

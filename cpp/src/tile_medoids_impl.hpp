@@ -60,7 +60,7 @@ struct Members {
     }
 };
 
-// Squared distances of pixels i … of a tile; far for those beyond reach and those of other clusters.
+// Squared distances of pixels i …; far for those beyond reach and those of other clusters.
 template <bool Rgb>
 static inline Lanes member_distance2(const TileNearArgs& args, const Target& target,
                                      const Members<Rgb>& members, std::uint32_t mask, Lanes reach,
@@ -75,6 +75,7 @@ static inline Lanes member_distance2(const TileNearArgs& args, const Target& tar
 
 // The least squared distance that a few tiles from everywhere hold: most others are then out of reach when
 // their turn comes.
+template <bool Blocks>
 static void near_few(TileNearArgs& args) {
     const Target target(args);
     const Members<false> members(args);
@@ -86,17 +87,18 @@ static void near_few(TileNearArgs& args) {
             const std::size_t tile = t + lowest_bit(close);
             const std::uint32_t mask = args.masks[tile];
             if ((mask & mine) == 0) continue;
-            const std::size_t begin = tile * args.pixels.tile;
+            const TilePlace<Blocks> place(args.pixels, tile);
             Lanes d2 = all(kFar), a, b;
-            for (std::size_t i = begin; i < begin + args.pixels.tile; i += kLanes)
-                d2 = least(d2, member_distance2<false>(args, target, members, mask, reach, i, a, b));
+            for (std::size_t w = 0; w < place.words; ++w)
+                d2 = least(d2,
+                           member_distance2<false>(args, target, members, mask, reach, place.word(w), a, b));
             const std::int32_t nearest = least_of(d2);
             args.least = nearest < args.least ? nearest : args.least;
         }
     }
 }
 
-template <bool Rgb>
+template <bool Rgb, bool Blocks>
 static void near_of(TileNearArgs& args) {
     const Target target(args);
     const Members<Rgb> members(args);
@@ -104,17 +106,20 @@ static void near_of(TileNearArgs& args) {
     const std::uint32_t mine = 1U << (args.cluster & 31);
     const Lanes ideal_a = all(args.ideal_a), ideal_b = all(args.ideal_b);
     args.n_near = 0;
-    for (std::size_t t = 0; t < args.n; t += kLanes) {
+    bool done = false;  // nothing nearer is left; of blocks beside each other each may hold the first
+    std::size_t end = args.n;
+    for (std::size_t t = 0; t < end; t += kLanes) {
         unsigned close = bits(greater(target.outside2(args.boxes, t), all(reach))) ^ ((1U << kLanes) - 1U);
-        if (args.n - t < kLanes) close &= (1U << (args.n - t)) - 1U;
+        if (end - t < kLanes) close &= (1U << (end - t)) - 1U;
         for (; close != 0; close &= close - 1) {
             const std::size_t tile = t + lowest_bit(close);
             const std::uint32_t mask = args.masks[tile];
             if ((mask & mine) == 0) continue;
-            const std::size_t begin = tile * args.pixels.tile;
+            const TilePlace<Blocks> place(args.pixels, tile);
             Lanes d2 = all(kFar), ideal = all(0), a, b;
-            for (std::size_t i = begin; i < begin + args.pixels.tile; i += kLanes) {
-                const Lanes one = member_distance2<Rgb>(args, target, members, mask, all(reach), i, a, b);
+            for (std::size_t w = 0; w < place.words; ++w) {
+                const Lanes one =
+                    member_distance2<Rgb>(args, target, members, mask, all(reach), place.word(w), a, b);
                 d2 = least(d2, one);
                 if (Rgb)
                     ideal = either(ideal,
@@ -122,12 +127,15 @@ static void near_of(TileNearArgs& args) {
             }
             const std::int32_t nearest = least_of(d2);
             if (nearest == kFar) continue;
-            if (Rgb && bits(ideal) != 0) {  // the first of the nearest there can be
-                args.near[0] = static_cast<std::uint32_t>(tile);
-                args.near_least[0] = args.least = nearest;
-                args.n_near = 1;
-                return;
+            if (Rgb && bits(ideal) != 0 && !done) {  // one of the nearest there can be
+                done = true;
+                args.n_near = 0;
+                args.least = reach = nearest;
+                const std::size_t across = args.pixels.across;
+                end = across > 0 ? (tile / across + 1) * across : tile + 1;
+                if (end <= t + kLanes) close &= (1U << (end - t)) - 1U;
             }
+            if (done && bits(ideal) == 0) continue;
             args.near[args.n_near] = static_cast<std::uint32_t>(tile);
             args.near_least[args.n_near++] = nearest;
             if (nearest < args.least) {
@@ -139,15 +147,13 @@ static void near_of(TileNearArgs& args) {
 }
 
 static void near(TileNearArgs& args) {
-    if (args.pixels.rgb != nullptr) {
-        near_of<true>(args);
-    } else {
-        near_few(args);
-        near_of<false>(args);
-    }
+    by_layout(args.pixels, [&](auto rgb, auto blocks) {
+        if (!rgb.value) near_few<blocks.value>(args);
+        near_of<rgb.value, blocks.value>(args);
+    });
 }
 
-template <bool Rgb>
+template <bool Rgb, bool Blocks>
 static void pick_of(TilePickArgs& args) {
     const TileNearArgs& near_args = *args.near;
     const Target target(near_args);
@@ -157,13 +163,15 @@ static void pick_of(TilePickArgs& args) {
     args.pixel = -1;
     for (std::size_t s = 0; s < near_args.n_near; ++s) {
         if (near_args.near_least[s] > reach) continue;
-        const std::size_t begin = near_args.near[s] * near_args.pixels.tile;
+        const TilePlace<Blocks> place(near_args.pixels, near_args.near[s]);
         const std::uint32_t mask = near_args.masks[near_args.near[s]];
-        for (std::size_t i = begin; i < begin + near_args.pixels.tile; i += kLanes) {
+        bool later = args.pixel >= 0 && args.pixel < static_cast<std::int64_t>(place.first);
+        for (std::size_t w = 0; w < place.words; ++w) {
             Lanes a, b;
-            const Lanes d2 = member_distance2<Rgb>(near_args, target, members, mask, all(reach), i, a, b);
+            const Lanes d2 =
+                member_distance2<Rgb>(near_args, target, members, mask, all(reach), place.word(w), a, b);
             Lanes close = greater(all(kFar), d2);
-            if (args.pixel >= 0)  // the same features again can be no earlier
+            if (later)  // the same features again are no earlier
                 close = both(close, equal(both(equal(a, all(best_a)), equal(b, all(best_b))), all(0)));
             unsigned left = bits(close);
             if (left == 0) continue;
@@ -175,9 +183,11 @@ static void pick_of(TilePickArgs& args) {
                 const std::int64_t x0 = low_of(words_a[l]), x1 = high_of(words_a[l]), x2 = low_of(words_b[l]);
                 const std::int64_t key = args.members * (x0 * x0 + x1 * x1 + x2 * x2) -
                                          2 * (x0 * args.sums[0] + x1 * args.sums[1] + x2 * args.sums[2]);
-                if (args.pixel >= 0 && key >= args.key) continue;
+                const auto pixel = static_cast<std::int64_t>(place.word(w) + l);
+                if (args.pixel >= 0 && (key > args.key || (key == args.key && pixel > args.pixel))) continue;
                 args.key = key;
-                args.pixel = static_cast<std::int64_t>(i + l);
+                args.pixel = pixel;
+                later = true;
                 best_a = words_a[l];
                 best_b = words_b[l];
             }
@@ -186,10 +196,7 @@ static void pick_of(TilePickArgs& args) {
 }
 
 static void pick(TilePickArgs& args) {
-    if (args.near->pixels.rgb != nullptr)
-        pick_of<true>(args);
-    else
-        pick_of<false>(args);
+    by_layout(args.near->pixels, [&](auto rgb, auto blocks) { pick_of<rgb.value, blocks.value>(args); });
 }
 
 }  // namespace FASTPGS_PATH

@@ -1,4 +1,4 @@
-// Alternating k-medoids over tiles: runs of neighbouring pixels of an 8-bit or lab image.
+// Alternating k-medoids over tiles: blocks or runs of neighbouring pixels of an 8-bit or lab image.
 //
 // A tile whose bounding box lies wholly on one side of every bisector belongs to one pivot as a whole: its
 // sums, taken once, stand for its pixels (the filtering idea of Kanungo et al., IEEE TPAMI 24 (2002)
@@ -17,11 +17,13 @@
 #include <numeric>
 #include <optional>
 
+#include "block_order.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/source.hpp"
 #include "fastpgs/tile_kernels.hpp"
 #include "pairs.hpp"
+#include "renaming.hpp"
 
 namespace fastpgs {
 namespace {
@@ -46,7 +48,7 @@ class Tiles final : public Source<std::int32_t> {
             pixels_.rgb = task.image.as<std::uint8_t>();
         else
             read_words();
-        tiles_ = n_ / pixels_.tile;
+        lay_tiles();
         summarise_tiles();
         masks_.resize(tiles_ + kTileMargin, k_ <= kOwnedPivots ? 0 : kAnyPivot);
         straddling_.resize(tiles_ + tasks_for(tiles_) * kTileMargin);
@@ -93,7 +95,7 @@ class Tiles final : public Source<std::int32_t> {
             else
                 fill_labels(begin, end);
         });
-        for (std::size_t i = tiles_ * pixels_.tile; i < n_; ++i) {
+        for (const std::size_t i : last_) {
             std::int32_t& label = task_.labels[i];
             const bool beyond = threshold && distance2(pixel(i), assigned_.data() + 3 * label) > limit;
             label = beyond ? 0 : label + 1;
@@ -108,6 +110,21 @@ class Tiles final : public Source<std::int32_t> {
   private:
     std::size_t tasks_for(std::size_t tiles) const {
         return static_cast<std::size_t>(team(tiles * pixels_.tile, kWorth, task_.threads));
+    }
+
+    // Blocks, where pixels lie as in the image and there is a whole one; the pixels beyond the last tile.
+    void lay_tiles() {
+        const ImageView& image = task_.image;
+        tiles_ = n_ / pixels_.tile;
+        BlockOrder order;
+        const bool in_blocks = pixels_.rgb == nullptr || image.pixels() > kManyPixels;
+        if (index_.empty() && in_blocks) order = BlockOrder(image.height, image.width, pixels_.tile);
+        if (order.blocks() > 0) {
+            tiles_ = order.blocks();
+            pixels_.across = order.across();
+            pixels_.width = image.width;
+        }
+        for (std::size_t i = tiles_ * pixels_.tile; i < n_; ++i) last_.push_back(order.raster(i));
     }
 
     // Features of pixels that are not plain RGB, as two words of pairs each.
@@ -152,15 +169,17 @@ class Tiles final : public Source<std::int32_t> {
         });
         squares_ = -static_cast<std::int64_t>(tiles_ * pixels_.tile);  // the kernel counts the 1 beside x2
         for (const std::int64_t square : squares) squares_ += square;
-        for (std::size_t i = tiles_ * pixels_.tile; i < n_; ++i) squares_ += square(pixel(i));
+        for (const std::size_t i : last_) squares_ += square(pixel(i));
     }
 
     // Sums of members and, if wanted, labels of straddling tiles; nothing to do where that is done.
     void assign_to(const std::vector<std::int32_t>& pivots, bool want_labels) {
         if (pivots == assigned_ && (labelled_ || !want_labels)) return;
         labelled_ = want_labels;
+        const bool known = k_ <= kOwnedPivots && rename(pivots);
         assigned_ = pivots;
         const std::size_t tasks = tasks_for(tiles_), width = owned_.size() + sums_.size();
+        n_straddling_.resize(tasks);
         std::vector<std::int64_t> sums(tasks * width, 0);
         parallel_for(tasks, task_.threads, [&](std::size_t task) {
             // Whole vectors of tiles, so that no thread reads masks that another one writes.
@@ -178,12 +197,12 @@ class Tiles final : public Source<std::int32_t> {
             args.masks = masks_.data();
             args.owned = owned;
             args.straddling = straddling_.data() + begin + task * kTileMargin;
-            args.n_straddling = end - begin;
-            if (k_ <= kOwnedPivots)
-                kernels_.candidates(args);
-            else
+            args.n_straddling = known ? n_straddling_[task] : end - begin;
+            if (k_ <= kOwnedPivots && !known) kernels_.candidates(args);
+            if (k_ > kOwnedPivots)
                 std::iota(args.straddling, args.straddling + args.n_straddling,
                           static_cast<std::uint32_t>(begin));
+            n_straddling_[task] = args.n_straddling;
             kernels_.assign({pixels_, box_, masks_.data(), args.straddling, args.n_straddling,
                              assigned_.data(), k_, want_labels ? task_.labels : nullptr,
                              owned + owned_.size()});
@@ -197,9 +216,19 @@ class Tiles final : public Source<std::int32_t> {
         assign_last_pixels();
     }
 
+    // Where the same pivots come in another order, candidates and what they own follow them.
+    bool rename(const std::vector<std::int32_t>& pivots) {
+        if (pivots == assigned_) return true;
+        const std::optional<Renaming> to = Renaming::between(assigned_, pivots, 3);
+        if (!to) return false;
+        to->move_rows(owned_, 4);
+        for (std::size_t t = 0; t < tiles_; ++t) masks_[t] = to->mask(masks_[t]);
+        return true;
+    }
+
     // The pixels beyond the last whole tile.
     void assign_last_pixels() {
-        for (std::size_t i = tiles_ * pixels_.tile; i < n_; ++i) {
+        for (const std::size_t i : last_) {
             const Pixel x = pixel(i);
             std::size_t label = 0;
             for (std::size_t j = 1; j < k_; ++j)
@@ -230,12 +259,13 @@ class Tiles final : public Source<std::int32_t> {
         kernels_.near(near);
         TilePickArgs pick{&near, sums[0], {sums[1], sums[2], sums[3]}, -1, 0};
         kernels_.pick(pick);
-        for (std::size_t i = tiles_ * pixels_.tile; i < n_; ++i) {
+        for (const std::size_t i : last_) {
             if (task_.labels[i] != near.cluster) continue;
             const std::int64_t key = medoid_key(pixel(i), sums);
-            if (pick.pixel >= 0 && key >= pick.key) continue;
+            const auto at = static_cast<std::int64_t>(i);
+            if (pick.pixel >= 0 && (key > pick.key || (key == pick.key && at > pick.pixel))) continue;
             pick.key = key;
-            pick.pixel = static_cast<std::int64_t>(i);
+            pick.pixel = at;
         }
         const Pixel medoid = pixel(static_cast<std::size_t>(pick.pixel));
         std::int32_t* z = pivots.z.data() + 3 * j;
@@ -258,15 +288,31 @@ class Tiles final : public Source<std::int32_t> {
         near.ideal_b = ideal[2] | 1 << 16;
     }
 
-    // Labels of own tiles; those of the others have been written.
+    // Labels of own tiles; those of the others have been written. Of blocks beside each other row by row.
     void fill_labels(std::size_t begin, std::size_t end) const {
-        for (std::size_t t = begin; t < end; ++t) {
-            const std::uint32_t mask = masks_[t];
-            if ((mask & (mask - 1)) != 0) continue;
-            std::int32_t own = 1;
-            while ((mask >> own) != 0) ++own;
-            std::fill_n(task_.labels + t * pixels_.tile, pixels_.tile, own);
+        const bool blocks = pixels_.across > 0;
+        const std::size_t across = blocks ? pixels_.across : tiles_;
+        const std::size_t length = blocks ? BlockOrder::kColumns : pixels_.tile;
+        const std::size_t rows = pixels_.tile / length;
+        std::vector<std::int32_t> own(std::min(across, end - begin));
+        for (std::size_t t = begin; t < end; t += own.size()) {
+            own.resize(std::min(across - t % across, end - t));
+            for (std::size_t i = 0; i < own.size(); ++i) own[i] = owner_of(masks_[t + i]);
+            for (std::size_t row = 0; row < rows; ++row) {
+                std::int32_t* labels = task_.labels + (t / across * rows + row) * pixels_.width;
+                labels += t % across * length;
+                for (std::size_t i = 0; i < own.size(); ++i)
+                    if (own[i] > 0) std::fill_n(labels + i * length, length, own[i]);
+            }
         }
+    }
+
+    // From 1; 0 where there are several candidates.
+    static std::int32_t owner_of(std::uint32_t mask) {
+        if ((mask & (mask - 1)) != 0) return 0;
+        std::int32_t own = 1;
+        while ((mask >> own) != 0) ++own;
+        return own;
     }
 
     // From the pixels that take part, which lie together, to their places; from the last to the first, so
@@ -283,6 +329,7 @@ class Tiles final : public Source<std::int32_t> {
     std::size_t n_ = 0;      // pixels that take part
     std::size_t tiles_ = 0;  // whole ones
     TilePixels pixels_;
+    std::vector<std::size_t> last_;    // pixels beyond the last tile
     std::vector<std::int64_t> index_;  // raster index of each pixel under a mask
     Planes<std::int32_t> words_;
     Planes<std::int32_t> boxes_, tile_sums_;
@@ -292,8 +339,9 @@ class Tiles final : public Source<std::int32_t> {
     bool labelled_ = false;               // and of labels
     std::vector<std::uint32_t> masks_;
     std::vector<std::uint32_t> straddling_;
-    std::vector<std::int64_t> owned_;  // (kOwnedPivots, 4): pixels of own tiles, then feature sums
-    std::vector<std::int64_t> sums_;   // (k, 4): members, then feature sums
+    std::vector<std::size_t> n_straddling_;  // of each thread
+    std::vector<std::int64_t> owned_;        // (kOwnedPivots, 4): pixels of own tiles, then feature sums
+    std::vector<std::int64_t> sums_;         // (k, 4): members, then feature sums
     std::vector<std::uint32_t> near_;
     std::vector<std::int32_t> near_least_;
 };

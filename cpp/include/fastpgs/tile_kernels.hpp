@@ -1,7 +1,8 @@
 // The inner loops over tiles, compiled once for each instruction set and chosen with the other kernels.
 //
-// A tile is a run of neighbouring pixels. A pixel's three features are int16 and lie in two words as pairs,
-// (x0, x1) and (x2, 1), so that one multiply-add of pairs gives two products of an inner product:
+// A tile is a block of neighbouring pixels, or a run of them. A pixel's three features are int16 and lie in
+// two words as pairs, (x0, x1) and (x2, 1), so that one multiply-add of pairs gives two products of an inner
+// product:
 //
 //      |x - p|^2 = |x|^2 + |p|^2 - 2 x.p        score = |p|^2 - 2 x.p
 //
@@ -23,7 +24,9 @@ struct TilePixels {
     const std::uint8_t* rgb = nullptr;
     const std::int32_t* a = nullptr;
     const std::int32_t* b = nullptr;
-    std::size_t tile = 16;  // pixels a tile, a multiple of 16, at most 64
+    std::size_t tile = 16;   // pixels a tile, a multiple of 16, at most 64
+    std::size_t across = 0;  // tiles are blocks of 8 columns, so many beside each other; 0: runs
+    std::size_t width = 0;   // of the image, where they are blocks
 };
 
 inline constexpr std::size_t kOwnedPivots = 16;  // where there are more pivots, tiles have no candidates
@@ -76,7 +79,8 @@ struct TileNearArgs {
     std::size_t n_near;             // out
 };
 
-// Of the members in near tiles that may be nearest, the first of the least key n |x|^2 - 2 x.S.
+// Of the members in near tiles that may be nearest, the first in raster order of the least key n |x|^2 - 2
+// x.S.
 struct TilePickArgs {
     const TileNearArgs* near;
     std::int64_t members;
