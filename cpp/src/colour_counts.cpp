@@ -55,16 +55,16 @@ bool ColourCounts::find_places(const std::int32_t* keys, const MaskView& mask, s
     const std::uint16_t* directory = directory_.data();
     for (std::size_t i = 0; i < n; i += kAtOnce) {
         const std::size_t end = std::min(i + kAtOnce, n);
-        std::uint32_t least = mask || end - i < kAtOnce ? 0 : kPlaces;
-        if (least > 0) {
+        std::uint32_t none = mask || end - i < kAtOnce ? ~0U : 0;  // beyond 16 bits: a cell without a block
+        if (none == 0) {
             for (std::size_t l = i; l < i + kAtOnce; ++l) {
                 const auto key = static_cast<std::uint32_t>(keys[l]);
-                const std::uint32_t place = directory[key / kPlaces] * std::uint32_t{kPlaces} + key % kPlaces;
-                places[l] = static_cast<std::int32_t>(place);
-                least = place < least ? place : least;
+                const std::uint32_t block = directory[key / kPlaces];
+                places[l] = static_cast<std::int32_t>(block * std::uint32_t{kPlaces} + key % kPlaces);
+                none |= block - 1;
             }
         }
-        if (least >= kPlaces) continue;
+        if (none >> 16 == 0) continue;
         for (std::size_t l = i; l < end; ++l) {
             places[l] = 0;
             if (!mask[begin + l]) continue;

@@ -220,7 +220,8 @@ static void assign_wide(const GroupAssignArgs& args, std::size_t g, const PivotL
 
 // The first candidate of a group gets the group's sums; members of the others are taken from it.
 template <bool Rgb>
-static void group_assign_of(const GroupAssignArgs& args) {
+static void group_assign_of(const GroupAssignArgs& in) {
+    const GroupAssignArgs args = in;  // stored lanes do not change it
     PivotLanes<Rgb> pivots[kTilePivots];
     WeightedSums sums[kOwnedPivots];
     for (std::size_t j = 0; j < args.k; ++j) pivots[j].set(args.pivots + 3 * j, j);

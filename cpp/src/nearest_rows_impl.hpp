@@ -8,10 +8,11 @@ namespace fastpgs {
 namespace FASTPGS_PATH {
 
 template <class Vector, std::size_t Width, bool Distances, class T>
-static void nearest_rows_of(NearestRowsArgs<T>& args, T most) {
-    constexpr std::size_t kAtOnce = 4;  // vectors
+static void nearest_rows_of(NearestRowsArgs<T>& out, T most) {
+    const NearestRowsArgs<T> args = out;  // stored lanes do not change it
+    constexpr std::size_t kAtOnce = 4;    // vectors
     static_assert(kSampleStep % (kAtOnce * Width) == 0, "a sample is whole steps");
-    args.n_changed = 0;
+    std::size_t n_changed = 0;
     for (std::size_t i = 0; i < args.n; i += kAtOnce * Width) {
         Vector nearest[kAtOnce], second[kAtOnce], owner[kAtOnce], number = all(T{0});
         for (std::size_t v = 0; v < kAtOnce; ++v) {
@@ -40,16 +41,17 @@ static void nearest_rows_of(NearestRowsArgs<T>& args, T most) {
             if (changed == 0) continue;
             for (; changed != 0; changed &= changed - 1) {
                 const std::size_t point = at + lowest_bit(changed);
-                args.changed[args.n_changed] = static_cast<std::uint32_t>(point);
-                args.from[args.n_changed++] = args.owners[point];
+                args.changed[n_changed] = static_cast<std::uint32_t>(point);
+                args.from[n_changed++] = args.owners[point];
             }
             store(args.owners + at, owner[v]);
         }
     }
+    out.n_changed = n_changed;
 }
 
 template <class Vector, std::size_t Width, class T>
-static void nearest_alone(const NearestRowsArgs<T>& args) {
+static void nearest_alone(NearestRowsArgs<T> args) {
     constexpr std::size_t kAtOnce = 4;
     for (std::size_t i = 0; i < args.n; i += kAtOnce * Width) {
         Vector nearest[kAtOnce];

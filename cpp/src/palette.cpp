@@ -153,7 +153,7 @@ void Palette::merge_cells() {
 void Palette::add_cell(std::size_t cell, const std::uint8_t* counters, const std::uint32_t* sums) {
     const std::size_t at = size();
     const auto channel = [cell](int shift) { return static_cast<std::int32_t>(cell >> shift & 31) << 3; };
-    CellColoursArgs args{};
+    CellColoursArgs args;
     args.counters = counters;
     args.sums = sums;
     args.corner_a = channel(10) | channel(5) << 16;

@@ -18,7 +18,7 @@ class PointReader {
   public:
     explicit PointReader(const Task& task)
         : task_(task), pixel_bytes_(task.image.channels * bytes_of(task.image.type)) {
-        if (channels()) order_ = BlockOrder(task.image.height, task.image.width, kCoarseTile);
+        if (channels()) order_ = Order(task.image.height, task.image.width);
         if (!task.mask) return;
         for (std::size_t i = 0; i < task.image.pixels(); ++i)
             if (task.mask[i]) index_.push_back(static_cast<std::int64_t>(i));
@@ -97,9 +97,12 @@ class PointReader {
     }
 
   private:
+    using Order = BlockOrder<kCoarseTile / 8>;
+    static_assert(Order::kPoints == kCoarseTile, "a block is a tile");
+
     // Of blocks beside each other from a point on, some at once: row by row. Returns where it ended.
     std::size_t read_band(std::size_t begin, std::size_t at, std::size_t end, double* const* out) const {
-        constexpr std::size_t kMost = 32, kColumns = BlockOrder::kColumns, kPoints = kCoarseTile;
+        constexpr std::size_t kMost = 32, kColumns = Order::kColumns, kPoints = kCoarseTile;
         const std::size_t block = at / kPoints, left = order_.across() - block % order_.across();
         const std::size_t n = std::min({left, kMost, end / kPoints - block});
         double row[5][kMost * kColumns];
@@ -131,7 +134,7 @@ class PointReader {
 
     Task task_;
     std::size_t pixel_bytes_;
-    BlockOrder order_;
+    Order order_;
     std::vector<std::int64_t> index_;
 };
 

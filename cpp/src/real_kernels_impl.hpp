@@ -134,6 +134,11 @@ static void place_channels_of(const ChannelPlaceArgs& args) {
     const Reals per_step = all(args.per_step), round = all(args.round), none = all(0.0);
     const std::size_t width = args.points.width, across = args.points.across;
     const std::size_t stride = across > 0 ? width : kBlockColumns;  // from row to row of a tile
+    Reals factor[kChannels], middle[kChannels];  // lanes that are stored cannot change them
+    for (std::size_t a = 0; a < kChannels; ++a) {
+        factor[a] = all(args.points.factor[a]);
+        middle[a] = all(args.middle[a]);
+    }
     TilePlaces at;
     for (std::size_t t = args.begin; t < args.end; ++t) {
         const std::size_t first =
@@ -154,9 +159,9 @@ static void place_channels_of(const ChannelPlaceArgs& args) {
             Reals x[kDims + 1];
             load_three(p, x[0], x[1], x[2]);
             for (std::size_t a = 0; a < kChannels; ++a) {
-                x[a] = multiply(x[a], all(args.points.factor[a]));
+                x[a] = multiply(x[a], factor[a]);
                 sums[a] = add(sums[a], rounded(x[a], round));
-                x[a] = multiply(subtract(x[a], all(args.middle[a])), per_step);
+                x[a] = multiply(subtract(x[a], middle[a]), per_step);
             }
             x[kDims] = none;
             if (Positions) {

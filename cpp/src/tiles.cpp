@@ -32,7 +32,8 @@ constexpr std::size_t kSmallTile = 32;
 constexpr std::size_t kLargeTile = 64;                     // where 32 bytes for 16 pixels are too much
 constexpr std::size_t kManyPixels = std::size_t{1} << 21;  // of a large image
 constexpr std::size_t kWorth = std::size_t{1} << 17;       // pixels that are worth a thread
-constexpr std::size_t kRun = 2048;                         // pixels read at once
+constexpr std::size_t kBlockColumns = 8;
+constexpr std::size_t kRun = 2048;  // pixels read at once
 
 class Tiles final : public Source<std::int32_t> {
   public:
@@ -114,16 +115,24 @@ class Tiles final : public Source<std::int32_t> {
 
     // Blocks, where pixels lie as in the image and there is a whole one; the pixels beyond the last tile.
     void lay_tiles() {
-        const ImageView& image = task_.image;
         tiles_ = n_ / pixels_.tile;
-        BlockOrder order;
-        const bool in_blocks = pixels_.rgb == nullptr || image.pixels() > kManyPixels;
-        if (index_.empty() && in_blocks) order = BlockOrder(image.height, image.width, pixels_.tile);
-        if (order.blocks() > 0) {
-            tiles_ = order.blocks();
-            pixels_.across = order.across();
-            pixels_.width = image.width;
-        }
+        const ImageView& image = task_.image;
+        const bool blocks = index_.empty() && (pixels_.rgb == nullptr || image.pixels() > kManyPixels);
+        if (blocks && pixels_.tile == kLargeTile)
+            lay_blocks(BlockOrder<kLargeTile / kBlockColumns>(image.height, image.width));
+        else if (blocks)
+            lay_blocks(BlockOrder<kSmallTile / kBlockColumns>(image.height, image.width));
+        if (pixels_.across > 0) return;
+        last_.resize(n_ - tiles_ * pixels_.tile);
+        std::iota(last_.begin(), last_.end(), tiles_ * pixels_.tile);
+    }
+
+    template <class Order>
+    void lay_blocks(const Order& order) {
+        if (order.blocks() == 0) return;
+        tiles_ = order.blocks();
+        pixels_.across = order.across();
+        pixels_.width = task_.image.width;
         for (std::size_t i = tiles_ * pixels_.tile; i < n_; ++i) last_.push_back(order.raster(i));
     }
 
@@ -292,7 +301,7 @@ class Tiles final : public Source<std::int32_t> {
     void fill_labels(std::size_t begin, std::size_t end) const {
         const bool blocks = pixels_.across > 0;
         const std::size_t across = blocks ? pixels_.across : tiles_;
-        const std::size_t length = blocks ? BlockOrder::kColumns : pixels_.tile;
+        const std::size_t length = blocks ? kBlockColumns : pixels_.tile;
         const std::size_t rows = pixels_.tile / length;
         std::vector<std::int32_t> own(std::min(across, end - begin));
         for (std::size_t t = begin; t < end; t += own.size()) {

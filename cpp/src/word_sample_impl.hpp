@@ -15,8 +15,9 @@ static inline Lanes less(Lanes a, Lanes b) { return greater(b, a); }
 namespace fastpgs {
 namespace FASTPGS_PATH {
 
+// Arguments are taken by value where lanes are stored, which might change them otherwise.
 template <bool Before>
-static void words_away_of(const WordAwayArgs& args) {
+static void words_away_of(WordAwayArgs args) {
     const Lanes to_a = all(args.target_a), to_b = all(args.target_b);
     for (std::size_t i = 0; i < args.n; i += kLanes) {
         const Lanes a = subtract_pairs(load(args.a + i), to_a), b = subtract_pairs(load(args.b + i), to_b);
@@ -36,7 +37,8 @@ static void words_nearest(NearestRowsArgs<std::int32_t>& args) {
     nearest_rows<Lanes, kLanes>(args, std::int32_t{0x7FFFFFFF});
 }
 
-static void words_near(WordNearArgs& args) {
+static void words_near(WordNearArgs& out) {
+    const WordNearArgs args = out;
     const Target target(args);
     const Lanes cluster = all(args.cluster);
     Lanes nearest = all(kFar);
@@ -48,19 +50,21 @@ static void words_near(WordNearArgs& args) {
     }
     const std::int32_t reach = reach_of(least_of(nearest));
     const Lanes beyond = all(reach < kFar ? reach + 1 : kFar);
-    args.n_near = 0;
+    std::size_t n_near = 0;
     for (std::size_t i = 0; i < args.n; i += kSampleStep) {
         Lanes any = greater(beyond, load(args.away + i));
         for (std::size_t at = i + kLanes; at < i + kSampleStep; at += kLanes)
             any = either(any, greater(beyond, load(args.away + at)));
         if (bits(any) == 0) continue;
         for (std::size_t at = i; at < i + kSampleStep; at += kLanes)
-            args.n_near += append(args.near + args.n_near, static_cast<std::int32_t>(at),
-                                  bits(greater(beyond, load(args.away + at))));
+            n_near += append(args.near + n_near, static_cast<std::int32_t>(at),
+                             bits(greater(beyond, load(args.away + at))));
     }
+    out.n_near = n_near;
 }
 
-static void words_miss(const WordMissArgs& args) {
+static void words_miss(const WordMissArgs& in) {
+    const WordMissArgs args = in;
     for (std::size_t i = 0; i < args.n; i += kLanes) {
         const Lanes drawn = load(args.drawn + i);
         store(args.out + i,
