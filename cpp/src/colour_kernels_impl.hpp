@@ -261,7 +261,8 @@ static void group_assign(const GroupAssignArgs& args) {
 
 // --- scores with a margin ----------------------------------------------------------------------------
 
-static void group_scores(GroupScoresArgs& args) {
+static void group_scores(GroupScoresArgs& out) {
+    const GroupScoresArgs args = out;  // stored lanes do not change it
     struct {
         Lanes a, b, square;
     } pivots[kOwnedPivots];
@@ -270,7 +271,7 @@ static void group_scores(GroupScoresArgs& args) {
         pivots[j] = {all(pair_of(-2 * p[0], -2 * p[1])), all(pair_of(-2 * p[2], 0)), all(args.squares[j])};
     }
     const Lanes margin = all(args.margin);
-    args.n_found = 0;
+    std::size_t n_found = 0;
     for (std::size_t s = 0; s < args.n; ++s) {
         const std::size_t g = args.groups[s];
         const std::uint32_t mask = args.masks[g];
@@ -295,11 +296,11 @@ static void group_scores(GroupScoresArgs& args) {
             owner = where(close, all(-1), owner);
             const unsigned changed = ~bits(equal(owner, load(args.owners + i))) & ((1U << kLanes) - 1U);
             if (changed == 0) continue;
-            const std::size_t more = append(args.found + args.n_found, static_cast<std::int32_t>(i), changed);
-            append_lanes(args.found_owners + args.n_found, owner, changed);
-            args.n_found += more;
+            append_lanes(args.found_owners + n_found, owner, changed);
+            n_found += append(args.found + n_found, static_cast<std::int32_t>(i), changed);
         }
     }
+    out.n_found = n_found;
 }
 
 // --- medoids -----------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ namespace fastpgs {
 namespace {
 
 constexpr std::size_t kDims = 3, kWidth = kDims + 1;
+constexpr std::size_t kMost = 64;                      // colours of a group
 constexpr std::size_t kPolled = std::size_t{1} << 16;  // colours between two looks at signals
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -171,11 +172,19 @@ class MappedGroups final : public Source<double> {
         for (std::size_t g = 0; g < groups_; ++g) {
             poll(g, 4096);
             double sums[kWidth] = {};
-            for (std::size_t i = begin(g); i < end(g); ++i) {
-                const double pixels = colours_.counts[i];
-                sums[0] += pixels;
-                for (std::size_t a = 0; a < kDims; ++a)
-                    sums[1 + a] += pixels * ((points_.z[a][i] + round) - round);
+            const std::size_t n = end(g) - begin(g);
+            double pixels[kMost];
+            for (std::size_t i = 0; i < n; ++i) {
+                pixels[i] = colours_.counts[begin(g) + i];
+                sums[0] += pixels[i];
+            }
+            for (std::size_t a = 0; a < kDims; ++a) {
+                const double* z = points_.z[a] + begin(g);
+                double turns[kGroupStep] = {};  // none waits for the one before; compilers make lanes of them
+                for (std::size_t i = 0; i < n; i += kGroupStep)
+                    for (std::size_t l = 0; l < kGroupStep; ++l)
+                        turns[l] += pixels[i + l] * ((z[i + l] + round) - round);
+                for (const double turn : turns) sums[1 + a] += turn;
             }
             std::copy_n(sums, kWidth, group_sums_.data() + kWidth * g);
         }
@@ -189,20 +198,20 @@ class MappedGroups final : public Source<double> {
         for (std::size_t a = 0; a < kDims; ++a) least[a] = most[a] = points_.z[a][0];
         for (std::size_t g = 0; g < groups_; ++g) {
             poll(g, 4096);
-            double low[kDims], high[kDims];
-            for (std::size_t a = 0; a < kDims; ++a) low[a] = high[a] = points_.z[a][begin(g)];
-            for (std::size_t i = begin(g) + 1; i < end(g); ++i) {
-                for (std::size_t a = 0; a < kDims; ++a) {
-                    const double z = points_.z[a][i];
-                    low[a] = z < low[a] ? z : low[a];
-                    high[a] = z > high[a] ? z : high[a];
-                }
-            }
             for (std::size_t a = 0; a < kDims; ++a) {
-                low_[a][g] = low[a];
-                high_[a][g] = high[a];
-                least[a] = std::min(least[a], low[a]);
-                most[a] = std::max(most[a], high[a]);
+                const double* z = points_.z[a];
+                double low[kGroupStep], high[kGroupStep];
+                for (std::size_t l = 0; l < kGroupStep; ++l) low[l] = high[l] = z[begin(g) + l];
+                for (std::size_t i = begin(g) + kGroupStep; i < end(g); i += kGroupStep) {
+                    for (std::size_t l = 0; l < kGroupStep; ++l) {
+                        low[l] = z[i + l] < low[l] ? z[i + l] : low[l];
+                        high[l] = z[i + l] > high[l] ? z[i + l] : high[l];
+                    }
+                }
+                low_[a][g] = *std::min_element(low, low + kGroupStep);
+                high_[a][g] = *std::max_element(high, high + kGroupStep);
+                least[a] = std::min(least[a], low_[a][g]);
+                most[a] = std::max(most[a], high_[a][g]);
             }
         }
         set_grains(points_, least, most);
@@ -354,7 +363,7 @@ class MappedGroups final : public Source<double> {
         kept_[j] = 1;
         double mean[kDims];
         for (std::size_t a = 0; a < kDims; ++a) mean[a] = sums[1 + a] / sums[0];
-        pivots.point[j] = medoid(j, mean);
+        pivots.point[j] = medoid(j, mean, pivots.raster[j] < 0 ? bound(j, mean) : kInfinity);
         pivots.raster[j] = -1;
         double moved = 0.0;
         for (std::size_t a = 0; a < kDims; ++a) {
@@ -366,21 +375,36 @@ class MappedGroups final : public Source<double> {
         return moved;
     }
 
-    // The member nearest to the mean; of several, the one whose pixel comes first. Groups that may hold one
-    // nearer than any before are looked at, after the nearest of them.
-    std::size_t medoid(std::size_t j, const double* mean) {
+    // Squared distance to the mean of a member that is known: the pivot, where it is a colour and none before
+    // it is as near.
+    double bound(std::size_t j, const double* mean) const {
+        const auto between = [this](const double* x, std::size_t l) {
+            double total = 0.0;
+            for (std::size_t a = 0; a < kDims; ++a) total += (x[a] - pivot(l)[a]) * (x[a] - pivot(l)[a]);
+            return total;
+        };
+        for (std::size_t l = 0; l < j; ++l)
+            if (between(pivot(j), l) == 0.0) return kInfinity;
+        return between(mean, j);
+    }
+
+    // The member nearest to the mean, at least as near as `least`; of several, the one whose pixel comes
+    // first. Groups that may hold one nearer than any before are looked at; where none is known, after the
+    // nearest of them.
+    std::size_t medoid(std::size_t j, const double* mean, double least) {
         measure_groups(mean);
         const std::uint32_t mine = 1U << j;
         std::size_t nearest_group = groups_;
-        double least = kInfinity;
-        for (std::size_t g = 0; g < groups_; ++g) {
-            if (!(far_[g] < least) || (masks_[g] & mine) == 0) continue;
-            least = far_[g];
-            nearest_group = g;
-        }
-        least = kInfinity;
         tied_.clear();
-        look_into(nearest_group, j, mean, least);
+        if (least == kInfinity) {
+            for (std::size_t g = 0; g < groups_; ++g) {
+                if (!(far_[g] < least) || (masks_[g] & mine) == 0) continue;
+                least = far_[g];
+                nearest_group = g;
+            }
+            least = kInfinity;
+            look_into(nearest_group, j, mean, least);
+        }
         for (std::size_t g = 0; g < groups_; ++g)
             if (far_[g] <= least && (masks_[g] & mine) != 0 && g != nearest_group)
                 look_into(g, j, mean, least);
