@@ -59,7 +59,8 @@ static void coarse_boxes(const CoarsePoints& points, std::size_t begin, std::siz
 
 // Twice the scores of a box are at most those of its middle + |own - j| times its extent apart from there.
 template <std::size_t Words>
-static void coarse_candidates_of(CoarseCandidatesArgs& args) {
+static void coarse_candidates_of(CoarseCandidatesArgs& out) {
+    auto args = out;  // stored lanes do not change it
     args.n_changed = args.n_straddling = 0;
     using Box = Coarse<Words>;
     const std::size_t words = Box::count(args.n_words), k = args.scores.k;
@@ -106,6 +107,8 @@ static void coarse_candidates_of(CoarseCandidatesArgs& args) {
         args.n_changed += append(args.changed + args.n_changed, first, other);
         args.n_straddling += append(args.straddling + args.n_straddling, first, several);
     }
+    out.n_changed = args.n_changed;
+    out.n_straddling = args.n_straddling;
 }
 
 // Tiles that straddle lie apart: their memory is asked for some tiles ahead.
@@ -163,7 +166,8 @@ static inline CoarseNearest coarse_nearest(const CoarseAssignArgs& args, const s
 }
 
 template <std::size_t Words>
-static void coarse_assign_of(CoarseAssignArgs& args) {
+static void coarse_assign_of(CoarseAssignArgs& out) {
+    auto args = out;  // stored lanes do not change it
     args.n_changed = args.n_doubtful = 0;
     for (std::size_t s = 0; s < args.n; ++s) {
         if (s + kAhead < args.n_ahead) {
@@ -197,6 +201,8 @@ static void coarse_assign_of(CoarseAssignArgs& args) {
         }
         args.gaps[s] = least_of(gap);
     }
+    out.n_changed = args.n_changed;
+    out.n_doubtful = args.n_doubtful;
 }
 
 // The least distance that counts, from the least on the grid.
