@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "fastpgs/parallel.hpp"
@@ -92,7 +93,7 @@ class BlockOrder {
         for (std::size_t block = band * across_; block < (band + 1) * across_; ++block, out += kPoints) {
             const std::int32_t label = label_of(block);
             if (label < 0)
-                std::copy_n(labels + block * kPoints, kPoints, out);
+                std::memcpy(out, labels + block * kPoints, kPoints * sizeof *out);
             else
                 std::fill_n(out, kPoints, label);
         }
@@ -103,7 +104,7 @@ class BlockOrder {
         std::int32_t* out = labels + row * width_;
         own += row % Rows * kColumns;
         for (std::size_t block = 0; block < across_; ++block, own += kPoints, out += kColumns)
-            std::copy_n(own, kColumns, out);
+            std::memcpy(out, own, kColumns * sizeof *out);
         std::copy_n(last + row * beside_, beside_, out);
     }
 

@@ -1,10 +1,10 @@
 // Where pivots are chosen: what a segmentation needs to know of the pixels of one image.
 //
-//      tiles     8-bit colours and lab as runs of neighbouring pixels (tiles.cpp)
+//      tiles     8-bit colours and lab as blocks or runs of neighbouring pixels (tiles.cpp)
 //      groups    distinct 8-bit colours in groups of neighbours (colour_groups.cpp): lab, many pivots
 //      mapped    the same after a linear map (mapped_groups.cpp)
 //      colours   distinct 8-bit colours and grey levels as points (colours.cpp)
-//      real      other colours, linear maps, positions: runs of neighbouring pixels (real_tiles.cpp)
+//      real      other colours, linear maps, positions: the same (real_tiles.cpp)
 //      pixels    anything else: every pixel as a point
 #pragma once
 
