@@ -145,7 +145,7 @@ class ColourGroups final : public Source<std::int32_t> {
     // Sums of members, owners of groups and of colours in straddling ones.
     void assign_to(const std::vector<std::int32_t>& pivots) {
         if (pivots == assigned_) return;
-        const bool known = k_ <= kOwnedPivots && rename(pivots);
+        const bool known = k_ <= kOwnedPivots && rename_candidates(assigned_, pivots, owned_, masks_);
         assigned_ = pivots;
         std::fill(sums_.begin(), sums_.end(), 0);
         TileCandidatesArgs args{};
@@ -163,15 +163,6 @@ class ColourGroups final : public Source<std::int32_t> {
         kernels_.colours.assign({colours_, group_sums_.data(), masks_.data(), straddling_.data(),
                                  args.n_straddling, assigned_.data(), k_, owners_.data(), sums_.data()});
         for (std::size_t s = 0; s < std::min(owned_.size(), sums_.size()); ++s) sums_[s] += owned_[s];
-    }
-
-    // Where the same pivots come in another order, candidates and what they own follow them.
-    bool rename(const std::vector<std::int32_t>& pivots) {
-        const std::optional<Renaming> to = Renaming::between(assigned_, pivots, 3);
-        if (!to) return false;
-        to->move_rows(owned_, 4);
-        for (std::size_t g = 0; g < groups_; ++g) masks_[g] = to->mask(masks_[g]);
-        return true;
     }
 
     // Returns the squared way that pivot j moved. An emptied cluster keeps its pivot.

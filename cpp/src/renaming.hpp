@@ -56,4 +56,16 @@ class Renaming {
     std::vector<std::array<std::uint32_t, 256>> bytes_;  // what a byte of a mask becomes
 };
 
+// Where the same pivots (k, 3) come in another order, masks of candidates follow them, and so do the sums (k,
+// 4) of what they own. False where they are other pivots.
+inline bool rename_candidates(const std::vector<std::int32_t>& before, const std::vector<std::int32_t>& now,
+                              std::vector<std::int64_t>& owned, std::vector<std::uint32_t>& masks) {
+    if (now == before) return true;
+    const std::optional<Renaming> to = Renaming::between(before, now, 3);
+    if (!to) return false;
+    to->move_rows(owned, 4);
+    for (std::uint32_t& mask : masks) mask = to->mask(mask);
+    return true;
+}
+
 }  // namespace fastpgs

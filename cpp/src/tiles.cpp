@@ -185,7 +185,7 @@ class Tiles final : public Source<std::int32_t> {
     void assign_to(const std::vector<std::int32_t>& pivots, bool want_labels) {
         if (pivots == assigned_ && (labelled_ || !want_labels)) return;
         labelled_ = want_labels;
-        const bool known = k_ <= kOwnedPivots && rename(pivots);
+        const bool known = k_ <= kOwnedPivots && rename_candidates(assigned_, pivots, owned_, masks_);
         assigned_ = pivots;
         const std::size_t tasks = tasks_for(tiles_), width = owned_.size() + sums_.size();
         n_straddling_.resize(tasks);
@@ -223,16 +223,6 @@ class Tiles final : public Source<std::int32_t> {
         }
         for (std::size_t s = 0; s < std::min(owned_.size(), sums_.size()); ++s) sums_[s] += owned_[s];
         assign_last_pixels();
-    }
-
-    // Where the same pivots come in another order, candidates and what they own follow them.
-    bool rename(const std::vector<std::int32_t>& pivots) {
-        if (pivots == assigned_) return true;
-        const std::optional<Renaming> to = Renaming::between(assigned_, pivots, 3);
-        if (!to) return false;
-        to->move_rows(owned_, 4);
-        for (std::size_t t = 0; t < tiles_; ++t) masks_[t] = to->mask(masks_[t]);
-        return true;
     }
 
     // The pixels beyond the last whole tile.
