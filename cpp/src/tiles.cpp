@@ -117,7 +117,7 @@ class Tiles final : public Source<std::int32_t> {
     void lay_tiles() {
         tiles_ = n_ / pixels_.tile;
         const ImageView& image = task_.image;
-        const bool blocks = index_.empty() && (pixels_.rgb == nullptr || image.pixels() > kManyPixels);
+        const bool blocks = index_.empty();
         if (blocks && pixels_.tile == kLargeTile)
             lay_blocks(BlockOrder<kLargeTile / kBlockColumns>(image.height, image.width));
         else if (blocks)
