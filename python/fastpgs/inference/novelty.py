@@ -45,17 +45,17 @@ def describe_crops(crops: NDArray[np.uint8], level: Floats, areas: Floats) -> Fl
     )
 
 
-def describe_field(embeddings: Floats, crops: Floats) -> Floats:
+def describe_field(embeddings: Floats, described: Floats) -> Floats:
     """The vector of one field.
 
     Parameters
     ----------
     embeddings : float64, shape (n, F)
         Of its n cells, n >= 1.
-    crops : float64, shape (D,)
-        As `describe_crops` describes them.
+    described : float64, shape (D,)
+        Their crops, by `describe_crops`.
     """
-    return np.concatenate([embeddings.sum(axis=0) / len(embeddings), crops])
+    return np.concatenate([embeddings.sum(axis=0) / len(embeddings), described])
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ def classify(
 
 
 def _readers(cpus: int) -> int:
-    """Threads that read, with a process each that decodes; a file takes a quarter of the time that its cells do."""
+    """Threads that read, with a process each that decodes: a seventh of what finding cells costs, and some waiting."""
     return 1 if cpus < 4 else max(2, cpus // 4)
 
 

@@ -237,9 +237,8 @@ def _norm(name: str, channels: int) -> nn.Module:
 
 def centre(x: Tensor, height: int, width: int) -> Tensor:
     """The middle `height` x `width` pixels of maps (N, C, H, W)."""
-    if (
-        x.shape[2] == height and x.shape[3] == width
-    ):  # nothing to cut, and nothing for exporters to wonder about
+    # Nothing to cut, and nothing for exporters to wonder about.
+    if x.shape[2] == height and x.shape[3] == width:
         return x
     top = (x.shape[2] - height) // 2
     left = (x.shape[3] - width) // 2
