@@ -1,120 +1,182 @@
 #include "fastpgs/growing.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
+#include "fastpgs/bits.hpp"
+#include "fastpgs/block.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/kernels.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/points.hpp"
+#include "fastpgs/tile_kernels.hpp"
 
 namespace fastpgs {
 namespace {
 
-constexpr std::size_t kRun = 2048;
+constexpr std::size_t kRun = 2048;                    // pixels, whole words
 constexpr std::size_t kWorth = std::size_t{1} << 17;  // pixels that are worth a thread
 
-// Bit j % 8 of byte (j / 8, i): what holds of pivot j and pixel i.
+using Word = std::uint64_t;
+
+// What holds of pivots and pixels: of each pivot a bit a pixel, in raster order.
 class Bits {
   public:
-    Bits(std::size_t k, std::size_t n) : n_(n), bytes_((k + 7) / 8 * n) {}
+    Bits(std::size_t k, std::size_t n) : stride_((n + kWordPixels - 1) / kWordPixels), words_(k * stride_) {
+        std::fill_n(words_.data(), k * stride_, Word{0});
+    }
 
-    std::uint8_t* plane(std::size_t j) { return bytes_.data() + j / 8 * n_; }
-    const std::uint8_t* plane(std::size_t j) const { return bytes_.data() + j / 8 * n_; }
-    bool at(std::size_t j, std::size_t i) const { return (bytes_[j / 8 * n_ + i] >> (j % 8) & 1U) != 0; }
+    std::size_t stride() const { return stride_; }  // words of a pivot
+    Word* of(std::size_t j) { return words_.data() + j * stride_; }
+    const Word* of(std::size_t j) const { return words_.data() + j * stride_; }
+    bool at(std::size_t j, std::size_t i) const {
+        return (of(j)[i / kWordPixels] >> i % kWordPixels & 1U) != 0;
+    }
 
   private:
-    std::size_t n_;
-    std::vector<std::uint8_t> bytes_;
+    std::size_t stride_;
+    Block<Word> words_;
 };
+
+// Calls visit(word, bits) for the pixels begin … end.
+template <class Visit>
+void each_word(std::size_t begin, std::size_t end, Visit visit) {
+    for (std::size_t at = begin; at < end;) {
+        const std::size_t word = at / kWordPixels, next = std::min(end, (word + 1) * kWordPixels);
+        visit(word, ~Word{0} >> (kWordPixels - (next - at)) << at % kWordPixels);
+        at = next;
+    }
+}
+
+// --- within the threshold ----------------------------------------------------------------------------
+
+// Pixels begin … end, of 8-bit colours or lab.
+void mark_pairs(const ImageView& image, const FeatureSpace& space, double threshold,
+                const std::vector<std::int32_t>& pivots, std::size_t begin, std::size_t end, Bits& within) {
+    constexpr double kMost = 0x1.0p30;  // squared distances are less
+    GrowthMarkArgs args{};
+    args.n = end - begin;
+    args.pivots = pivots.data();
+    args.k = pivots.size() / space.dims;
+    args.limit = static_cast<std::int32_t>(std::min(threshold, kMost));
+    args.words = within.of(0) + begin / kWordPixels;
+    args.stride = within.stride();
+    std::int32_t a[kRun], b[kRun];
+    if (space.kind == Features::lab) {
+        read_lab_pairs(image, begin, end, a, b);
+        args.a = a;
+        args.b = b;
+    } else {
+        args.rgb = image.as<std::uint8_t>() + 3 * begin;
+    }
+    tile_kernels().growth.mark(args);
+}
+
+// The same of any features.
+template <class T>
+void mark_planes(const ImageView& image, const FeatureSpace& space, double threshold,
+                 const std::vector<T>& pivots, std::size_t begin, std::size_t end, Bits& within) {
+    const std::size_t n = end - begin, k = pivots.size() / space.dims;
+    Planes<T> z(space.dims, n);
+    read_features(image, space, begin, end, z.data());
+    std::uint8_t marks[kRun];
+    for (std::size_t first = 0; first < k; first += 8) {
+        const std::size_t some = std::min<std::size_t>(8, k - first);
+        mark({z.data(), n, space.dims, pivots.data() + first * space.dims, some, threshold, marks});
+        for (std::size_t j = 0; j < some; ++j) {
+            Word* words = within.of(first + j) + begin / kWordPixels;
+            for (std::size_t i = 0; i < n; ++i)
+                words[i / kWordPixels] |= static_cast<Word>(marks[i] >> j & 1U) << i % kWordPixels;
+        }
+    }
+}
 
 // Which pivots each pixel is within the threshold of.
 template <class T>
 void mark_within(const ImageView& image, const MaskView& mask, const FeatureSpace& space,
                  const Params& params, const std::vector<T>& pivots, int threads, Bits& within) {
     const std::size_t n = image.pixels(), k = pivots.size() / space.dims;
+    const bool colours = space.kind == Features::rgb || space.kind == Features::raw;
+    const bool rgb = colours && image.type == PixelType::u8 && image.channels == 3;
+    const bool pairs = space.dims == 3 && (rgb || space.kind == Features::lab);
     parallel_for((n + kRun - 1) / kRun, team(n, kWorth, threads), [&](std::size_t run) {
         const std::size_t begin = run * kRun, end = std::min(begin + kRun, n);
-        Planes<T> z;
-        if (params.threshold) {
-            z.reset(space.dims, end - begin);
-            read_features(image, space, begin, end, z.data());
-        }
-        for (std::size_t first = 0; first < k; first += 8) {
-            const std::size_t some = std::min<std::size_t>(8, k - first);
-            std::uint8_t* bits = within.plane(first) + begin;
-            if (params.threshold)
-                mark({z.data(), end - begin, space.dims, pivots.data() + first * space.dims, some,
-                      *params.threshold, bits});
+        if (!params.threshold) {
+            for (std::size_t j = 0; j < k; ++j)
+                each_word(begin, end, [&](std::size_t word, Word bits) { within.of(j)[word] = bits; });
+        } else if constexpr (std::is_same_v<T, std::int32_t>) {
+            if (pairs)
+                mark_pairs(image, space, *params.threshold, pivots, begin, end, within);
             else
-                std::fill_n(bits, end - begin, static_cast<std::uint8_t>((1U << some) - 1U));
-            if (mask) {
-                for (std::size_t i = begin; i < end; ++i)
-                    if (!mask[i]) bits[i - begin] = 0;
-            }
+                mark_planes(image, space, *params.threshold, pivots, begin, end, within);
+        } else {
+            mark_planes(image, space, *params.threshold, pivots, begin, end, within);
+        }
+        for (std::size_t i = begin; mask && i < end; ++i) {
+            if (mask[i]) continue;
+            for (std::size_t j = 0; j < k; ++j)
+                within.of(j)[i / kWordPixels] &= ~(Word{1} << i % kWordPixels);
         }
     });
 }
 
-// Moves a bit from `open` to `reached` wherever a path of open pixels leads from `seed`, run by run of a row.
-void flood(std::size_t height, std::size_t width, std::size_t seed, int connectivity, std::uint8_t bit,
-           std::uint8_t* open, std::uint8_t* reached) {
+// --- reached -----------------------------------------------------------------------------------------
+
+// Where the run of set bits that a pixel lies in begins, at `stop` at the earliest.
+std::size_t begin_of_run(const Word* words, std::size_t pixel, std::size_t stop) {
+    for (std::size_t at = pixel; at > stop;) {
+        const std::size_t last = at - 1, beyond = kWordPixels - 1 - last % kWordPixels;
+        const Word gaps = ~words[last / kWordPixels] << beyond;
+        if (gaps != 0)
+            return std::max(stop, at - (kWordPixels - 1 - static_cast<std::size_t>(shapes::highest(gaps))));
+        at -= last % kWordPixels + 1;
+    }
+    return stop;
+}
+
+// Where it ends, at `stop` at the latest.
+std::size_t end_of_run(const Word* words, std::size_t pixel, std::size_t stop) {
+    for (std::size_t at = pixel; at < stop;) {
+        const Word gaps = ~words[at / kWordPixels] >> at % kWordPixels;
+        const std::size_t left = kWordPixels - at % kWordPixels;
+        if (gaps != 0) {
+            const auto gap = static_cast<std::size_t>(shapes::lowest(gaps));
+            if (gap < left) return std::min(stop, at + gap);
+        }
+        at += left;
+    }
+    return stop;
+}
+
+// Moves bits from `open` to `reached` wherever a path of open pixels leads from `seed`, run by run of a row.
+void flood(std::size_t height, std::size_t width, std::size_t seed, int connectivity, Word* open,
+           Word* reached) {
+    const std::size_t reach = connectivity == 2 ? 1 : 0;
     std::vector<std::size_t> stack = {seed};
     for (std::size_t step = 0; !stack.empty(); ++step) {
         poll(step, 4096);
         const std::size_t pixel = stack.back();
         stack.pop_back();
-        if ((open[pixel] & bit) == 0) continue;
-        const std::size_t row = pixel / width, start = row * width;
-        std::size_t left = pixel, right = pixel;
-        while (left > start && (open[left - 1] & bit) != 0) --left;
-        while (right + 1 < start + width && (open[right + 1] & bit) != 0) ++right;
-        for (std::size_t i = left; i <= right; ++i) {
-            open[i] = static_cast<std::uint8_t>(open[i] ^ bit);
-            reached[i] |= bit;
-        }
-        const std::size_t reach = connectivity == 2 ? 1 : 0;
-        const std::size_t low = left - std::min(reach, left - start);
-        const std::size_t high = std::min(right + reach, start + width - 1);
-        for (const bool above : {true, false}) {
-            if (above ? row == 0 : row + 1 == height) continue;
-            const std::uint8_t* other = above ? open - width : open + width;
-            std::uint8_t before = 0;
-            for (std::size_t i = low; i <= high; ++i) {
-                const std::uint8_t now = other[i] & bit;
-                if (now != 0 && before == 0) stack.push_back(above ? i - width : i + width);
-                before = now;
-            }
-        }
+        if ((open[pixel / kWordPixels] >> pixel % kWordPixels & 1U) == 0) continue;
+        const std::size_t row = pixel / width, start = row * width, stop = start + width;
+        const std::size_t begin = begin_of_run(open, pixel, start), end = end_of_run(open, pixel, stop);
+        each_word(begin, end, [&](std::size_t word, Word bits) {
+            open[word] ^= bits;
+            reached[word] |= bits;
+        });
+        const std::size_t low = begin - std::min(reach, begin - start), high = std::min(end + reach, stop);
+        const auto look = [&](std::size_t first, std::size_t last) {
+            Word before = 0;  // whether a run goes on from the word before
+            each_word(first, last, [&](std::size_t word, Word bits) {
+                const Word some = open[word] & bits;
+                for (Word begins = some & ~(some << 1 | before); begins != 0; begins &= begins - 1)
+                    stack.push_back(word * kWordPixels + static_cast<std::size_t>(shapes::lowest(begins)));
+                before = some >> (kWordPixels - 1);
+            });
+        };
+        if (row > 0) look(low - width, high - width);
+        if (row + 1 < height) look(low + width, high + width);
     }
-}
-
-// Clears labels of pivots that did not reach their pixel. Returns whether another one reached some of these;
-// open[i - begin] tells which.
-bool keep_reached(const Bits& reached, std::size_t k, std::size_t begin, std::size_t end,
-                  std::int32_t* labels, std::uint8_t* open) {
-    const std::size_t n = end - begin;
-    bool any_open = false;
-    for (std::size_t first = 0; first < k; first += 8) {
-        const std::uint8_t* bits = reached.plane(first) + begin;
-        unsigned any = 0;
-        for (std::size_t i = 0; i < n; ++i) any |= bits[i];
-        if (first == 0) std::fill_n(open, n, std::uint8_t{0});
-        any_open = any_open || any != 0;
-        for (std::size_t i = 0; i < n; ++i) open[i] |= bits[i];
-    }
-    if (!any_open) {
-        std::fill(labels + begin, labels + end, 0);
-        return false;
-    }
-    any_open = false;
-    for (std::size_t i = 0; i < n; ++i) {
-        const auto label = static_cast<std::size_t>(labels[begin + i]);
-        const bool stays = label != 0 && reached.at(label - 1, begin + i);
-        labels[begin + i] = stays ? labels[begin + i] : 0;
-        open[i] = stays ? 0 : open[i];
-        any_open = any_open || open[i] != 0;
-    }
-    return any_open;
 }
 
 // The nearest of the pivots that reached a pixel, of which there is one.
@@ -159,13 +221,18 @@ void grow(const ImageView& image, const MaskView& mask, const FeatureSpace& spac
     if (connected) {
         for (std::size_t j = 0; j < k; ++j)
             flood(image.height, image.width, static_cast<std::size_t>(raster[j]), params.connectivity,
-                  static_cast<std::uint8_t>(1U << (j % 8)), within.plane(j), reached.plane(j));
+                  within.of(j), reached.of(j));
         parallel_for((n + kRun - 1) / kRun, team(n, kWorth, threads), [&](std::size_t run) {
             const std::size_t begin = run * kRun, end = std::min(begin + kRun, n);
-            std::uint8_t open[kRun];
-            if (!keep_reached(reached, k, begin, end, labels, open)) return;
-            for (std::size_t i = begin; i < end; ++i)
-                if (open[i - begin] != 0) labels[i] = nearest_that_reached(image, space, pivots, reached, i);
+            Word open[kRun / kWordPixels];
+            tile_kernels().growth.keep({reached.of(0) + begin / kWordPixels, reached.stride(), k, end - begin,
+                                        labels + begin, open});
+            for (std::size_t word = 0; word * kWordPixels < end - begin; ++word)
+                for (Word left = open[word]; left != 0; left &= left - 1) {
+                    const std::size_t i =
+                        begin + word * kWordPixels + static_cast<std::size_t>(shapes::lowest(left));
+                    labels[i] = nearest_that_reached(image, space, pivots, reached, i);
+                }
         });
     }
     if (clusters == nullptr) return;

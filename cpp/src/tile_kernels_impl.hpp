@@ -263,6 +263,7 @@ static void candidates(TileCandidatesArgs& args) {
 
 #include "coarse_kernels_impl.hpp"
 #include "colour_kernels_impl.hpp"
+#include "growth_kernels_impl.hpp"
 #include "tile_assign_impl.hpp"
 #include "tile_medoids_impl.hpp"
 #include "word_sample_impl.hpp"
@@ -281,7 +282,8 @@ const TileKernels tile_table = {
     {&coarse_boxes, &coarse_candidates, &coarse_assign, &coarse_near, &coarse_within},
     {&colour_moments, &colour_keys, &group_keys, &find_place, &cell_colours, &level_labels, &group_summary,
      &group_assign, &group_near, &group_within, &group_scores},
-    {&words_away, &words_nearest, &words_near, &words_miss, &words_sums}};
+    {&words_away, &words_nearest, &words_near, &words_miss, &words_sums},
+    {&growth_mark, &growth_keep}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -24,7 +24,7 @@ namespace fastpgs {
 // Grows from `pivots` ((k, dims) coordinates, mapped) at raster indices `raster`. `labels` come as those of
 // the nearest pivot (1 … k; 0 beyond the threshold and outside the mask) and leave as those of the nearest
 // pivot that reached the pixel, ties to the lower. Fills `clusters`, if not null, with k masks. Allocates two
-// bits a pixel and pivot, rounded up to bytes.
+// bits a pixel and pivot.
 template <class T>
 void grow(const ImageView& image, const MaskView& mask, const FeatureSpace& space, const Params& params,
           const std::vector<T>& pivots, const std::vector<std::int64_t>& raster, int threads,

@@ -14,6 +14,7 @@
 
 #include "fastpgs/coarse_kernels.hpp"
 #include "fastpgs/colour_kernels.hpp"
+#include "fastpgs/growth_kernels.hpp"
 #include "fastpgs/sample_kernels.hpp"
 #include "fastpgs/tile_boxes.hpp"
 
@@ -112,6 +113,7 @@ struct TileKernels {
     CoarseKernels coarse;
     ColourKernels colours;
     WordSampleKernels sample;
+    GrowthKernels growth;
 };
 
 const TileKernels& tile_kernels();
