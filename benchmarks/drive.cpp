@@ -81,7 +81,7 @@ int main(int argc, char** argv) {
     } else if (name == "threshold") {
         params.threshold = 900.0;
     } else if (name == "mapped") {
-        params.map = {0.05, 0.0, 0.0, -0.11, 0.13, 0.0, 0.02, -0.07, 0.09};
+        for (const int entry : {50, 0, 0, -110, 130, 0, 20, -70, 90}) params.map.push_back(entry / 1024.0);
     } else if (name == "spatial") {
         params.positions = true;
         params.map.assign(25, 0.0);

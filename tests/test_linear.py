@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,34 @@ def test_map_makes_the_covariance_the_identity(size: int) -> None:
     np.testing.assert_allclose(found @ whole @ found.T, np.eye(size), atol=1e-10)
     reference = np.linalg.inv(np.linalg.cholesky(whole))
     np.testing.assert_allclose(found, reference, rtol=1e-9, atol=1e-12)
+
+
+def sums_of(points: np.ndarray) -> tuple[int, list[int], list[list[int]]]:
+    """Number, sums and products of integer points (n, F)."""
+    return len(points), points.sum(axis=0).tolist(), (points.T @ points).tolist()
+
+
+@pytest.mark.parametrize("n", [50, 4096, 70001])
+def test_sums_of_mapped_bytes_are_mapped_sums(n: int) -> None:
+    rng = np.random.default_rng(n)
+    shade = rng.integers(0, 250, (n, 1))
+    points = np.clip(shade + rng.integers(0, 6, (n, 3)), 0, 255)
+    plain, rounded = (_linear.whitening(*sums_of(points), most) for most in (None, 256.0))
+    assert not np.array_equal(plain, rounded)
+    assert np.abs((plain - rounded) @ points.T).max() <= _linear.ROUNDED
+    mapped = points.astype(np.float64) @ rounded.T
+    grain = _linear.sum_grain(float(np.abs(mapped).max()), n)
+    assert np.array_equal(np.rint(mapped / grain) * grain, mapped)
+    assert mapped.sum(axis=0).tolist() == [
+        math.fsum(r * s for r, s in zip(row, points.sum(axis=0), strict=True)) for row in rounded
+    ]
+
+
+def test_maps_that_rounding_would_bend_stay_as_they_are() -> None:
+    n = 1 << 40  # the sums of very many points: their grain is coarse
+    sums, products = [100 * n, 90 * n], [[10900 * n, 9000 * n], [9000 * n, 8200 * n]]
+    plain, rounded = (_linear.whitening(n, sums, products, most) for most in (None, 256.0))
+    assert np.array_equal(plain, rounded)
 
 
 @pytest.mark.parametrize("ratio", [1e-12, 0.9e-10])

@@ -9,18 +9,24 @@
 // those of plain RGB are (colour_groups.cpp). A margin tells which comparisons rounding may have changed; the
 // few are computed in doubles, as are medoids. Sums pass from hand to hand with the colours that change
 // hands, and clusters that keep their members keep their medoids.
+//
+// Served are maps whose entries are multiples of the grain of sums (points.hpp): every z is one then, no sum
+// is rounded, and that of many z is W times that of their x, an integer. No colour's z is kept.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <optional>
 
 #include "fastpgs/features.hpp"
 #include "fastpgs/groups.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/palette.hpp"
+#include "fastpgs/real_kernels.hpp"
 #include "fastpgs/source.hpp"
 #include "fastpgs/tile_kernels.hpp"
+#include "pairs.hpp"
+#include "renaming.hpp"
 
 namespace fastpgs {
 namespace {
@@ -38,6 +44,8 @@ struct Rounding {
 };
 constexpr Rounding kRgb{16000.0, 128.0, 128.0}, kLab{8000.0, 0.0, 7168.0};
 
+using Mapped = std::array<double, kDims>;
+
 class MappedGroups final : public Source<double> {
   public:
     MappedGroups(const Task& task, Palette palette)
@@ -49,7 +57,6 @@ class MappedGroups final : public Source<double> {
           groups_(palette_.groups()),
           rounding_(task.space.kind == Features::lab ? kLab : kRgb),
           colours_(palette_.grouped()) {
-        read_points();
         if (task.space.kind == Features::lab) {
             words_.reset(2, n_);
             read_lab_pairs(palette_.colours(), 0, n_, words_[0], words_[1]);
@@ -57,19 +64,16 @@ class MappedGroups final : public Source<double> {
             colours_.b = words_[1];
             colours_.bytes = false;
         }
-        boxes_.reset(4, groups_ + kTileMargin);
-        for (std::size_t a = 0; a < 4; ++a) std::fill_n(boxes_[a] + groups_, kTileMargin, 0);
-        pair_sums_ = Block<std::int64_t>(4 * groups_);
-        box_ = {boxes_[0], boxes_[1], boxes_[2], boxes_[3], nullptr, pair_sums_.data()};
-        kernels_.colours.summary(colours_, groups_, box_);
+        measure_colours();
         // Everything is the first pivot's, until distances are known.
         masks_.assign(groups_ + kTileMargin, 1);
         straddling_.resize(groups_ + kTileMargin);
         owners_ = Block<std::int32_t>(n_);
         found_ = Block<std::uint32_t>(n_ + kGroupStep);
         found_owners_ = Block<std::int32_t>(n_ + kGroupStep);
-        sums_.assign(kWidth * k_, 0.0);
+        sums_.assign(kWidth * k_, 0);
         kept_.assign(k_, 0);
+        near_ = Block<std::uint32_t>(groups_);
         far_ = Block<double>(groups_);
         for (std::size_t g = 0; g < groups_; ++g)
             for (std::size_t s = 0; s < kWidth; ++s) sums_[s] += group_sums_[g * kWidth + s];
@@ -96,9 +100,9 @@ class MappedGroups final : public Source<double> {
     Assigned assign(const std::vector<double>& pivots, bool want_inertia) override {
         assign_to(pivots);
         Assigned out;
-        for (std::size_t j = 0; j < k_; ++j) out.empty.push_back(sums_[kWidth * j] == 0.0);
+        for (std::size_t j = 0; j < k_; ++j) out.empty.push_back(sums_[kWidth * j] == 0);
         if (!want_inertia) return out;
-        const double round = rounder(objective_grain_);
+        const double round = rounder(objective_grain());
         for (std::size_t g = 0; g < groups_; ++g) {
             poll(g, 4096);
             for (std::size_t i = begin(g); i < end(g); ++i)
@@ -145,76 +149,72 @@ class MappedGroups final : public Source<double> {
         return straddles(g) ? static_cast<std::size_t>(owners_[i]) : lowest(masks_[g]);
     }
 
-    double distance2(std::size_t i, const double* p) const {
+    // W x, exact.
+    template <class T>
+    Mapped mapped(const std::array<T, kDims>& x) const {
+        const double* map = task_.space.map;
+        Mapped z;
+        for (std::size_t a = 0; a < kDims; ++a) {
+            z[a] = 0.0;
+            for (std::size_t b = 0; b <= a; ++b) z[a] += map[kDims * a + b] * static_cast<double>(x[b]);
+        }
+        return z;
+    }
+    Mapped mapped(std::size_t i) const { return mapped(pixel_of(colours_.a[i], colours_.b[i])); }
+
+    static double distance2(const Mapped& z, const double* p) {
         double total = 0.0;
         for (std::size_t a = 0; a < kDims; ++a) {
-            const double d = points_.z[a][i] - p[a];
+            const double d = z[a] - p[a];
             total += d * d;
         }
         return total;
     }
+    double distance2(std::size_t i, const double* p) const { return distance2(mapped(i), p); }
 
-    // Mapped colours, and what each group adds to the sums of its cluster.
-    void read_points() {
-        points_.n = n_;
-        for (std::size_t i = 0; i < n_; ++i) points_.pixels += colours_.counts[i];
-        points_.z.reset(kDims, n_);
-        for (std::size_t at = 0; at < n_; at += kPolled) {
-            poll();
-            double* out[kDims];
-            for (std::size_t a = 0; a < kDims; ++a) out[a] = points_.z[a] + at;
-            read_features(palette_.colours(), task_.space, at, std::min(at + kPolled, n_), out);
+    // Boxes and sums of groups, and boxes that hold them when they are mapped.
+    void measure_colours() {
+        boxes_.reset(4, groups_ + kTileMargin);
+        for (std::size_t a = 0; a < 4; ++a) std::fill_n(boxes_[a] + groups_, kTileMargin, 0);
+        group_sums_ = Block<std::int64_t>(kWidth * groups_);
+        box_ = {boxes_[0], boxes_[1], boxes_[2], boxes_[3], nullptr, group_sums_.data()};
+        kernels_.colours.summary(colours_, groups_, box_);
+        for (Planes<double>* planes : {&low_, &high_}) {
+            planes->reset(kDims, groups_ + kRealsMargin);
+            for (std::size_t a = 0; a < kDims; ++a) std::fill_n((*planes)[a] + groups_, kRealsMargin, 0.0);
         }
-        measure_boxes();
-        objective_grain_ = points_.objective_grain;
-        const double round = rounder(points_.grain);
-        group_sums_ = Block<double>(kWidth * groups_);
+        const double* map = task_.space.map;
         for (std::size_t g = 0; g < groups_; ++g) {
             poll(g, 4096);
-            double sums[kWidth] = {};
-            const std::size_t n = end(g) - begin(g);
-            double pixels[kMost];
-            for (std::size_t i = 0; i < n; ++i) {
-                pixels[i] = colours_.counts[begin(g) + i];
-                sums[0] += pixels[i];
-            }
+            const Pixel from = pixel_of(box_.low_a[g], box_.low_b[g]),
+                        to = pixel_of(box_.high_a[g], box_.high_b[g]);
             for (std::size_t a = 0; a < kDims; ++a) {
-                const double* z = points_.z[a] + begin(g);
-                double turns[kGroupStep] = {};  // none waits for the one before; compilers make lanes of them
-                for (std::size_t i = 0; i < n; i += kGroupStep)
-                    for (std::size_t l = 0; l < kGroupStep; ++l)
-                        turns[l] += pixels[i + l] * ((z[i + l] + round) - round);
-                for (const double turn : turns) sums[1 + a] += turn;
+                double low = 0.0, high = 0.0;
+                for (std::size_t b = 0; b <= a; ++b) {
+                    const double one = map[kDims * a + b] * from[b], other = map[kDims * a + b] * to[b];
+                    low += one < other ? one : other;
+                    high += one < other ? other : one;
+                }
+                low_[a][g] = low;
+                high_[a][g] = high;
             }
-            std::copy_n(sums, kWidth, group_sums_.data() + kWidth * g);
         }
     }
 
-    // Boxes of mapped groups, and the grains that their extent asks for.
-    void measure_boxes() {
-        low_.reset(kDims, groups_);
-        high_.reset(kDims, groups_);
-        double least[kDims], most[kDims];
-        for (std::size_t a = 0; a < kDims; ++a) least[a] = most[a] = points_.z[a][0];
-        for (std::size_t g = 0; g < groups_; ++g) {
-            poll(g, 4096);
+    // The grain of squared distances, which the extent of the mapped colours asks for.
+    double objective_grain() const {
+        Mapped least = mapped(std::size_t{0}), most = least;
+        for (std::size_t i = 0; i < n_; ++i) {
+            poll(i, kPolled);
+            const Mapped z = mapped(i);
             for (std::size_t a = 0; a < kDims; ++a) {
-                const double* z = points_.z[a];
-                double low[kGroupStep], high[kGroupStep];
-                for (std::size_t l = 0; l < kGroupStep; ++l) low[l] = high[l] = z[begin(g) + l];
-                for (std::size_t i = begin(g) + kGroupStep; i < end(g); i += kGroupStep) {
-                    for (std::size_t l = 0; l < kGroupStep; ++l) {
-                        low[l] = z[i + l] < low[l] ? z[i + l] : low[l];
-                        high[l] = z[i + l] > high[l] ? z[i + l] : high[l];
-                    }
-                }
-                low_[a][g] = *std::min_element(low, low + kGroupStep);
-                high_[a][g] = *std::max_element(high, high + kGroupStep);
-                least[a] = std::min(least[a], low_[a][g]);
-                most[a] = std::max(most[a], high_[a][g]);
+                least[a] = std::min(least[a], z[a]);
+                most[a] = std::max(most[a], z[a]);
             }
         }
-        set_grains(points_, least, most);
+        std::size_t pixels = 0;
+        for (std::size_t i = 0; i < n_; ++i) pixels += colours_.counts[i];
+        return sum_grain(distance2(most, least.data()), pixels);
     }
 
     // P and C of the pivots, from their mean so that they are small.
@@ -254,6 +254,7 @@ class MappedGroups final : public Source<double> {
 
     void assign_to(const std::vector<double>& pivots) {
         if (pivots == assigned_) return;
+        reorder(pivots);
         assigned_ = pivots;
         set_scores();
         before_ = masks_;
@@ -282,9 +283,25 @@ class MappedGroups final : public Source<double> {
         scores.found = found_.data();
         scores.found_owners = found_owners_.data();
         kernels_.colours.scores(scores);
-        for (std::size_t s = 0; s < scores.n_found; ++s)
-            if (found_owners_[s] < 0) found_owners_[s] = static_cast<std::int32_t>(nearest(found_[s]));
-        move(found_.data(), found_owners_.data(), scores.n_found);
+        Mover mover(*this);
+        for (std::size_t s = 0; s < scores.n_found; ++s) {
+            poll(s, kPolled);
+            const std::int32_t to = found_owners_[s];
+            mover.move(found_[s], to >= 0 ? to : static_cast<std::int32_t>(nearest(found_[s])));
+        }
+    }
+
+    // Where the same pivots come in another order, what they own follows them; only ties are left to change.
+    void reorder(const std::vector<double>& pivots) {
+        const std::optional<Renaming> to = Renaming::between(assigned_, pivots, kDims);
+        if (!to) return;
+        to->move_rows(sums_, kWidth);
+        for (std::size_t g = 0; g < groups_; ++g) {
+            if (straddles(g))
+                for (std::size_t i = begin(g); i < end(g); ++i)
+                    owners_[i] = static_cast<std::int32_t>((*to)(static_cast<std::size_t>(owners_[i])));
+            masks_[g] = to->mask(masks_[g]);
+        }
     }
 
     // A group has another owner, or straddles as it did not before, or no longer.
@@ -296,47 +313,62 @@ class MappedGroups final : public Source<double> {
         } else if (had_owner) {
             move_sums(group_sums_.data() + kWidth * g, lowest(before), lowest(masks_[g]));
         } else {
-            const std::size_t n = end(g) - begin(g);
-            std::iota(found_.data(), found_.data() + n, static_cast<std::uint32_t>(begin(g)));
-            std::fill_n(found_owners_.data(), n, static_cast<std::int32_t>(lowest(masks_[g])));
-            move(found_.data(), found_owners_.data(), n);
+            const auto own = static_cast<std::int32_t>(lowest(masks_[g]));
+            std::int32_t other = 0;
+            for (std::size_t i = begin(g); i < end(g); ++i) other |= owners_[i] ^ own;
+            if (other == 0) return;  // mostly it had them all
+            Mover mover(*this);
+            for (std::size_t i = begin(g); i < end(g); ++i) mover.move(i, own);
         }
     }
 
     // Colours and their sums pass to other pivots. Neighbours mostly go the same way: their sums go together.
-    void move(const std::uint32_t* colours, const std::int32_t* to, std::size_t n) {
-        const double round = rounder(points_.grain);
-        const double *z0 = points_.z[0], *z1 = points_.z[1], *z2 = points_.z[2];
-        const std::uint32_t* counts = colours_.counts;
-        std::int32_t* owners = owners_.data();
-        std::int32_t from = 0, by = 0;
-        double pixels = 0.0, sum0 = 0.0, sum1 = 0.0, sum2 = 0.0;
-        const auto flush = [&] {
-            const double sums[kWidth] = {pixels, sum0, sum1, sum2};
-            move_sums(sums, static_cast<std::size_t>(from), static_cast<std::size_t>(by));
-        };
-        for (std::size_t s = 0; s < n; ++s) {
-            poll(s, kPolled);
-            const std::size_t i = colours[s];
-            if (owners[i] == to[s]) continue;
-            if (owners[i] != from || to[s] != by) {
-                flush();
-                from = owners[i];
-                by = to[s];
-                pixels = sum0 = sum1 = sum2 = 0.0;
-            }
-            owners[i] = by;
-            const double count = counts[i];
-            pixels += count;
-            sum0 += count * ((z0[i] + round) - round);
-            sum1 += count * ((z1[i] + round) - round);
-            sum2 += count * ((z2[i] + round) - round);
-        }
-        flush();
-    }
+    class Mover {
+      public:
+        explicit Mover(MappedGroups& groups)
+            : groups_(groups),
+              a_(groups.colours_.a),
+              b_(groups.colours_.b),
+              counts_(groups.colours_.counts),
+              owners_(groups.owners_.data()) {}
+        Mover(const Mover&) = delete;
+        Mover& operator=(const Mover&) = delete;
+        ~Mover() { flush(); }
 
-    void move_sums(const double* sums, std::size_t from, std::size_t to) {
-        if (sums[0] == 0.0) return;
+        void move(std::size_t i, std::int32_t to) {
+            const std::int32_t from = owners_[i];
+            if (from == to) return;
+            if (from != from_ || to != to_) {
+                flush();
+                from_ = from;
+                to_ = to;
+            }
+            owners_[i] = to;
+            const Pixel x = pixel_of(a_[i], b_[i]);
+            const std::int64_t count = counts_[i];
+            pixels_ += count;
+            sum0_ += count * x[0];
+            sum1_ += count * x[1];
+            sum2_ += count * x[2];
+        }
+
+      private:
+        void flush() {
+            const std::int64_t sums[kWidth] = {pixels_, sum0_, sum1_, sum2_};
+            groups_.move_sums(sums, static_cast<std::size_t>(from_), static_cast<std::size_t>(to_));
+            pixels_ = sum0_ = sum1_ = sum2_ = 0;
+        }
+
+        MappedGroups& groups_;
+        const std::int32_t *a_, *b_;
+        const std::uint32_t* counts_;
+        std::int32_t* owners_;
+        std::int32_t from_ = 0, to_ = 0;
+        std::int64_t pixels_ = 0, sum0_ = 0, sum1_ = 0, sum2_ = 0;
+    };
+
+    void move_sums(const std::int64_t* sums, std::size_t from, std::size_t to) {
+        if (sums[0] == 0) return;
         for (std::size_t s = 0; s < kWidth; ++s) {
             sums_[kWidth * from + s] -= sums[s];
             sums_[kWidth * to + s] += sums[s];
@@ -358,20 +390,17 @@ class MappedGroups final : public Source<double> {
 
     // Returns the squared way that pivot j moved. An emptied cluster keeps its pivot.
     double move_to_medoid(Pivots<double>& pivots, std::size_t j) {
-        const double* sums = sums_.data() + kWidth * j;
-        if (sums[0] == 0.0 || kept_[j] != 0) return 0.0;
+        const std::int64_t* sums = sums_.data() + kWidth * j;
+        if (sums[0] == 0 || kept_[j] != 0) return 0.0;
         kept_[j] = 1;
-        double mean[kDims];
-        for (std::size_t a = 0; a < kDims; ++a) mean[a] = sums[1 + a] / sums[0];
-        pivots.point[j] = medoid(j, mean, pivots.raster[j] < 0 ? bound(j, mean) : kInfinity);
+        Mapped mean = mapped(std::array<std::int64_t, kDims>{sums[1], sums[2], sums[3]});
+        for (double& m : mean) m /= static_cast<double>(sums[0]);
+        pivots.point[j] = medoid(j, mean.data(), pivots.raster[j] < 0 ? bound(j, mean.data()) : kInfinity);
         pivots.raster[j] = -1;
-        double moved = 0.0;
-        for (std::size_t a = 0; a < kDims; ++a) {
-            double& z = pivots.z[kDims * j + a];
-            const double d = points_.z[a][pivots.point[j]] - z;
-            moved += d * d;
-            z = points_.z[a][pivots.point[j]];
-        }
+        const Mapped found = mapped(pivots.point[j]);
+        double* z = pivots.z.data() + kDims * j;
+        const double moved = distance2(found, z);
+        std::copy(found.begin(), found.end(), z);
         return moved;
     }
 
@@ -392,50 +421,45 @@ class MappedGroups final : public Source<double> {
     // first. Groups that may hold one nearer than any before are looked at; where none is known, after the
     // nearest of them.
     std::size_t medoid(std::size_t j, const double* mean, double least) {
-        measure_groups(mean);
-        const std::uint32_t mine = 1U << j;
-        std::size_t nearest_group = groups_;
         tied_.clear();
+        NearBoxesArgs args{low_.data(),   high_.data(), groups_,      kDims,       mean, least,
+                           masks_.data(), 1U << j,      near_.data(), far_.data(), 0};
+        real_kernels().near_boxes(args);
+        std::size_t first = args.n_near;
         if (least == kInfinity) {
-            for (std::size_t g = 0; g < groups_; ++g) {
-                if (!(far_[g] < least) || (masks_[g] & mine) == 0) continue;
-                least = far_[g];
-                nearest_group = g;
-            }
-            least = kInfinity;
-            look_into(nearest_group, j, mean, least);
+            const double* far = far_.data();
+            first = static_cast<std::size_t>(std::min_element(far, far + args.n_near) - far);
+            look_into(near_[first], j, mean, least);
         }
-        for (std::size_t g = 0; g < groups_; ++g)
-            if (far_[g] <= least && (masks_[g] & mine) != 0 && g != nearest_group)
-                look_into(g, j, mean, least);
+        for (std::size_t s = 0; s < args.n_near; ++s)
+            if (s != first && far_[s] <= least) look_into(near_[s], j, mean, least);
         return tied_.size() == 1 ? tied_.front() : palette_.first_of(tied_).colour;
     }
 
-    // Fills far_ with squared distances that no colour of a group is nearer than.
-    void measure_groups(const double* mean) {
-        double* far = far_.data();
-        const double *low0 = low_[0], *low1 = low_[1], *low2 = low_[2];
-        const double *high0 = high_[0], *high1 = high_[1], *high2 = high_[2];
-        const double m0 = mean[0], m1 = mean[1], m2 = mean[2];
-        const auto outside = [](double low, double high, double m) {
-            const double below = low - m, above = m - high, out = below > above ? below : above;
-            return 0.5 * (out + std::fabs(out));  // 0 inside; compilers make lanes of it
-        };
-        for (std::size_t g = 0; g < groups_; ++g) {
-            const double d0 = outside(low0[g], high0[g], m0), d1 = outside(low1[g], high1[g], m1),
-                         d2 = outside(low2[g], high2[g], m2);
-            far[g] = (d0 * d0 + d1 * d1 + d2 * d2) * (1.0 - 1e-9);
+    void look_into(std::size_t g, std::size_t j, const double* mean, double& least) {
+        double d2[kMost];
+        const std::size_t first = begin(g), n = end(g) - first;
+        measure(first, n, mean, d2);
+        for (std::size_t i = 0; i < n; ++i) {
+            if (d2[i] > least || colours_.counts[first + i] == 0 || owner(g, first + i) != j) continue;
+            if (d2[i] < least) tied_.clear();
+            least = d2[i];
+            tied_.push_back(first + i);
         }
     }
 
-    void look_into(std::size_t g, std::size_t j, const double* mean, double& least) {
-        for (std::size_t i = begin(g); i < end(g); ++i) {
-            if (colours_.counts[i] == 0 || owner(g, i) != j) continue;
-            const double d2 = distance2(i, mean);
-            if (d2 > least) continue;
-            if (d2 < least) tied_.clear();
-            least = d2;
-            tied_.push_back(i);
+    // distance2 of neighbouring colours; compilers make lanes of it.
+    void measure(std::size_t first, std::size_t n, const double* p, double* out) const {
+        const double* map = task_.space.map;
+        const double m00 = map[0], m10 = map[3], m11 = map[4], m20 = map[6], m21 = map[7], m22 = map[8];
+        const double p0 = p[0], p1 = p[1], p2 = p[2];
+        const std::int32_t *a = colours_.a + first, *b = colours_.b + first;
+        for (std::size_t i = 0; i < n; ++i) {
+            const double x0 = static_cast<std::int16_t>(a[i]), x1 = a[i] >> 16,
+                         x2 = static_cast<std::int16_t>(b[i]);
+            const double d0 = m00 * x0 - p0, d1 = m10 * x0 + m11 * x1 - p1,
+                         d2 = m20 * x0 + m21 * x1 + m22 * x2 - p2;
+            out[i] = d0 * d0 + d1 * d1 + d2 * d2;
         }
     }
 
@@ -446,15 +470,13 @@ class MappedGroups final : public Source<double> {
     std::size_t n_, groups_;
     Rounding rounding_;
     GroupedColours colours_;
-    Points<double> points_;
-    double objective_grain_ = 0.0;
     Planes<std::int32_t> words_;  // of lab
     Planes<std::int32_t> boxes_;
-    Block<std::int64_t> pair_sums_;
     TileBoxes box_{};
-    Planes<double> low_, high_;                   // of mapped groups
-    Block<double> group_sums_;                    // (groups, 4): pixels, then rounded coordinates
-    Block<double> far_;                           // a group: least squared distance to a mean
+    Planes<double> low_, high_;       // of boxes about mapped groups
+    Block<std::int64_t> group_sums_;  // (groups, 4): pixels, then sums of features
+    Block<std::uint32_t> near_;       // of a search: groups, and how far they are at least
+    Block<double> far_;
     std::vector<double> assigned_;                // the pivots of masks, owners and sums
     std::vector<std::int32_t> ways_, constants_;  // their P and C
     std::vector<std::uint32_t> masks_, before_;
@@ -462,10 +484,24 @@ class MappedGroups final : public Source<double> {
     Block<std::int32_t> owners_;  // of colours in straddling groups
     Block<std::uint32_t> found_;
     Block<std::int32_t> found_owners_;
-    std::vector<double> sums_;        // (k, 4): members, then rounded coordinates
+    std::vector<std::int64_t> sums_;  // (k, 4): members, then sums of features
     std::vector<std::uint8_t> kept_;  // k flags: the pivot is the medoid of its cluster as it is
     std::vector<std::size_t> tied_;
 };
+
+// Whether every entry of the map is a multiple of the grain of sums.
+bool has_grain(const FeatureSpace& space, std::size_t pixels) {
+    const double most = space.kind == Features::lab ? kLab.half : 255.0;
+    double top = 0.0;
+    for (std::size_t a = 0; a < kDims; ++a) {
+        double total = 0.0;
+        for (std::size_t b = 0; b <= a; ++b) total += most * std::fabs(space.map[kDims * a + b]);
+        top = std::max(top, total);
+    }
+    const double round = rounder(sum_grain(top, pixels));
+    return std::all_of(space.map, space.map + kDims * kDims,
+                       [round](double entry) { return (entry + round) - round == entry; });
+}
 
 }  // namespace
 
@@ -474,7 +510,7 @@ std::unique_ptr<Source<double>> make_mapped_groups(const Task& task) {
                         !task.space.positions && task.space.dims == 3 && task.space.integer;
     const bool served = task.space.map != nullptr && task.params.update == Update::medoid &&
                         task.params.k <= static_cast<int>(kOwnedPivots);
-    if (!colour || !served) return nullptr;
+    if (!colour || !served || !has_grain(task.space, task.image.pixels())) return nullptr;
     std::optional<Palette> palette = Palette::count(task.image, task.mask, task.threads, task.labels);
     return palette ? std::make_unique<MappedGroups>(task, std::move(*palette)) : nullptr;
 }

@@ -259,6 +259,36 @@ static void within_of(const RealWithinArgs& args) {
     }
 }
 
+// --- boxes -------------------------------------------------------------------------------------------
+
+static void near_boxes(NearBoxesArgs& out) {
+    const NearBoxesArgs args = out;  // what is stored does not change it
+    const Reals limit = all(args.limit), none = all(0.0), less_a_little = all(1.0 - 1e-9);
+    std::size_t n_near = 0;
+    for (std::size_t i = 0; i < args.n; i += kReals) {
+        Reals total = none;
+        for (std::size_t a = 0; a < args.dims; ++a) {
+            const Reals x = all(args.point[a]);
+            const Reals outside =
+                most(most(subtract(load(args.low[a] + i), x), subtract(x, load(args.high[a] + i))), none);
+            total = add(total, multiply(outside, outside));
+        }
+        total = multiply(total, less_a_little);
+        unsigned close = bits(less(limit, total)) ^ ((1U << kReals) - 1U);
+        if (args.n - i < kReals) close &= (1U << (args.n - i)) - 1U;
+        if (close == 0) continue;
+        double far[kReals];
+        store(far, total);
+        for (; close != 0; close &= close - 1) {
+            const std::size_t l = lowest_bit(close);
+            if ((args.masks[i + l] & args.mine) == 0) continue;
+            args.near[n_near] = static_cast<std::uint32_t>(i + l);
+            args.far[n_near++] = far[l];
+        }
+    }
+    out.n_near = n_near;
+}
+
 // --- by number of dimensions -------------------------------------------------------------------------
 
 #define FASTPGS_BY_DIMS(dims, call) \
@@ -298,8 +328,9 @@ namespace fastpgs {
 namespace FASTPGS_PATH {
 
 extern const RealKernels real_table;
-const RealKernels real_table = {&extents, &sums,      &places, &place_channels,
-                                &limit,   &objective, &within, {&reals_away, &reals_nearest, &reals_central}};
+const RealKernels real_table = {&extents,        &sums,       &places,
+                                &place_channels, &limit,      &objective,
+                                &within,         &near_boxes, {&reals_away, &reals_nearest, &reals_central}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

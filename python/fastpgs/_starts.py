@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import _problem
+from . import _linear, _problem
 
 if TYPE_CHECKING:
     from .reference import Space
@@ -29,12 +29,6 @@ SETTLING = 2  # iterations after each swap
 
 Int = npt.NDArray[np.int64]
 Values = npt.NDArray[Any]
-
-
-def sum_grain(top: float, n: int) -> float:
-    """The power of two to which n reals of magnitude at most ``top`` are rounded before they are summed."""
-    shift = 51 - n.bit_length() - math.frexp(top)[1]
-    return math.ldexp(1.0, -min(shift, 900))
 
 
 class SplitMix64:
@@ -158,7 +152,7 @@ def swap(space: Space, candidates: Int, pivots: list[int], rng: SplitMix64) -> l
 def _settle(space: Space, points: Int, pivots: list[int]) -> _Settled:
     """A few iterations of the method on `points` alone."""
     z = space.z[points]
-    grain = sum_grain(float(np.abs(z).max()), len(points))
+    grain = _linear.sum_grain(float(np.abs(z).max()), len(points))
     for _ in range(SETTLING):
         own = np.argmin(np.stack([space.d2(z, space.z[p]) for p in pivots]), axis=0)
         members = [points[own == j] for j in range(len(pivots))]

@@ -161,7 +161,7 @@ class Space:
         colour_map = None
         n_colours = self.dims - (2 if problem.spatial_weight > 0.0 else 0)
         if problem.metric == "mahalanobis":
-            colour_map = self._whitening(n_colours)
+            colour_map = self._whitening(problem, n_colours)
         self.map = _linear.linear_map(problem, colour_map, n_colours) if problem.linear else None
         self.z = self.x if self.exact else self.transform(self.x.astype(np.float64))
         self.grain = self.objective_grain = 0.0
@@ -169,16 +169,18 @@ class Space:
             used = self.z[self.index]
             low, high = used.min(axis=0), used.max(axis=0)
             bound = np.cumsum((high - low) * (high - low))[-1]
-            self.grain = _starts.sum_grain(float(np.abs(used).max()), len(used))
-            self.objective_grain = _starts.sum_grain(float(bound), len(used))
+            self.grain = _linear.sum_grain(float(np.abs(used).max()), len(used))
+            self.objective_grain = _linear.sum_grain(float(bound), len(used))
 
-    def _whitening(self, n_colours: int) -> Real:
+    def _whitening(self, problem: Problem, n_colours: int) -> Real:
         used = self.x[self.index, :n_colours]
         if self.integer:
             products = [
                 [int((used[:, a] * used[:, b]).sum()) for b in range(n_colours)] for a in range(n_colours)
             ]
-            return _linear.whitening(len(used), [int(s) for s in used.sum(axis=0)], products)
+            return _linear.whitening(
+                len(used), [int(s) for s in used.sum(axis=0)], products, _linear.most_of(problem)
+            )
         return _linear.whitening_of(_linear.real_covariance(used))
 
     def transform(self, x: Real) -> Real:

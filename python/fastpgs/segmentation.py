@@ -77,7 +77,7 @@ def _linear_map(problem: Problem) -> npt.NDArray[np.float64] | None:
     whitening = None
     if problem.metric == "mahalanobis":
         if problem.integer:
-            whitening = _linear.whitening(*_moments(problem, colours))
+            whitening = _linear.whitening(*_moments(problem, colours), _linear.most_of(problem))
         else:
             features = _core.features(problem.image, colours)
             used = features.reshape(-1, features.shape[2]) if problem.mask is None else features[problem.mask]

@@ -61,6 +61,22 @@ struct RealWithinArgs {
     double* sums;  // in, out: (k, dims + 1)
 };
 
+inline constexpr std::size_t kRealsMargin = 8;  // boxes that may be read beyond the last
+
+// Boxes of which some pivot may own points, and whose squared distance to a point is at most a limit.
+struct NearBoxesArgs {
+    const double* const* low;  // dims planes of n + kRealsMargin
+    const double* const* high;
+    std::size_t n, dims;
+    const double* point;
+    double limit;
+    const std::uint32_t* masks;
+    std::uint32_t mine;   // the pivot's bit
+    std::uint32_t* near;  // out
+    double* far;          // out, of these: that distance, or a little less
+    std::size_t n_near;   // out
+};
+
 struct RealKernels {
     // Widens low and high (dims) by the coordinates.
     void (*extents)(const RealPoints&, double* low, double* high);
@@ -75,6 +91,7 @@ struct RealKernels {
     // Sum of the rounded squared distances of each tile.
     void (*objective)(const RealNearestArgs&, double* tiles);
     void (*within)(const RealWithinArgs&);
+    void (*near_boxes)(NearBoxesArgs&);
     RealSampleKernels sample;
 };
 
