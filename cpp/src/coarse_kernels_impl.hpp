@@ -40,6 +40,53 @@ struct Coarse {
     }
 };
 
+template <class T>
+static void level_boxes_of(LevelBoxesArgs& out) {
+    constexpr std::size_t kColumns = 8, kRows = kCoarseTile / kColumns;
+    constexpr double kBias = sizeof(T) > 1 ? 32768.0 * static_cast<double>(kCoarseTile) : 0.0;
+    const LevelBoxesArgs args = out;  // what is stored does not change it
+    const Lanes one = all(pair_of(1, 0)), other = all(pair_of(0, 1));
+    Lanes least_a = all(args.least_a), least_b = all(args.least_b);
+    Lanes greatest_a = all(args.greatest_a), greatest_b = all(args.greatest_b);
+    for (std::size_t t = args.begin; t < args.end; ++t) {
+        const std::size_t first = t / args.across * kRows * args.width + t % args.across * kColumns;
+        const T* p = static_cast<const T*>(args.pixels) + 3 * first;
+        Lanes low_a, low_b, a, b, sums[3];
+        load_rgb(p, low_a, low_b);
+        Lanes high_a = low_a, high_b = low_b;
+        for (Lanes& sum : sums) sum = all(0);
+        for (std::size_t row = 0; row < kRows; ++row, p += 3 * args.width) {
+            for (std::size_t i = 0; i < kColumns; i += kLanes) {
+                load_rgb(p + 3 * i, a, b);
+                low_a = least_pairs(low_a, a);
+                high_a = most_pairs(high_a, a);
+                low_b = least_pairs(low_b, b);
+                high_b = most_pairs(high_b, b);
+                sums[0] = add(sums[0], dot(a, one));
+                sums[1] = add(sums[1], dot(a, other));
+                sums[2] = add(sums[2], dot(b, one));
+            }
+        }
+        least_a = least_pairs(least_a, low_a);
+        least_b = least_pairs(least_b, low_b);
+        greatest_a = most_pairs(greatest_a, high_a);
+        greatest_b = most_pairs(greatest_b, high_b);
+        args.boxes.low[0][t] = least_of_pairs(low_a);
+        args.boxes.low[1][t] = least_of_pairs(low_b);
+        args.boxes.high[0][t] = most_of_pairs(high_a);
+        args.boxes.high[1][t] = most_of_pairs(high_b);
+        for (std::size_t c = 0; c < 3; ++c) args.sums[c][t] = static_cast<double>(sum_of(sums[c])) + kBias;
+    }
+    out.least_a = least_of_pairs(least_a);
+    out.least_b = least_of_pairs(least_b);
+    out.greatest_a = most_of_pairs(greatest_a);
+    out.greatest_b = most_of_pairs(greatest_b);
+}
+
+static void level_boxes(LevelBoxesArgs& args) {
+    return args.wide ? level_boxes_of<std::uint16_t>(args) : level_boxes_of<std::uint8_t>(args);
+}
+
 static void coarse_boxes(const CoarsePoints& points, std::size_t begin, std::size_t end,
                          const CoarseBoxes& boxes) {
     for (std::size_t t = begin; t < end; ++t) {
@@ -248,6 +295,7 @@ static inline unsigned coarse_close(const CoarseNearArgs& args, std::size_t t) {
 // Lists those of n tiles that have a member within reach, which shrinks to what the nearest leaves.
 template <std::size_t Words>
 static void coarse_look(CoarseNearArgs& args, const std::uint32_t* tiles, std::size_t n) {
+    args.lay(args.layer, tiles, n);
     for (std::size_t s = 0; s < n; ++s) {
         if (s + kAhead < n) {
             const std::size_t ahead = tiles[s + kAhead];

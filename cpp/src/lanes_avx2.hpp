@@ -98,5 +98,22 @@ static inline void load_rgb(const std::uint8_t* p, Lanes& a, Lanes& b) {
     b = _mm256_or_si256(_mm256_shuffle_epi8(bytes, to_b), _mm256_set1_epi32(1 << 16));
 }
 
+static inline void load_rgb(const std::uint16_t* p, Lanes& a, Lanes& b) {
+    const auto two = [](const std::uint16_t* low, const std::uint16_t* high) {
+        return _mm256_inserti128_si256(
+            _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(low))),
+            _mm_loadu_si128(reinterpret_cast<const __m128i*>(high)), 1);
+    };
+    // Of eight words each: pixels 0, 1 and 4, 5 lie at their begin, 2, 3 and 6, 7 two words after theirs.
+    const __m256i first = two(p, p + 12), last = two(p + 4, p + 16);
+    const __m256i of_first =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 3, 6, 7, 8, 9, 4, 5, -1, -1, 10, 11, -1, -1));
+    const __m256i of_last =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(4, 5, 6, 7, 10, 11, 12, 13, 8, 9, -1, -1, 14, 15, -1, -1));
+    const __m256i one = _mm256_shuffle_epi8(first, of_first), other = _mm256_shuffle_epi8(last, of_last);
+    a = _mm256_xor_si256(_mm256_unpacklo_epi64(one, other), _mm256_set1_epi32(static_cast<int>(0x80008000U)));
+    b = _mm256_xor_si256(_mm256_unpackhi_epi64(one, other), _mm256_set1_epi32(0x00018000));
+}
+
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

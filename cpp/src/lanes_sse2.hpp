@@ -100,5 +100,18 @@ static inline void load_rgb(const std::uint8_t* p, Lanes& a, Lanes& b) {
     b = _mm_or_si128(_mm_and_si128(_mm_srli_epi32(word, 16), _mm_set1_epi32(0xFF)), _mm_set1_epi32(1 << 16));
 }
 
+static inline void load_rgb(const std::uint16_t* p, Lanes& a, Lanes& b) {
+    const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));  // of eight words each
+    const __m128i last = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 4));
+    // Red and green are a word of the bytes of a pixel, at 0, 6, 12 and 18; blue is the half after.
+    const __m128i one = _mm_unpacklo_epi32(first, _mm_srli_si128(first, 6));
+    const __m128i other = _mm_unpacklo_epi32(_mm_srli_si128(last, 4), _mm_srli_si128(last, 10));
+    const __m128i blue = _mm_unpacklo_epi32(_mm_srli_si128(first, 4), _mm_srli_si128(first, 10));
+    const __m128i rest = _mm_unpacklo_epi32(_mm_srli_si128(last, 8), _mm_srli_si128(last, 14));
+    a = _mm_xor_si128(_mm_unpacklo_epi64(one, other), _mm_set1_epi32(static_cast<int>(0x80008000U)));
+    b = _mm_and_si128(_mm_unpacklo_epi64(blue, rest), _mm_set1_epi32(0xFFFF));
+    b = _mm_xor_si128(b, _mm_set1_epi32(0x00018000));
+}
+
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

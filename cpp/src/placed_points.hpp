@@ -1,10 +1,13 @@
-// The points of an image in tiles: of each its place on a grid (coarse_grid.hpp), of each tile the box of
-// these places and its sums; and, as they are, the points beyond the last whole tile.
+// The points of an image in tiles: of each tile its box on a grid (coarse_grid.hpp) and its sums; the places
+// of its points there, which few tiles need, of an image of three channels only where they are asked for;
+// and, as they are, the points beyond the last whole tile.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "fastpgs/coarse_grid.hpp"
@@ -26,7 +29,10 @@ class PlacedPoints {
     const PointReader& reader() const { return reader_; }
     std::size_t tiles() const { return tiles_; }  // whole ones
     const CoarseGrid& grid() const { return grid_; }
-    CoarsePoints places() const { return {words_.data(), grid_.words()}; }
+    CoarsePoints places() const { return {words_.data(), slots_.data(), grid_.words()}; }
+    // Lays those of the tiles that have not been laid; also their sums, where they are wanted. A tile is one
+    // thread's at a time.
+    void lay(const std::uint32_t* tiles, std::size_t n, double* const* sums = nullptr) const;
     const CoarseBoxes& boxes() const { return boxes_; }
     const Planes<double>& tile_sums() const { return tile_sums_; }
     // What coordinates and squared distances are rounded by before they are summed (points.hpp).
@@ -75,20 +81,32 @@ class PlacedPoints {
   private:
     static constexpr std::size_t kWorth = std::size_t{1} << 16;  // points that are worth a thread
 
+    static constexpr std::uint32_t kNotLaid = 0xFFFFFFFFU;
+
+    // Whether channels are levels of 8 or 16 bits that are their own coordinates.
+    bool levels() const;
+    // What is added to levels as kernels see them.
+    double bias() const { return channels_->type == PixelType::u16 ? 32768.0 : 0.0; }
     void measure();
+    void box_levels(double* low, double* high);
+    void box_channels();
+    void box_positions();
     void place_points();
-    void place_channels(const ChannelPoints& channels, std::size_t tiles);
 
     const Task& task_;
     const RealKernels& kernels_;
     std::size_t dims_;
     PointReader reader_;
     std::size_t tiles_;
+    std::optional<ChannelPoints> channels_;  // of tiles that are blocks, which lay() lays
+    std::size_t boxed_ = 0;                  // these, the first ones
     Planes<double> last_;
     CoarseGrid grid_;
     double round_ = 0.0, objective_round_ = 0.0;
     Planes<double> tile_sums_;
-    Block<std::int32_t> words_;
+    mutable Block<std::int32_t> words_;   // (slots, words, kCoarseTile): pages are had as they are written
+    mutable Block<std::uint32_t> slots_;  // of each tile, or kNotLaid
+    mutable std::atomic<std::uint32_t> laid_{0};
     Planes<std::int32_t> low_, high_;
     CoarseBoxes boxes_{};
 };

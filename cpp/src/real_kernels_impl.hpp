@@ -63,101 +63,118 @@ static void sums(const RealPoints& points, double* const* out) {
     }
 }
 
-// Truncation of what is lifted above zero rounds to the nearest; compilers make lanes of the loop.
-static void places(const RealPoints& points, const double* middle, double per_step, std::int32_t* words) {
+// Truncation of what is lifted above zero rounds to the nearest.
+static inline std::int32_t place_of(double x, double middle, double per_step) {
     constexpr std::int32_t kLift = 1 << 14;
+    return static_cast<std::int32_t>((x - middle) * per_step + (kLift + 0.5)) - kLift;
+}
+
+static inline std::int32_t word_of(std::int32_t low, std::int32_t high) {
+    return static_cast<std::int32_t>((static_cast<std::uint32_t>(low) & 0xFFFFU) |
+                                     static_cast<std::uint32_t>(high) << 16);
+}
+
+// Compilers make lanes of the loop.
+static void places(const RealPoints& points, const double* middle, double per_step, std::int32_t* words) {
     for (std::size_t t = 0; t < points.tiles; ++t) {
         for (std::size_t a = 0; a < points.dims; a += 2, words += kCoarseTile) {
             const bool two = a + 1 < points.dims;
             const double* p = points.z[a] + t * kCoarseTile;
             const double* q = two ? points.z[a + 1] + t * kCoarseTile : p;
             const double p_middle = middle[a], q_middle = two ? middle[a + 1] : 0.0;
-            const double q_per_step = two ? per_step : 0.0, lift = kLift + 0.5;
-            for (std::size_t i = 0; i < kCoarseTile; ++i) {
-                const auto low = static_cast<std::int32_t>((p[i] - p_middle) * per_step + lift) - kLift;
-                const auto high = static_cast<std::int32_t>((q[i] - q_middle) * q_per_step + lift) - kLift;
-                words[i] = static_cast<std::int32_t>((static_cast<std::uint32_t>(low) & 0xFFFFU) |
-                                                     static_cast<std::uint32_t>(high) << 16);
-            }
+            const double q_per_step = two ? per_step : 0.0;
+            for (std::size_t i = 0; i < kCoarseTile; ++i)
+                words[i] = word_of(place_of(p[i], p_middle, per_step), place_of(q[i], q_middle, q_per_step));
         }
     }
 }
 
 static constexpr std::size_t kBlockColumns = 8, kBlockRows = kCoarseTile / kBlockColumns;
 
-// Places of a tile's rows and columns on the grid, and their sums.
+static inline std::size_t corner_of(const ChannelPoints& points, std::size_t tile) {
+    return tile / points.across * kBlockRows * points.width + tile % points.across * kBlockColumns;
+}
+
+static void place_boxes(const PlaceBoxesArgs& args) {
+    const double per_step = args.per_step;
+    const double one = args.middle[0] - args.bias, two = args.middle[1] - args.bias,
+                 three = args.middle[2] - args.bias;
+    std::int32_t* const* const corners[] = {args.boxes.low, args.boxes.high};
+    for (std::int32_t* const* planes : corners) {
+        std::int32_t *a = planes[0], *b = planes[1];
+        for (std::size_t t = args.begin; t < args.end; ++t) {  // compilers make lanes of it
+            const double red = static_cast<std::int16_t>(a[t]), green = a[t] >> 16,
+                         blue = static_cast<std::int16_t>(b[t]);
+            a[t] = word_of(place_of(red, one, per_step), place_of(green, two, per_step));
+            b[t] = word_of(place_of(blue, three, per_step), 0);
+        }
+    }
+}
+
+// Places of a block's rows and columns on the grid.
 struct TilePlaces {
     double row[kCoarseTile], col[kCoarseTile];
-    double row_sum, col_sum;
 
-    // A coordinate on the grid; what it adds to a sum goes there.
-    static double place(const ChannelPlaceArgs& args, std::size_t a, double x, double& sum) {
-        x *= args.points.factor[a];
-        sum += (x + args.round) - args.round;
-        return (x - args.middle[a]) * args.per_step;
-    }
-    // A block by its corner. Each row has all columns, and so their sums are so many times those of one.
-    void go_to_block(const ChannelPlaceArgs& args, std::size_t pixel) {
+    void go_to(const ChannelPlaceArgs& args, std::size_t pixel) {
         const auto y = static_cast<std::int32_t>(pixel / args.points.width);
         const auto x = static_cast<std::int32_t>(pixel % args.points.width);
-        row_sum = col_sum = 0.0;
+        const auto place = [&args](std::size_t a, std::int32_t at) {
+            return (at * args.points.factor[a] - args.middle[a]) * args.per_step;
+        };
         double across[kBlockColumns];
         for (std::size_t c = 0; c < kBlockColumns; ++c)
-            across[c] = place(args, 4, x + static_cast<std::int32_t>(c), col_sum);
+            across[c] = place(4, x + static_cast<std::int32_t>(c));
         for (std::size_t r = 0; r < kBlockRows; ++r) {
-            const double down = place(args, 3, y + static_cast<std::int32_t>(r), row_sum);
+            const double down = place(3, y + static_cast<std::int32_t>(r));
             for (std::size_t c = 0; c < kBlockColumns; ++c) {
                 row[r * kBlockColumns + c] = down;
                 col[r * kBlockColumns + c] = across[c];
             }
         }
-        row_sum *= static_cast<double>(kBlockColumns);
-        col_sum *= static_cast<double>(kBlockRows);
-    }
-    // A run by its first pixel.
-    void go_to(const ChannelPlaceArgs& args, std::size_t pixel) {
-        std::size_t y = pixel / args.points.width, x = pixel % args.points.width;
-        row_sum = col_sum = 0.0;
-        for (std::size_t i = 0; i < kCoarseTile; ++i) {
-            row[i] = place(args, 3, static_cast<double>(y), row_sum);
-            col[i] = place(args, 4, static_cast<double>(x), col_sum);
-            if (++x < args.points.width) continue;
-            x = 0;
-            ++y;
-        }
     }
 };
+
+// Tiles that are laid lie apart: their memory is asked for some tiles ahead.
+static constexpr std::size_t kLaidAhead = 4;
+
+template <class T>
+static inline void fetch_block(const ChannelPoints& points, std::size_t tile) {
+#if defined(__GNUC__)
+    constexpr std::size_t kBytes = 3 * kBlockColumns * sizeof(T);  // of a row
+    const auto* row =
+        reinterpret_cast<const char*>(static_cast<const T*>(points.pixels) + 3 * corner_of(points, tile));
+    for (std::size_t r = 0; r < kBlockRows; ++r, row += 3 * sizeof(T) * points.width) {
+        __builtin_prefetch(row);
+        if (kBytes > 64) __builtin_prefetch(row + 64);
+        __builtin_prefetch(row + kBytes - 1);
+    }
+#else
+    (void)points;
+    (void)tile;
+#endif
+}
 
 template <class T, bool Positions>
 static void place_channels_of(const ChannelPlaceArgs& args) {
     constexpr std::size_t kChannels = 3, kDims = Positions ? 5 : kChannels, kTileWords = (kDims + 1) / 2;
     const Reals per_step = all(args.per_step), round = all(args.round), none = all(0.0);
-    const std::size_t width = args.points.width, across = args.points.across;
-    const std::size_t stride = across > 0 ? width : kBlockColumns;  // from row to row of a tile
     Reals factor[kChannels], middle[kChannels];  // lanes that are stored cannot change them
     for (std::size_t a = 0; a < kChannels; ++a) {
         factor[a] = all(args.points.factor[a]);
         middle[a] = all(args.middle[a]);
     }
     TilePlaces at;
-    for (std::size_t t = args.begin; t < args.end; ++t) {
-        const std::size_t first =
-            across > 0 ? t / across * kBlockRows * width + t % across * kBlockColumns : t * kCoarseTile;
+    for (std::size_t s = 0; s < args.n; ++s) {
+        const std::size_t first = corner_of(args.points, args.tiles[s]);
         const T* pixels = static_cast<const T*>(args.points.pixels) + kChannels * first;
-        std::int32_t* words = args.words + t * kTileWords * kCoarseTile;
-        if (Positions) {
-            if (across > 0)
-                at.go_to_block(args, first);
-            else
-                at.go_to(args, first);
-            args.sums[kChannels][t] = at.row_sum;
-            args.sums[kChannels + 1][t] = at.col_sum;
-        }
+        std::int32_t* words = args.words + args.slots[args.tiles[s]] * kTileWords * kCoarseTile;
+        if (s + kLaidAhead < args.n) fetch_block<T>(args.points, args.tiles[s + kLaidAhead]);
+        if (Positions) at.go_to(args, first);
         Reals sums[kChannels] = {none, none, none};
         for (std::size_t i = 0; i < kCoarseTile; i += kReals) {
-            const T* p = pixels + kChannels * (i / kBlockColumns * stride + i % kBlockColumns);
             Reals x[kDims + 1];
-            load_three(p, x[0], x[1], x[2]);
+            load_three(pixels + kChannels * (i / kBlockColumns * args.points.width + i % kBlockColumns), x[0],
+                       x[1], x[2]);
             for (std::size_t a = 0; a < kChannels; ++a) {
                 x[a] = multiply(x[a], factor[a]);
                 sums[a] = add(sums[a], rounded(x[a], round));
@@ -171,7 +188,8 @@ static void place_channels_of(const ChannelPlaceArgs& args) {
             for (std::size_t w = 0; w < kTileWords; ++w)
                 store_pairs(words + w * kCoarseTile + i, x[2 * w], x[2 * w + 1]);
         }
-        for (std::size_t a = 0; a < kChannels; ++a) args.sums[a][t] = sum_of(sums[a]);
+        if (args.sums == nullptr) continue;
+        for (std::size_t a = 0; a < kChannels; ++a) args.sums[a][args.tiles[s]] = sum_of(sums[a]);
     }
 }
 
@@ -328,9 +346,17 @@ namespace fastpgs {
 namespace FASTPGS_PATH {
 
 extern const RealKernels real_table;
-const RealKernels real_table = {&extents,        &sums,       &places,
-                                &place_channels, &limit,      &objective,
-                                &within,         &near_boxes, {&reals_away, &reals_nearest, &reals_central}};
+const RealKernels real_table = {&extents,
+                                &sums,
+                                &places,
+                               
+                                &place_boxes,
+                                &place_channels,
+                                &limit,
+                                &objective,
+                                &within,
+                                &near_boxes,
+                                {&reals_away, &reals_nearest, &reals_central}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -156,6 +156,7 @@ class RealTiles final : public Source<double> {
                 straddling[n] = straddling[s];
                 n += safe_[straddling[s]] > drift_.total ? 0 : 1;
             }
+            points_.lay(straddling, n);
             some.compare(straddling, n, safe_.data());
             changes.finish();
         });
@@ -301,6 +302,10 @@ class RealTiles final : public Source<double> {
         args.reach = points_.grid().reach(least);
         args.near = search.near.data();
         args.near_least = search.least.data();
+        args.layer = &points_;
+        args.lay = [](const void* points, const std::uint32_t* tiles, std::size_t n) {
+            static_cast<const PlacedPoints*>(points)->lay(tiles, n);
+        };
         return args;
     }
 

@@ -15,17 +15,32 @@ inline constexpr std::size_t kCoarsePivots = 32;  // at most: one bit each
 inline constexpr std::size_t kCoarseWords = 32;   // at most: of a point
 inline constexpr std::size_t kCoarseMargin = 8;   // tiles that may be read and written beyond the last
 
+// Places of the points of those tiles that have been laid.
 struct CoarsePoints {
-    const std::int32_t* words;  // (tiles, n_words, kCoarseTile)
+    const std::int32_t* words;   // (slots, n_words, kCoarseTile)
+    const std::uint32_t* slots;  // of every tile
     std::size_t n_words;
 
-    const std::int32_t* tile(std::size_t t) const { return words + t * n_words * kCoarseTile; }
+    const std::int32_t* tile(std::size_t t) const { return words + slots[t] * n_words * kCoarseTile; }
 };
 
 // Bounding boxes of tiles: planes of words.
 struct CoarseBoxes {
     std::int32_t* const* low;
     std::int32_t* const* high;
+};
+
+// Tiles of a colour image whose levels fit 16 bits: blocks of 4 rows and 8 columns.
+struct LevelBoxesArgs {
+    const void* pixels;  // the first of the image, of three channels
+    bool wide;           // of 16 bits, which become less by 2^15; else of 8
+    std::size_t width;   // of the image
+    std::size_t across;  // blocks beside each other
+    std::size_t begin, end;
+    CoarseBoxes boxes;                    // out: of levels, as pairs (red, green) and (blue, 1)
+    double* const* sums;                  // out: planes of tiles
+    std::int32_t least_a, least_b;        // in, out: of all, as pairs
+    std::int32_t greatest_a, greatest_b;  //
 };
 
 // score_j(x) = constant_j - x . way_j orders pivots as their squared distances do, up to the margin.
@@ -83,9 +98,13 @@ struct CoarseNearArgs {
     std::uint32_t* near;         // out: tiles
     std::int32_t* near_least;    // out: the least squared distance in each
     std::size_t n_near;          // out
+    // Lays tiles that are looked at, where they have not been.
+    void (*lay)(const void* layer, const std::uint32_t* tiles, std::size_t n);
+    const void* layer;
 };
 
 struct CoarseKernels {
+    void (*level_boxes)(LevelBoxesArgs&);
     void (*boxes)(const CoarsePoints&, std::size_t begin, std::size_t end, const CoarseBoxes&);
     void (*candidates)(CoarseCandidatesArgs&);
     void (*assign)(CoarseAssignArgs&);

@@ -23,25 +23,36 @@ struct RealPoints {
 };
 
 // Pixels of three channels, whose coordinates are one product each; their row and column follow,
-// where positions have a weight.
+// where positions have a weight. Tiles are blocks of 4 rows and 8 columns.
 struct ChannelPoints {
     const void* pixels;  // the first of the image
     PixelType type;
     std::size_t width;   // of the image
-    std::size_t across;  // tiles are blocks of 4 rows and 8 columns, so many beside each other; 0: runs
+    std::size_t across;  // blocks beside each other
     double factor[5];
     bool positions;
 };
 
-// Tiles [begin, end) of such pixels.
+// From boxes of levels (coarse_kernels.hpp) to boxes on the grid.
+struct PlaceBoxesArgs {
+    CoarseBoxes boxes;  // in, out: two words
+    std::size_t begin, end;
+    double bias;  // levels are so much greater
+    const double* middle;
+    double per_step;
+};
+
+// Listed tiles of such pixels.
 struct ChannelPlaceArgs {
     ChannelPoints points;
-    std::size_t begin, end;
+    const std::uint32_t* tiles;
+    const std::uint32_t* slots;  // where their places go
+    std::size_t n;
     double round;  // as of RealPoints
     const double* middle;
     double per_step;
-    double* const* sums;  // out: planes of tiles
-    std::int32_t* words;  // out: (tiles, words, kCoarseTile)
+    std::int32_t* words;  // out: (slots, words, kCoarseTile)
+    double* const* sums;  // out: planes of tiles, of the channels; or null
 };
 
 struct RealNearestArgs {
@@ -84,7 +95,8 @@ struct RealKernels {
     void (*sums)(const RealPoints&, double* const* sums);
     // Places on a grid (coarse_grid.hpp): words of pairs, (tiles, words, kCoarseTile).
     void (*places)(const RealPoints&, const double* middle, double per_step, std::int32_t* words);
-    // Both at once, straight from an image.
+    void (*place_boxes)(const PlaceBoxesArgs&);
+    // The same straight from an image.
     void (*place_channels)(const ChannelPlaceArgs&);
     // Labels 1 … k within the limit, 0 beyond it.
     void (*limit)(const RealNearestArgs&, std::uint8_t* labels);
