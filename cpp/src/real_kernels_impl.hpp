@@ -134,7 +134,7 @@ struct TilePlaces {
     }
 };
 
-// Tiles that are laid lie apart: their memory is asked for some tiles ahead.
+// Tiles that are laid when they are asked for lie apart: their memory is asked for some tiles ahead.
 static constexpr std::size_t kLaidAhead = 4;
 
 template <class T>
@@ -168,7 +168,8 @@ static void place_channels_of(const ChannelPlaceArgs& args) {
         const std::size_t first = corner_of(args.points, args.tiles[s]);
         const T* pixels = static_cast<const T*>(args.points.pixels) + kChannels * first;
         std::int32_t* words = args.words + args.slots[args.tiles[s]] * kTileWords * kCoarseTile;
-        if (s + kLaidAhead < args.n) fetch_block<T>(args.points, args.tiles[s + kLaidAhead]);
+        if (args.sums == nullptr && s + kLaidAhead < args.n)
+            fetch_block<T>(args.points, args.tiles[s + kLaidAhead]);
         if (Positions) at.go_to(args, first);
         Reals sums[kChannels] = {none, none, none};
         for (std::size_t i = 0; i < kCoarseTile; i += kReals) {
@@ -349,7 +350,7 @@ extern const RealKernels real_table;
 const RealKernels real_table = {&extents,
                                 &sums,
                                 &places,
-                               
+
                                 &place_boxes,
                                 &place_channels,
                                 &limit,
