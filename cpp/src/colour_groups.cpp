@@ -15,6 +15,7 @@
 
 #include "fastpgs/groups.hpp"
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/lab.hpp"
 #include "fastpgs/palette.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/points.hpp"
@@ -109,8 +110,8 @@ class ColourGroups final : public Source<std::int32_t> {
         words_.reset(2, palette_.size());
         for (std::size_t begin = 0; begin < palette_.size(); begin += kPolled) {
             poll();
-            read_lab_pairs(palette_.colours(), begin, std::min(begin + kPolled, palette_.size()),
-                           words_[0] + begin, words_[1] + begin);
+            lab_of_pairs(colours_.a + begin, colours_.b + begin, std::min(kPolled, palette_.size() - begin),
+                         words_[0] + begin, words_[1] + begin);
         }
         colours_.a = words_[0];
         colours_.b = words_[1];

@@ -7,108 +7,11 @@
 #include <type_traits>
 #include <vector>
 
+#include "fastpgs/lab.hpp"
+#include "pairs.hpp"
+
 namespace fastpgs {
 namespace {
-
-// Decode sRGB (IEC 61966-2-1): level 0 … top to linear light 0 … 65535.
-std::vector<std::uint16_t> linear_table(int top) {
-    std::vector<std::uint16_t> table(static_cast<std::size_t>(top) + 1);
-    for (int level = 0; level <= top; ++level) {
-        const double v = level / static_cast<double>(top);
-        const double linear = v <= 0.04045 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4);
-        table[static_cast<std::size_t>(level)] =
-            static_cast<std::uint16_t>(std::floor(linear * 65535.0 + 0.5));
-    }
-    return table;
-}
-
-std::vector<std::int16_t> lab_f_table() {
-    std::vector<std::int16_t> table(65536);
-    const double delta = 6.0 / 29.0;
-    for (int i = 0; i < 65536; ++i) {
-        const double t = i / 65535.0;
-        const double f = t > delta * delta * delta ? std::cbrt(t) : t / (3.0 * delta * delta) + 4.0 / 29.0;
-        table[static_cast<std::size_t>(i)] = static_cast<std::int16_t>(std::floor(f * 32000.0 + 0.5));
-    }
-    return table;
-}
-
-const std::int16_t* lab_f() {
-    static const std::vector<std::int16_t> table = lab_f_table();
-    return table.data();
-}
-
-// Linear sRGB to XYZ over the D65 white, in 1/32768. Rows sum to 32768, so white is exactly 1 and greys have
-// a = b = 0.
-constexpr std::int32_t kXyz[3][3] = {{14220, 12328, 6220}, {6968, 23434, 2366}, {582, 3587, 28599}};
-constexpr std::int32_t kHalf = 16384;
-
-// What each level of each channel adds to X, Y and Z; the half that rounds is in red's.
-struct XyzTables {
-    std::int32_t channel[3][256][4];
-
-    XyzTables() {
-        const std::vector<std::uint16_t> linear = linear_table(255);
-        for (std::size_t c = 0; c < 3; ++c)
-            for (std::size_t v = 0; v < 256; ++v)
-                for (std::size_t q = 0; q < 4; ++q)
-                    channel[c][v][q] = q == 3 ? 0 : kXyz[q][c] * linear[v] + (c == 0 ? kHalf : 0);
-    }
-};
-
-const XyzTables& xyz_tables() {
-    static const XyzTables tables;
-    return tables;
-}
-
-const std::uint16_t* linear16() {
-    static const std::vector<std::uint16_t> table = linear_table(65535);
-    return table.data();
-}
-
-struct Lab {
-    std::int32_t l, a, b;
-};
-
-// L = (29 fy + 62) / 125 - 1024, a = fx - fy, b = floor((2 (fy - fz) + 2) / 5), the quotients by floats: half
-// a numerator keeps them far enough from whole numbers for rounding not to matter.
-Lab lab_of_f(std::int32_t fx, std::int32_t fy, std::int32_t fz) {
-    constexpr std::int32_t kLift = 16384;  // makes the quotient positive
-    const float l = (static_cast<float>(29 * fy + 62) + 0.5F) * (1.0F / 125.0F);
-    const float b = (static_cast<float>(2 * (fy - fz) + 2 + 5 * kLift) + 0.5F) * (1.0F / 5.0F);
-    return {static_cast<std::int32_t>(l) - 1024, fx - fy, static_cast<std::int32_t>(b) - kLift};
-}
-
-// f of X, Y and Z of one pixel, by levels of 8 bits.
-struct Decode8 {
-    const XyzTables& tables = xyz_tables();
-    const std::int16_t* f = lab_f();
-
-    std::array<std::int16_t, 3> operator()(const std::uint8_t* p, std::size_t second,
-                                           std::size_t third) const {
-        const std::int32_t* r = tables.channel[0][p[0]];
-        const std::int32_t* g = tables.channel[1][p[second]];
-        const std::int32_t* b = tables.channel[2][p[third]];
-        std::int32_t xyz[4];
-        for (std::size_t q = 0; q < 4; ++q) xyz[q] = (r[q] + g[q] + b[q]) >> 15;
-        return {f[xyz[0]], f[xyz[1]], f[xyz[2]]};
-    }
-};
-
-// The same by levels of 16 bits.
-struct Decode16 {
-    const std::uint16_t* linear = linear16();
-    const std::int16_t* f = lab_f();
-
-    std::array<std::int16_t, 3> operator()(const std::uint16_t* p, std::size_t second,
-                                           std::size_t third) const {
-        const std::int32_t r = linear[p[0]], g = linear[p[second]], b = linear[p[third]];
-        std::array<std::int16_t, 3> out{};
-        for (std::size_t q = 0; q < 3; ++q)
-            out[q] = f[(kXyz[q][0] * r + kXyz[q][1] * g + kXyz[q][2] * b + kHalf) >> 15];
-        return out;
-    }
-};
 
 template <class T>
 struct Wide {
@@ -147,56 +50,27 @@ struct List {
     std::size_t operator[](std::size_t i) const { return static_cast<std::size_t>(pixels[i]); }
 };
 
-// Calls write(first, n, fx, fy, fz) for all pixels, some at once.
-template <class T, class At, class Write>
-void decode_lab(const ImageView& image, At at, Write write) {
-    static_assert(std::is_integral_v<T>);
+void lab_pairs(const ImageView& image, Range at, std::size_t begin, std::size_t n, std::int32_t* one,
+               std::int32_t* other) {
+    read_lab_pairs(image, at.begin + begin, at.begin + begin + n, one, other);
+}
+void lab_pairs(const ImageView& image, List at, std::size_t begin, std::size_t n, std::int32_t* one,
+               std::int32_t* other) {
+    gather_lab_pairs(image, at.pixels + begin, n, one, other);
+}
+
+template <class Out, class At>
+void read_lab(const ImageView& image, At at, Out* const* out) {
     constexpr std::size_t kRun = 256;
-    std::int16_t fx[kRun], fy[kRun], fz[kRun];
-    const std::conditional_t<sizeof(T) == 1, Decode8, Decode16> decode;
-    const T* data = image.as<T>();
-    const std::size_t channels = image.channels, second = channels == 1 ? 0 : 1,
-                      third = channels == 1 ? 0 : 2;
+    std::int32_t one[kRun], other[kRun];
     for (std::size_t begin = 0; begin < at.n; begin += kRun) {
         const std::size_t n = std::min(kRun, at.n - begin);
+        lab_pairs(image, at, begin, n, one, other);
         for (std::size_t i = 0; i < n; ++i) {
-            const auto f = decode(data + at[begin + i] * channels, second, third);
-            fx[i] = f[0];
-            fy[i] = f[1];
-            fz[i] = f[2];
+            const Pixel lab = pixel_of(one[i], other[i]);
+            for (std::size_t a = 0; a < lab.size(); ++a) out[a][begin + i] = static_cast<Out>(lab[a]);
         }
-        write(begin, n, fx, fy, fz);
     }
-}
-
-template <class T, class Out, class At>
-void read_lab(const ImageView& image, At at, Out* const* out) {
-    decode_lab<T>(image, at,
-                  [out](std::size_t begin, std::size_t n, const std::int16_t* fx, const std::int16_t* fy,
-                        const std::int16_t* fz) {
-                      Out *l = out[0] + begin, *a = out[1] + begin, *b = out[2] + begin;
-                      for (std::size_t i = 0; i < n; ++i) {
-                          const Lab lab = lab_of_f(fx[i], fy[i], fz[i]);
-                          l[i] = static_cast<Out>(lab.l);
-                          a[i] = static_cast<Out>(lab.a);
-                          b[i] = static_cast<Out>(lab.b);
-                      }
-                  });
-}
-
-template <class T>
-void read_lab_pairs(const ImageView& image, Range at, std::int32_t* one, std::int32_t* other) {
-    decode_lab<T>(image, at,
-                  [one, other](std::size_t begin, std::size_t n, const std::int16_t* fx,
-                               const std::int16_t* fy, const std::int16_t* fz) {
-                      std::int32_t *p = one + begin, *q = other + begin;
-                      for (std::size_t i = 0; i < n; ++i) {
-                          const Lab lab = lab_of_f(fx[i], fy[i], fz[i]);
-                          p[i] = static_cast<std::int32_t>((static_cast<std::uint32_t>(lab.l) & 0xFFFFU) |
-                                                           static_cast<std::uint32_t>(lab.a) << 16);
-                          q[i] = (lab.b & 0xFFFF) | 1 << 16;
-                      }
-                  });
 }
 
 template <class T, class Out, class At>
@@ -255,14 +129,12 @@ template <class Out, class At>
 void read_any(const ImageView& image, const FeatureSpace& space, At at, Out* const* out) {
     if (space.kind == Features::xy) return read_positions(image, at, out[0], out[1]);
     if (space.positions) read_positions(image, at, out[space.dims - 2], out[space.dims - 1]);
-    const bool lab = space.kind == Features::lab;
+    if (space.kind == Features::lab) return read_lab(image, at, out);
     switch (image.type) {
         case PixelType::u8:
-            return lab ? read_lab<std::uint8_t>(image, at, out)
-                       : read_colours<std::uint8_t>(image, space, at, out);
+            return read_colours<std::uint8_t>(image, space, at, out);
         case PixelType::u16:
-            return lab ? read_lab<std::uint16_t>(image, at, out)
-                       : read_colours<std::uint16_t>(image, space, at, out);
+            return read_colours<std::uint16_t>(image, space, at, out);
         case PixelType::f32:
             return read_colours<float>(image, space, at, out);
         case PixelType::f64:
@@ -441,14 +313,6 @@ void read_features(const ImageView& image, const FeatureSpace& space, std::size_
     if (space.map != nullptr) apply_map(space, end - begin, out);
 }
 
-void read_lab_pairs(const ImageView& image, std::size_t begin, std::size_t end, std::int32_t* one,
-                    std::int32_t* other) {
-    if (image.type == PixelType::u8)
-        read_lab_pairs<std::uint8_t>(image, Range{begin, end - begin}, one, other);
-    else
-        read_lab_pairs<std::uint16_t>(image, Range{begin, end - begin}, one, other);
-}
-
 void gather_features(const ImageView& image, const FeatureSpace& space, const std::int64_t* pixels,
                      std::size_t n, std::int32_t* const* out) {
     read_any(image, space, List{pixels, n}, out);
@@ -458,13 +322,6 @@ void gather_features(const ImageView& image, const FeatureSpace& space, const st
                      std::size_t n, double* const* out) {
     read_any(image, space, List{pixels, n}, out);
     if (space.map != nullptr) apply_map(space, n, out);
-}
-
-std::array<std::int32_t, 3> lab_of(std::uint8_t r, std::uint8_t g, std::uint8_t b) {
-    const std::uint8_t p[3] = {r, g, b};
-    const auto f = Decode8{}(p, 1, 2);
-    const Lab lab = lab_of_f(f[0], f[1], f[2]);
-    return {lab.l, lab.a, lab.b};
 }
 
 double luma(const ImageView& image, std::size_t pixel) {

@@ -15,10 +15,18 @@ constexpr std::size_t kLanes = 8;
 static inline Lanes load(const std::int32_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
+// A row of four each.
+constexpr std::size_t kRows = 2;
+static inline Lanes load_rows(const std::int32_t* first, const std::int32_t* second) {
+    return _mm256_inserti128_si256(
+        _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(first))),
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(second)), 1);
+}
 static inline void store(std::int32_t* p, Lanes a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a); }
 static inline Lanes all(std::int32_t a) { return _mm256_set1_epi32(a); }
 static inline Lanes add(Lanes a, Lanes b) { return _mm256_add_epi32(a, b); }
 static inline Lanes shift_left(Lanes a, int by) { return _mm256_slli_epi32(a, by); }
+static inline Lanes shift_right(Lanes a, int by) { return _mm256_srai_epi32(a, by); }
 static inline Lanes subtract(Lanes a, Lanes b) { return _mm256_sub_epi32(a, b); }
 static inline Lanes least(Lanes a, Lanes b) { return _mm256_min_epi32(a, b); }
 static inline Lanes greater(Lanes a, Lanes b) { return _mm256_cmpgt_epi32(a, b); }

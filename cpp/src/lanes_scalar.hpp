@@ -53,6 +53,9 @@ static inline Lanes load(const std::int32_t* p) {
     for (std::size_t l = 0; l < kLanes; ++l) out.v[l] = p[l];
     return out;
 }
+// Rows of four, where there is room for two.
+constexpr std::size_t kRows = 1;
+static inline Lanes load_rows(const std::int32_t* first, const std::int32_t*) { return load(first); }
 static inline void store(std::int32_t* p, Lanes a) {
     for (std::size_t l = 0; l < kLanes; ++l) p[l] = a.v[l];
 }
@@ -67,6 +70,9 @@ static inline Lanes shift_left(Lanes a, int by) {
     return each(a, a, [by](std::int32_t x, std::int32_t) {
         return static_cast<std::int32_t>(static_cast<std::uint32_t>(x) << by);
     });
+}
+static inline Lanes shift_right(Lanes a, int by) {  // with the sign
+    return each(a, a, [by](std::int32_t x, std::int32_t) { return x >> by; });
 }
 static inline Lanes least(Lanes a, Lanes b) { return each(a, b, smaller); }
 // Masks: every bit of a lane is set, or none.

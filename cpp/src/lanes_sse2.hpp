@@ -16,10 +16,13 @@ constexpr std::size_t kLanes = 4;
 static inline Lanes load(const std::int32_t* p) {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
 }
+constexpr std::size_t kRows = 1;
+static inline Lanes load_rows(const std::int32_t* first, const std::int32_t*) { return load(first); }
 static inline void store(std::int32_t* p, Lanes a) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), a); }
 static inline Lanes all(std::int32_t a) { return _mm_set1_epi32(a); }
 static inline Lanes add(Lanes a, Lanes b) { return _mm_add_epi32(a, b); }
 static inline Lanes shift_left(Lanes a, int by) { return _mm_slli_epi32(a, by); }
+static inline Lanes shift_right(Lanes a, int by) { return _mm_srai_epi32(a, by); }
 static inline Lanes subtract(Lanes a, Lanes b) { return _mm_sub_epi32(a, b); }
 static inline Lanes greater(Lanes a, Lanes b) { return _mm_cmpgt_epi32(a, b); }
 static inline Lanes equal(Lanes a, Lanes b) { return _mm_cmpeq_epi32(a, b); }

@@ -21,6 +21,7 @@
 #include "fastpgs/features.hpp"
 #include "fastpgs/groups.hpp"
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/lab.hpp"
 #include "fastpgs/palette.hpp"
 #include "fastpgs/real_kernels.hpp"
 #include "fastpgs/source.hpp"
@@ -59,7 +60,7 @@ class MappedGroups final : public Source<double> {
           colours_(palette_.grouped()) {
         if (task.space.kind == Features::lab) {
             words_.reset(2, n_);
-            read_lab_pairs(palette_.colours(), 0, n_, words_[0], words_[1]);
+            lab_of_pairs(colours_.a, colours_.b, n_, words_[0], words_[1]);
             colours_.a = words_[0];
             colours_.b = words_[1];
             colours_.bytes = false;

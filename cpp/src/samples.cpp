@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/lab.hpp"
 #include "fastpgs/real_kernels.hpp"
 #include "fastpgs/tile_kernels.hpp"
 #include "pairs.hpp"
@@ -47,6 +48,7 @@ void gather_bytes(const ImageView& image, const std::int64_t* pixels, std::size_
 // Any others.
 void gather_pairs(const ImageView& image, const FeatureSpace& space, const std::int64_t* pixels,
                   std::size_t n, std::int32_t* a, std::int32_t* b) {
+    if (space.kind == Features::lab) return gather_lab_pairs(image, pixels, n, a, b);
     Planes<std::int32_t> x(3, n);
     for (std::size_t d = space.dims; d < 3; ++d) std::fill_n(x[d], n, 0);
     gather_features(image, space, pixels, n, x.data());

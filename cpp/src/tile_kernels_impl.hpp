@@ -264,6 +264,7 @@ static void candidates(TileCandidatesArgs& args) {
 #include "coarse_kernels_impl.hpp"
 #include "colour_kernels_impl.hpp"
 #include "growth_kernels_impl.hpp"
+#include "lab_impl.hpp"
 #include "tile_assign_impl.hpp"
 #include "tile_medoids_impl.hpp"
 #include "word_sample_impl.hpp"
@@ -283,7 +284,8 @@ const TileKernels tile_table = {
     {&colour_moments, &colour_keys, &group_keys, &find_place, &cell_colours, &level_labels, &group_summary,
      &group_assign, &group_near, &group_within, &group_scores},
     {&words_away, &words_nearest, &words_near, &words_miss, &words_sums},
-    {&growth_mark, &growth_keep}};
+    {&growth_mark, &growth_keep},
+    {&lab_of_bytes, &lab_of_pairs}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -19,6 +19,7 @@
 
 #include "block_order.hpp"
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/lab.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/source.hpp"
 #include "fastpgs/tile_kernels.hpp"

@@ -1,11 +1,7 @@
 // From pixels to feature vectors (SPEC of the method: Eq. 1 and the feature spaces of fastpgs.segment).
-//
-// lab is CIELAB (D65) in fixed point, 1/64 a unit, from 8- or 16-bit sRGB: three table look-ups decode to
-// linear light (0 … 65535), a matrix in 1/32768 gives X, Y, Z over white, three more look-ups give f(t)
-// (CIE 15:2004) times 32000. Every step is an integer operation, so the result is exact by definition.
+// lab is CIELAB in fixed point (lab.hpp).
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -41,10 +37,6 @@ void read_features(const ImageView& image, const FeatureSpace& space, std::size_
 void read_features(const ImageView& image, const FeatureSpace& space, std::size_t begin, std::size_t end,
                    double* const* out);
 
-// Fills one[i] and other[i] with L*, a* and b*, 1 of a pixel of 8- or 16-bit levels, as pairs of 16 bits.
-void read_lab_pairs(const ImageView& image, std::size_t begin, std::size_t end, std::int32_t* one,
-                    std::int32_t* other);
-
 // The same as read_features for a list of raster indices.
 void gather_features(const ImageView& image, const FeatureSpace& space, const std::int64_t* pixels,
                      std::size_t n, std::int32_t* const* out);
@@ -56,9 +48,6 @@ void channel_extents(const ImageView& image, double* low, double* high);
 
 // Least and greatest coordinates over the whole image; false where they would take the features themselves.
 bool feature_extents(const ImageView& image, const FeatureSpace& space, double* low, double* high);
-
-// Fixed-point CIELAB of one 8-bit colour.
-std::array<std::int32_t, 3> lab_of(std::uint8_t r, std::uint8_t g, std::uint8_t b);
 
 // Rec. 709 luma: of levels of 8 or 16 bits, rounded to a level; of reals.
 inline std::uint32_t luma_of(std::uint32_t r, std::uint32_t g, std::uint32_t b) {

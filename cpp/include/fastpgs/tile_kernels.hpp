@@ -15,6 +15,7 @@
 #include "fastpgs/coarse_kernels.hpp"
 #include "fastpgs/colour_kernels.hpp"
 #include "fastpgs/growth_kernels.hpp"
+#include "fastpgs/lab_kernels.hpp"
 #include "fastpgs/sample_kernels.hpp"
 #include "fastpgs/tile_boxes.hpp"
 
@@ -114,6 +115,7 @@ struct TileKernels {
     ColourKernels colours;
     WordSampleKernels sample;
     GrowthKernels growth;
+    LabKernels lab;
 };
 
 const TileKernels& tile_kernels();
