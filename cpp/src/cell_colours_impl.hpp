@@ -16,7 +16,7 @@ static inline Lanes keys_of(Lanes a, Lanes b) {
     const Lanes cell = add(dot(both(a, upper), to_cell), both(b, all(0xF8)));  // times 8
     const Lanes one = add(dot(both(a, third), to_place), dot(both(b, all(4)), all(1 << 4)));
     const Lanes other = add(dot(both(a, last), to_rest), both(b, all(3)));
-    return add(shift_left(cell, 6), add(one, other));
+    return add(shift_left(cell, 13), add(one, other));
 }
 
 static void colour_keys(const std::uint8_t* rgb, std::size_t n, std::int32_t* out) {
@@ -30,13 +30,19 @@ static void colour_keys(const std::uint8_t* rgb, std::size_t n, std::int32_t* ou
         const std::int32_t r = rgb[3 * i], g = rgb[3 * i + 1], b = rgb[3 * i + 2];
         const std::int32_t cell = (r >> 3) << 10 | (g >> 3) << 5 | b >> 3;
         const std::int32_t sub = (r & 4) << 6 | (g & 4) << 5 | (b & 4) << 4;
-        out[i] = cell << 9 | sub | (r & 3) << 4 | (g & 3) << 2 | (b & 3);
+        out[i] = cell << 16 | sub | (r & 3) << 4 | (g & 3) << 2 | (b & 3);
     }
 }
 
 static void group_keys(const GroupedColours& colours, std::size_t begin, std::size_t end, std::int32_t* out) {
     for (std::size_t i = begin; i < end; i += kLanes)
         store(out + i - begin, keys_of(load(colours.a + i), load(colours.b + i)));
+}
+
+static void key_places(const std::int32_t* keys, const std::uint16_t* blocks, std::size_t n,
+                       std::int32_t* places) {
+    for (std::size_t i = 0; i < n; ++i)  // compilers make lanes of it
+        places[i] = static_cast<std::int32_t>(blocks[i] * 512U + (static_cast<std::uint32_t>(keys[i]) & 511U));
 }
 
 static std::size_t find_place(const std::int32_t* places, std::size_t n, std::int32_t place) {

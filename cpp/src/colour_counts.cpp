@@ -13,11 +13,25 @@ constexpr std::size_t kTurns = 8;
 constexpr std::size_t kStretch = 256;
 constexpr std::size_t kRun = kTurns * kStretch;
 constexpr std::size_t kExpected = 2048;  // blocks
+constexpr std::size_t kAtOnce = 128;     // keys: a loop that compilers do not unroll into more than registers hold
+
+// Blocks of the cells of some keys; false where one has none.
+bool look_up(const std::uint16_t* directory, const std::int32_t* keys, std::uint16_t* blocks) {
+    unsigned any = 0;
+    for (std::size_t l = 0; l < kAtOnce; l += 4) {
+        const std::uint16_t found[4] = {
+            directory[ColourCounts::cell_of(keys[l])], directory[ColourCounts::cell_of(keys[l + 1])],
+            directory[ColourCounts::cell_of(keys[l + 2])], directory[ColourCounts::cell_of(keys[l + 3])]};
+        for (std::size_t i = 0; i < 4; ++i) blocks[l + i] = found[i];
+        any |= static_cast<unsigned>(found[0] | found[1]) | static_cast<unsigned>(found[2] | found[3]);
+    }
+    return any < 0x8000U;
+}
 
 }  // namespace
 
 ColourCounts::ColourCounts(std::size_t most_blocks)
-    : most_blocks_(most_blocks), directory_(kCells, 0), cells_(1, 0), first_pixels_(1, 0) {
+    : most_blocks_(most_blocks), directory_(kCells, kNone), cells_(1, 0), first_pixels_(1, 0) {
     counters_.reserve(std::min(most_blocks, kExpected) * kPlaces);
     cells_.reserve(kExpected);
     first_pixels_.reserve(kExpected);
@@ -37,40 +51,27 @@ void ColourCounts::open(std::size_t cell, std::size_t pixel) {
     first_pixels_.push_back(pixel);
 }
 
-// Where a key is counted, in a block of its own if it has none; 0 where there are too many.
-std::uint32_t ColourCounts::place_of(std::uint32_t key, std::size_t pixel) {
-    const std::size_t cell = key / kPlaces;
-    if (directory_[cell] == 0) {
-        if (blocks() == most_blocks_) return 0;
-        open(cell, pixel);
-    }
-    return directory_[cell] * std::uint32_t{kPlaces} + key % kPlaces;
-}
-
-// From keys to where they are counted. Most cells have been seen before: a few pixels at once are looked up
-// without a question, and again where one of them has no place.
-bool ColourCounts::find_places(const std::int32_t* keys, const MaskView& mask, std::size_t begin,
-                               std::size_t n, std::int32_t* places) {
-    constexpr std::size_t kAtOnce = 16;
-    const std::uint16_t* directory = directory_.data();
+// Most cells have been seen before: blocks of many pixels are looked up without a question, and the few that
+// are none are opened. Outside the mask keys become 0. False where there are too many cells.
+bool ColourCounts::find_blocks(std::int32_t* keys, const MaskView& mask, std::size_t begin, std::size_t n,
+                               std::uint16_t* blocks) {
     for (std::size_t i = 0; i < n; i += kAtOnce) {
         const std::size_t end = std::min(i + kAtOnce, n);
-        std::uint32_t none = mask || end - i < kAtOnce ? ~0U : 0;  // beyond 16 bits: a cell without a block
-        if (none == 0) {
-            for (std::size_t l = i; l < i + kAtOnce; ++l) {
-                const auto key = static_cast<std::uint32_t>(keys[l]);
-                const std::uint32_t block = directory[key / kPlaces];
-                places[l] = static_cast<std::int32_t>(block * std::uint32_t{kPlaces} + key % kPlaces);
-                none |= block - 1;
-            }
-        }
-        if (none >> 16 == 0) continue;
+        const bool looked_up = !mask && end - i == kAtOnce;
+        if (looked_up && look_up(directory_.data(), keys + i, blocks + i)) continue;
         for (std::size_t l = i; l < end; ++l) {
-            places[l] = 0;
-            if (!mask[begin + l]) continue;
-            const std::uint32_t place = place_of(static_cast<std::uint32_t>(keys[l]), begin + l);
-            if (place == 0) return false;
-            places[l] = static_cast<std::int32_t>(place);
+            if (looked_up && blocks[l] != kNone) continue;
+            blocks[l] = 0;
+            if (!mask[begin + l]) {
+                keys[l] = 0;
+                continue;
+            }
+            const std::size_t cell = cell_of(keys[l]);
+            if (directory_[cell] == kNone) {
+                if (this->blocks() == most_blocks_) return false;
+                open(cell, begin + l);
+            }
+            blocks[l] = directory_[cell];
         }
     }
     return true;
@@ -78,15 +79,19 @@ bool ColourCounts::find_places(const std::int32_t* keys, const MaskView& mask, s
 
 bool ColourCounts::count(const std::uint8_t* data, const MaskView& mask, std::size_t begin, std::size_t end,
                          std::int32_t* places) {
+    const ColourKernels& kernels = tile_kernels().colours;
     std::int32_t keys[kRun];
+    std::uint16_t blocks[kRun];
     for (; begin < end; begin += kRun) {
         const std::size_t n = std::min(kRun, end - begin);
         std::int32_t* run = places + begin;
-        tile_kernels().colours.keys(data + 3 * begin, n, keys);
-        if (!find_places(keys, mask, begin, n, run)) return false;
-        std::uint8_t* counters = counters_.data();
-        const auto add = [&](std::int32_t place) {
-            if (++counters[place] == 0) overflows_.push_back(static_cast<std::uint32_t>(place));
+        kernels.keys(data + 3 * begin, n, keys);
+        if (!find_blocks(keys, mask, begin, n, blocks)) return false;
+        kernels.places(keys, blocks, n, run);
+        std::uint8_t* const counters = counters_.data();
+        const auto add = [this, counters](std::int32_t at) {
+            const auto place = static_cast<std::uint32_t>(at);
+            if (++counters[place] == 0) overflows_.push_back(std::uint32_t{place});
         };
         if (n == kRun) {
             for (std::size_t i = 0; i < kStretch; ++i)

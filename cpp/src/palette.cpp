@@ -223,10 +223,9 @@ std::int64_t Palette::first_of(std::size_t colour, std::size_t before) const {
     tile_kernels().colours.group_keys(grouped(), near, near + kGroupStep, keys.data());
     const std::int32_t key = keys[colour - near];
     for (std::size_t part = 0; part < parts_.size(); ++part) {
-        const std::size_t block = parts_[part].block_of(static_cast<std::size_t>(key) / kPlaces);
+        const std::size_t block = parts_[part].block_of(ColourCounts::cell_of(key));
         if (block == 0) continue;
-        const auto place =
-            static_cast<std::int32_t>(block * kPlaces + static_cast<std::size_t>(key) % kPlaces);
+        const auto place = static_cast<std::int32_t>(block * kPlaces + ColourCounts::place_of(key));
         const std::size_t last = std::min(run_of(part).second, before);
         const std::size_t begin = parts_[part].first_pixel(block), n = last > begin ? last - begin : 0;
         const std::size_t found = tile_kernels().colours.find(labels_ + begin, n, place);
@@ -298,7 +297,7 @@ void Palette::fill_table(ColourCounts& part, const std::vector<std::uint8_t>& gr
         const std::size_t begin = starts_[g], n = starts_[g + 1] - begin;
         tile_kernels().colours.group_keys(grouped(), begin, begin + n, keys.data());
         for (std::size_t i = 0; i < n; ++i)
-            of_block[static_cast<std::size_t>(keys[i]) % kPlaces] = colour_labels[begin + i];
+            of_block[ColourCounts::place_of(keys[i])] = colour_labels[begin + i];
     }
 }
 

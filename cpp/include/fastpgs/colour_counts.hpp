@@ -1,7 +1,7 @@
 // Counters of the RGB colours of a run of pixels.
 //
 // A colour has a key: its cell on a 32 x 32 x 32 grid (the upper 5 bits of each channel), then its place in
-// the cell (the lower 3 bits of each, those of 4 first):
+// the cell (the lower 3 bits of each, those of 4 first), 16 bits each:
 //
 //      cell  RRRRR GGGGG BBBBB | place  rgb rrggbb
 //
@@ -31,9 +31,14 @@ class ColourCounts {
     bool count(const std::uint8_t* data, const MaskView& mask, std::size_t begin, std::size_t end,
                std::int32_t* places);
 
+    static std::size_t cell_of(std::int32_t key) { return static_cast<std::uint32_t>(key) >> 16; }
+    static std::size_t place_of(std::int32_t key) { return static_cast<std::uint32_t>(key) % kPlaces; }
+
     // Blocks are 1 … blocks(); 0 is none, and that of pixels outside the mask.
     std::size_t blocks() const { return cells_.size() - 1; }
-    std::size_t block_of(std::size_t cell) const { return directory_[cell]; }
+    std::size_t block_of(std::size_t cell) const {
+        return directory_[cell] == kNone ? 0 : directory_[cell];
+    }
     std::size_t cell(std::size_t block) const { return cells_[block]; }
     // A pixel before which no colour of the block occurs.
     std::size_t first_pixel(std::size_t block) const { return first_pixels_[block]; }
@@ -43,11 +48,12 @@ class ColourCounts {
     const std::vector<std::uint32_t>& overflows() const { return overflows_; }
 
   private:
+    static constexpr std::uint16_t kNone = 0xFFFF;  // no block yet
+
     void add_blocks();
     void open(std::size_t cell, std::size_t pixel);
-    std::uint32_t place_of(std::uint32_t key, std::size_t pixel);
-    bool find_places(const std::int32_t* keys, const MaskView& mask, std::size_t begin, std::size_t n,
-                     std::int32_t* places);
+    bool find_blocks(std::int32_t* keys, const MaskView& mask, std::size_t begin, std::size_t n,
+                     std::uint16_t* blocks);
 
     std::size_t most_blocks_;
     std::vector<std::uint16_t> directory_;
