@@ -42,7 +42,8 @@ static void group_keys(const GroupedColours& colours, std::size_t begin, std::si
 static void key_places(const std::int32_t* keys, const std::uint16_t* blocks, std::size_t n,
                        std::int32_t* places) {
     for (std::size_t i = 0; i < n; ++i)  // compilers make lanes of it
-        places[i] = static_cast<std::int32_t>(blocks[i] * 512U + (static_cast<std::uint32_t>(keys[i]) & 511U));
+        places[i] =
+            static_cast<std::int32_t>(blocks[i] * 512U + (static_cast<std::uint32_t>(keys[i]) & 511U));
 }
 
 static std::size_t find_place(const std::int32_t* places, std::size_t n, std::int32_t place) {

@@ -13,7 +13,8 @@ constexpr std::size_t kTurns = 8;
 constexpr std::size_t kStretch = 256;
 constexpr std::size_t kRun = kTurns * kStretch;
 constexpr std::size_t kExpected = 2048;  // blocks
-constexpr std::size_t kAtOnce = 128;     // keys: a loop that compilers do not unroll into more than registers hold
+// Keys looked up at once: a loop that compilers do not unroll into more than registers hold.
+constexpr std::size_t kAtOnce = 128;
 
 // Blocks of the cells of some keys; false where one has none.
 bool look_up(const std::uint16_t* directory, const std::int32_t* keys, std::uint16_t* blocks) {

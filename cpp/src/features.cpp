@@ -1,11 +1,9 @@
 #include "fastpgs/features.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <type_traits>
-#include <vector>
 
 #include "fastpgs/lab.hpp"
 #include "pairs.hpp"

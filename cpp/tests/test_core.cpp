@@ -1,5 +1,6 @@
 // Tests of the core alone, no Python: exactness by brute force, threads, exceptions, memory (under
 // sanitizers).
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include "fastpgs/features.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/kernels.hpp"
+#include "fastpgs/lab.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/quota.hpp"
 #include "fastpgs/random.hpp"
@@ -187,6 +189,38 @@ void test_lab_is_exact_where_it_must_be() {
           std::abs(red[2] / 64.0 - 67.20) < 0.1);
 }
 
+// Levels of 8 bits, which lanes convert, and the same ones of 16, which go one by one.
+void test_lab_of_all_kinds_of_pixels() {
+    std::vector<std::uint8_t> bytes;
+    for (int r = 0; r < 256; r += 5)
+        for (int g = 0; g < 256; g += 3)
+            for (int b = 0; b < 256; b += 7)
+                for (const int level : {r, g, b}) bytes.push_back(static_cast<std::uint8_t>(level));
+    const std::size_t n = bytes.size() / 3;
+    std::vector<std::uint16_t> wide(bytes.size());
+    std::vector<std::int64_t> all(n);
+    std::vector<std::int32_t> a(n), b(n);
+    for (std::size_t i = 0; i < wide.size(); ++i) wide[i] = static_cast<std::uint16_t>(257 * bytes[i]);
+    for (std::size_t i = 0; i < n; ++i) {
+        all[i] = static_cast<std::int64_t>(i);
+        a[i] = bytes[3 * i] | bytes[3 * i + 1] << 16;
+        b[i] = bytes[3 * i + 2] | 1 << 16;
+    }
+    const ImageView narrow_image{bytes.data(), PixelType::u8, 1, n, 3};
+    const ImageView wide_image{wide.data(), PixelType::u16, 1, n, 3};
+    std::vector<std::int32_t> one(n), other(n), one_of[3], other_of[3];
+    read_lab_pairs(wide_image, 0, n, one.data(), other.data());
+    for (std::size_t kind = 0; kind < 3; ++kind) {
+        one_of[kind].resize(n);
+        other_of[kind].resize(n);
+    }
+    for (std::size_t at = 0, length = 1; at < n; at += length, length = std::min(length + 1, n - at))
+        read_lab_pairs(narrow_image, at, at + length, one_of[0].data() + at, other_of[0].data() + at);
+    gather_lab_pairs(narrow_image, all.data(), n, one_of[1].data(), other_of[1].data());
+    lab_of_pairs(a.data(), b.data(), n, one_of[2].data(), other_of[2].data());
+    for (std::size_t kind = 0; kind < 3; ++kind) CHECK(one_of[kind] == one && other_of[kind] == other);
+}
+
 void test_exceptions_leave_parallel_regions() {
     for (const int threads : {1, 2, 7}) {
         bool caught = false;
@@ -314,6 +348,7 @@ int main() {
         {"masks and batch", test_masks_and_batch},
         {"too few colours are reported", test_too_few_colours_are_reported},
         {"lab is exact where it must be", test_lab_is_exact_where_it_must_be},
+        {"lab of all kinds of pixels", test_lab_of_all_kinds_of_pixels},
         {"exceptions leave parallel regions", test_exceptions_leave_parallel_regions},
         {"callers on many threads", test_callers_on_many_threads},
         {"work ends when the listener wants it", test_work_ends_when_the_listener_wants_it},

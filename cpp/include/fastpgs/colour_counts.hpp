@@ -36,9 +36,7 @@ class ColourCounts {
 
     // Blocks are 1 … blocks(); 0 is none, and that of pixels outside the mask.
     std::size_t blocks() const { return cells_.size() - 1; }
-    std::size_t block_of(std::size_t cell) const {
-        return directory_[cell] == kNone ? 0 : directory_[cell];
-    }
+    std::size_t block_of(std::size_t cell) const { return directory_[cell] == kNone ? 0 : directory_[cell]; }
     std::size_t cell(std::size_t block) const { return cells_[block]; }
     // A pixel before which no colour of the block occurs.
     std::size_t first_pixel(std::size_t block) const { return first_pixels_[block]; }

@@ -1,8 +1,8 @@
 // CIELAB (D65) in fixed point, 1/64 a unit, from sRGB of 8 or 16 bits.
 //
-// Three table look-ups decode to linear light (0 … 65535), a matrix in 1/32768 gives X, Y, Z over white, three
-// more look-ups give f(t) (CIE 15:2004) times 32000. Every step is an integer operation, so the result is
-// exact by definition. A colour comes as two words of pairs of 16 bits: (L*, a*) and (b*, 1).
+// Three table look-ups decode to linear light (0 … 65535), a matrix in 1/32768 gives X, Y, Z over white,
+// three more look-ups give f(t) (CIE 15:2004) times 32000. Every step is an integer operation, so the result
+// is exact by definition. A colour comes as two words of pairs of 16 bits: (L*, a*) and (b*, 1).
 #pragma once
 
 #include <array>

@@ -1,4 +1,5 @@
-// CIELAB of 8-bit colours (lab.hpp), compiled once for each instruction set and chosen with the other kernels.
+// CIELAB of 8-bit colours (lab.hpp), compiled once for each instruction set and chosen with the other
+// kernels.
 #pragma once
 
 #include <cstddef>
