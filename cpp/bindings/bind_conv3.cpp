@@ -5,9 +5,12 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "arrays.hpp"
 #include "fastpgs/conv3.hpp"
+#include "fastpgs/network.hpp"
 
 namespace fastpgs::bindings {
 
@@ -26,7 +29,7 @@ Conv3 make(const Floats& weight, const Floats& bias, const Floats& slope) {
             static_cast<std::size_t>(weight.shape(0))};
 }
 
-std::string shape_of(const Floats& x) {
+std::string shape_of(const py::array& x) {
     std::string text;
     for (py::ssize_t axis = 0; axis < x.ndim(); ++axis)
         text += (axis == 0 ? "(" : ", ") + std::to_string(x.shape(axis));
@@ -113,6 +116,73 @@ Floats run_dense(const Floats& x, const Floats& weight, const Floats& bias) {
     return y;
 }
 
+std::vector<float> values_of(const Floats& array) { return {array.data(), array.data() + array.size()}; }
+
+Network::Dense dense_of(const Floats& weight, const Floats& bias) {
+    if (weight.ndim() != 2 || bias.ndim() != 1 || weight.shape(1) != bias.shape(0))
+        throw std::invalid_argument("expected weight (c_in, c_out) and bias (c_out), got " +
+                                    shape_of(weight) + " and " + shape_of(bias));
+    return {values_of(weight), values_of(bias)};
+}
+
+std::size_t add_conv(Network& network, const Conv3& layer, std::size_t padding, std::size_t from,
+                     std::optional<std::size_t> second) {
+    return second ? network.conv(layer, padding, from, *second) : network.conv(layer, padding, from);
+}
+
+void add_head(Network& network, const std::vector<std::size_t>& from, const Floats& weight,
+              const Floats& bias, const Floats& slope, const Floats& last_weight, const Floats& last_bias) {
+    network.head(from, dense_of(weight, bias), values_of(slope), dense_of(last_weight, last_bias));
+}
+
+// Logits, embeddings, and the last maps where they are wanted, of crops that `run` is given.
+template <class Array, class Run>
+std::tuple<Floats, Floats, std::optional<Floats>> run_network(const Network& network, const Array& crops,
+                                                              bool last, const Run& run) {
+    if (crops.ndim() != 4 || static_cast<std::size_t>(crops.shape(3)) != network.channels())
+        throw std::invalid_argument("expected input of shape (n, height, width, " +
+                                    std::to_string(network.channels()) + "), got " + shape_of(crops));
+    const py::ssize_t n = crops.shape(0);
+    const auto height = static_cast<std::size_t>(crops.shape(1)),
+               width = static_cast<std::size_t>(crops.shape(2));
+    Floats logits({n, static_cast<py::ssize_t>(network.classes())});
+    Floats embeddings({n, static_cast<py::ssize_t>(network.hidden())});
+    std::optional<Floats> maps;
+    if (last) {
+        const Network::Size size = network.sizes(height, width).back();
+        maps.emplace(std::vector<py::ssize_t>{n, static_cast<py::ssize_t>(size.height),
+                                              static_cast<py::ssize_t>(size.width),
+                                              static_cast<py::ssize_t>(size.channels)});
+    }
+    const Network::Outputs out{logits.mutable_data(), embeddings.mutable_data(),
+                               maps ? maps->mutable_data() : nullptr};
+    {
+        const auto* data = crops.data();
+        const Released released;
+        run(data, static_cast<std::size_t>(n), height, width, out);
+    }
+    return {logits, embeddings, maps};
+}
+
+auto run_numbers(const Network& network, const Floats& x, bool last) {
+    return run_network(network, x, last,
+                       [&](const float* data, std::size_t n, std::size_t height, std::size_t width,
+                           const Network::Outputs& out) { network.run(data, n, height, width, out); });
+}
+
+auto run_levels(const Network& network, const py::array_t<std::uint8_t, py::array::c_style>& crops,
+                const Floats& table, bool last) {
+    if (table.ndim() != 2 || table.shape(0) != 256 ||
+        static_cast<std::size_t>(table.shape(1)) != network.channels())
+        throw std::invalid_argument("expected a table of shape (256, " + std::to_string(network.channels()) +
+                                    "), got " + shape_of(table));
+    const float* numbers = table.data();
+    return run_network(
+        network, crops, last,
+        [&](const std::uint8_t* data, std::size_t n, std::size_t height, std::size_t width,
+            const Network::Outputs& out) { network.run(data, numbers, n, height, width, out); });
+}
+
 }  // namespace
 
 void bind_conv3(py::module_& module) {
@@ -126,6 +196,17 @@ void bind_conv3(py::module_& module) {
     py::class_<Up2>(module, "Up2")
         .def(py::init(&make_up), py::arg("weight"), py::arg("bias"))
         .def("run", &run_up, py::arg("x"));
+    py::class_<Network>(module, "Network")
+        .def(py::init<std::size_t>(), py::arg("channels"))
+        .def("conv", &add_conv, py::arg("layer"), py::arg("padding"), py::arg("source"),
+             py::arg("second") = py::none())
+        .def("up", &Network::up, py::arg("layer"), py::arg("source"))
+        .def("pool", &Network::pool, py::arg("source"))
+        .def("enlarge", &Network::enlarge, py::arg("source"), py::arg("times"))
+        .def("head", &add_head, py::arg("sources"), py::arg("weight"), py::arg("bias"), py::arg("slope"),
+             py::arg("last_weight"), py::arg("last_bias"))
+        .def("run", &run_numbers, py::arg("x"), py::arg("last"))
+        .def("run", &run_levels, py::arg("crops").noconvert(), py::arg("table").noconvert(), py::arg("last"));
     module.def("pool2", &run_pool, py::arg("x"));
     module.def("dense", &run_dense, py::arg("x"), py::arg("weight"), py::arg("bias"));
 }

@@ -1,6 +1,7 @@
 // How pictures and crops were taken, for fastpgs.inference.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -43,19 +44,25 @@ std::tuple<DoubleArray, DoubleArray> picture_steps(const ByteArray& rgb) {
     return {doubles(found.across), doubles(found.down)};
 }
 
-// `picture_light` and `picture_steps`, of a luminance that is made once.
-std::tuple<DoubleArray, double, double, DoubleArray, DoubleArray> picture_look(const ByteArray& rgb) {
+// How much the blocks of JPEG stand out.
+double picture_blocks(const ByteArray& rgb) {
+    const stain::Picture picture = picture_of(rgb);
+    const Released released;
+    return light::blockiness(light::steps(light::Luma(picture)));
+}
+
+// `picture_light` and `picture_blocks`, of a luminance that is made once.
+std::tuple<DoubleArray, double, double, double> picture_look(const ByteArray& rgb) {
     const stain::Picture picture = picture_of(rgb);
     light::Light found{};
-    light::Steps steps;
+    double blocks = 0.0;
     {
         const Released released;
         const light::Luma lights(picture);
         found = light::measure(picture, lights);
-        steps = light::steps(lights);
+        blocks = light::blockiness(light::steps(lights));
     }
-    return {doubles(found.level.data(), found.level.size()), found.brightest, found.spread,
-            doubles(steps.across), doubles(steps.down)};
+    return {doubles(found.level.data(), found.level.size()), found.brightest, found.spread, blocks};
 }
 
 int channels_of(const ByteArray& crops, py::ssize_t smallest) {
@@ -67,32 +74,19 @@ int channels_of(const ByteArray& crops, py::ssize_t smallest) {
     return coloured ? 3 : 1;
 }
 
-std::tuple<double, double, double> crop_differences(const ByteArray& crops) {
+// Differences (second, down, across) and levels (mean and spread, a channel each) of crops.
+std::tuple<double, double, double, std::vector<double>, std::vector<double>> crop_look(
+    const ByteArray& crops) {
     const int channels = channels_of(crops, 3);
+    if (crops.shape(1) > 2048) throw std::invalid_argument("crops must have at most 2048 pixels a side");
     light::Differences found{};
+    light::Levels levels;
     {
         const Released released(crops.size());
         found = light::differences(crops.data(), crops.shape(0), crops.shape(1), channels);
+        levels = light::levels(crops.data(), crops.shape(0), crops.shape(1), channels);
     }
-    return {found.second, found.down, found.across};
-}
-
-// Sums of the levels of each crop and of their squares, (n, C) each.
-std::tuple<IndexArray, IndexArray> crop_levels(const ByteArray& crops) {
-    const int channels = channels_of(crops, 1);
-    if (crops.shape(1) >= 1 << 16)
-        throw std::invalid_argument("crops must have less than 65536 pixels a side");
-    light::Levels found;
-    {
-        const Released released(crops.size());
-        found = light::levels(crops.data(), crops.shape(0), crops.shape(1), channels);
-    }
-    const auto array = [&](const std::vector<std::int64_t>& values) {
-        IndexArray made({crops.shape(0), static_cast<py::ssize_t>(channels)});
-        std::copy(values.begin(), values.end(), made.mutable_data());
-        return made;
-    };
-    return {array(found.sums), array(found.squares)};
+    return {found.second, found.down, found.across, levels.mean, levels.spread};
 }
 
 }  // namespace
@@ -101,9 +95,9 @@ void bind_light(py::module_& module) {
     using py::literals::operator""_a;
     module.def("picture_light", &picture_light, "rgb"_a.noconvert());
     module.def("picture_steps", &picture_steps, "rgb"_a.noconvert());
+    module.def("picture_blocks", &picture_blocks, "rgb"_a.noconvert());
     module.def("picture_look", &picture_look, "rgb"_a.noconvert());
-    module.def("crop_levels", &crop_levels, "crops"_a.noconvert());
-    module.def("crop_differences", &crop_differences, "crops"_a.noconvert());
+    module.def("crop_look", &crop_look, "crops"_a.noconvert());
 }
 
 }  // namespace fastpgs::bindings

@@ -183,6 +183,28 @@ Steps steps(const Luma& lights) {
     return found;
 }
 
+double blockiness(const Steps& steps) {
+    constexpr std::size_t block = 8;  // side of a JPEG's blocks, pixels
+    constexpr std::size_t least = 4 * block;
+    constexpr double grey_levels = 0.1;  // so that even pictures have a finite ratio
+    double sum = 0.0;
+    int directions = 0;
+    for (const std::vector<double>* of : {&steps.across, &steps.down}) {
+        if (of->size() + 3 < least) continue;
+        std::array<double, block> phases{};
+        std::array<int, block> number{};
+        for (std::size_t i = 0; i < of->size(); ++i) {
+            phases[i % block] += (*of)[i];
+            ++number[i % block];
+        }
+        for (std::size_t i = 0; i < block; ++i) phases[i] /= number[i];
+        std::sort(phases.begin(), phases.end());
+        sum += std::log((phases[block - 1] + grey_levels) / (phases[block - 2] + grey_levels));
+        ++directions;
+    }
+    return directions > 0 ? sum / directions : 0.0;
+}
+
 Differences differences(const std::uint8_t* crops, std::ptrdiff_t n, std::ptrdiff_t side, int channels) {
     std::vector<std::int32_t> plane(z(side * side));
     std::int64_t second = 0, down = 0, across = 0;
@@ -208,8 +230,10 @@ Differences differences(const std::uint8_t* crops, std::ptrdiff_t n, std::ptrdif
 
 Levels levels(const std::uint8_t* crops, std::ptrdiff_t n, std::ptrdiff_t side, int channels) {
     const std::ptrdiff_t line = side * channels;
+    const auto pixels = static_cast<double>(side * side), cells = static_cast<double>(n);
     std::vector<std::uint32_t> sums(z(line)), squares(z(line));
-    Levels found{std::vector<std::int64_t>(z(n * channels)), std::vector<std::int64_t>(z(n * channels))};
+    std::vector<std::int64_t> total(z(channels));
+    Levels found{std::vector<double>(z(channels)), std::vector<double>(z(channels))};
     for (std::ptrdiff_t i = 0; i < n; ++i) {
         std::fill(sums.begin(), sums.end(), 0U);
         std::fill(squares.begin(), squares.end(), 0U);
@@ -220,10 +244,20 @@ Levels levels(const std::uint8_t* crops, std::ptrdiff_t n, std::ptrdiff_t side, 
                 sums[z(j)] += level;
                 squares[z(j)] += level * level;
             }
-        for (std::ptrdiff_t j = 0; j < line; ++j) {
-            found.sums[z(i * channels + j % channels)] += sums[z(j)];
-            found.squares[z(i * channels + j % channels)] += squares[z(j)];
+        for (std::ptrdiff_t channel = 0; channel < channels; ++channel) {
+            std::int64_t sum = 0, square = 0;
+            for (std::ptrdiff_t j = channel; j < line; j += channels) {
+                sum += sums[z(j)];
+                square += squares[z(j)];
+            }
+            total[z(channel)] += sum;
+            found.spread[z(channel)] +=
+                std::sqrt(static_cast<double>(side * side * square - sum * sum)) / pixels;
         }
+    }
+    for (std::size_t channel = 0; channel < total.size(); ++channel) {
+        found.mean[channel] = static_cast<double>(total[channel]) / cells / pixels;
+        found.spread[channel] /= cells;
     }
     return found;
 }

@@ -7,7 +7,7 @@ import pytest
 
 from fastpgs import _core
 from fastpgs.inference.conditions import blockiness
-from fastpgs.inference.look import look_at
+from fastpgs.inference.look import look_at, look_at_crops
 from fastpgs.inference.preprocess import LUMA, background
 
 THOUSANDTHS = np.array([299, 587, 114], np.int64)
@@ -62,6 +62,19 @@ def test_steps_stand_out_from_their_neighbours(picture):
         assert len(found) == max(rows.shape[1] - 3, 0)
 
 
+@pytest.mark.parametrize("shape", [(40, 33), (64, 64), (31, 90), (90, 31), (31, 31)], ids=str)
+def test_blocks_are_what_stands_out_along_one_line_in_eight(shape):
+    picture = np.random.default_rng(5).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    found = []
+    for steps in _core.picture_steps(picture):
+        if len(steps) + 3 < 32:
+            continue
+        line = np.arange(len(steps)) % 8
+        phase = np.sort(np.bincount(line, steps) / np.bincount(line))
+        found.append(math.log((phase[-1] + 0.1) / (phase[-2] + 0.1)))
+    assert blockiness(picture) == (sum(found) / len(found) if found else 0.0)
+
+
 @pytest.mark.parametrize("shape", [(1, 3, 3, 3), (5, 16, 16, 3), (4, 8, 8)], ids=str)
 def test_differences_of_crops(shape):
     crops = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
@@ -69,16 +82,27 @@ def test_differences_of_crops(shape):
     inner = luma[:, 1:-1, 1:-1]
     second = 4 * inner - luma[:, :-2, 1:-1] - luma[:, 2:, 1:-1] - luma[:, 1:-1, :-2] - luma[:, 1:-1, 2:]
     expected = [np.abs(d).mean() for d in (second, np.diff(luma, axis=1), np.diff(luma, axis=2))]
-    np.testing.assert_allclose(_core.crop_differences(crops), expected, rtol=1e-12)
+    np.testing.assert_allclose(_core.crop_look(crops)[:3], expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (5, 16, 16, 3), (4, 9, 9)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 3, 3, 3), (5, 16, 16, 3), (4, 9, 9), (2, 2048, 2048)], ids=str)
 def test_levels_of_crops(shape):
     crops = np.random.default_rng(3).integers(0, 256, shape, dtype=np.uint8)
+    if len(crops) == 2:
+        crops[0], crops[1] = 255, 0  # as much as can be summed
     levels = crops.reshape(len(crops), shape[1] ** 2, -1).astype(np.int64)
-    sums, squares = _core.crop_levels(crops)
-    np.testing.assert_array_equal(sums, levels.sum(axis=1))
-    np.testing.assert_array_equal(squares, (levels**2).sum(axis=1))
+    *_, mean, spread = _core.crop_look(crops)
+    np.testing.assert_allclose(mean, levels.mean(axis=(0, 1)), rtol=1e-14)
+    np.testing.assert_allclose(spread, levels.std(axis=1).mean(axis=0), rtol=1e-12)
+
+
+def test_look_of_crops_is_that_of_grey_ones_with_and_without_a_channel():
+    crops = np.random.default_rng(4).integers(0, 256, (3, 8, 8), dtype=np.uint8)
+    areas = np.array([0, 1, 100])
+    plain = look_at_crops(crops, areas)
+    assert plain == look_at_crops(crops[..., None], areas)
+    assert plain == look_at_crops(np.asfortranarray(crops), areas)
+    assert plain.size == pytest.approx(math.log(100) / 3)
 
 
 def test_what_is_no_picture_is_refused():
@@ -86,9 +110,9 @@ def test_what_is_no_picture_is_refused():
         background(np.zeros((4, 4), np.uint8))
     for shape in [(0, 8, 8), (2, 8, 9), (2, 2, 2), (2, 8, 8, 1), (8, 8)]:
         with pytest.raises(ValueError, match="crops must have shape"):
-            _core.crop_differences(np.zeros(shape, np.uint8))
-    with pytest.raises(ValueError, match="S >= 1"):
-        _core.crop_levels(np.zeros((2, 8, 9), np.uint8))
+            _core.crop_look(np.zeros(shape, np.uint8))
+    with pytest.raises(ValueError, match="at most 2048 pixels a side"):
+        _core.crop_look(np.zeros((1, 2049, 2049), np.uint8))
 
 
 def test_a_picture_without_anything_says_so():

@@ -43,6 +43,11 @@ struct Steps {
 
 Steps steps(const Luma& lights);
 
+// How much steps stand out along one line in eight, as the blocks of JPEG make them: the logarithm of the
+// mean step along the line where it is largest over that along the second, mean of both directions; 0 for a
+// picture of less than 32 pixels a side.
+double blockiness(const Steps& steps);
+
 // Mean absolute differences of the luminance of n crops of side x side pixels, side >= 3, of 1 or 3 channels.
 struct Differences {
     double second;        // 4 times a pixel less its four neighbours
@@ -51,9 +56,10 @@ struct Differences {
 
 Differences differences(const std::uint8_t* crops, std::ptrdiff_t n, std::ptrdiff_t side, int channels);
 
-// Sums of the levels of each of n crops, side < 2^16, and of their squares: (n, channels) each.
+// Of the levels of n crops, side <= 2^11: their mean, and the mean of each crop's standard deviation, a
+// channel each.
 struct Levels {
-    std::vector<std::int64_t> sums, squares;
+    std::vector<double> mean, spread;
 };
 
 Levels levels(const std::uint8_t* crops, std::ptrdiff_t n, std::ptrdiff_t side, int channels);

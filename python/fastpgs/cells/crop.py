@@ -85,23 +85,26 @@ def crop_cells(
     if not np.isfinite(zoom) or zoom <= 0:
         raise ValueError(f"zoom must be a finite number > 0, got {zoom!r}")
     channels = array.shape[2:]
+    value = np.asarray(fill).astype(array.dtype)
     try:
-        value = np.broadcast_to(np.asarray(fill).astype(array.dtype), channels)
+        if value.shape != channels:
+            value = np.full(channels, value)
     except ValueError:
         raise ValueError(
             f"fill must be a number or {channels[0] if channels else 1} numbers, got {fill!r}"
         ) from None
-    boxes = [cells.table[f"bbox-{i}"] for i in range(4)]
+    top, left, bottom, right = (cells.table[f"bbox-{i}"] for i in range(4))
     # On the pixel grid, so that at zoom 1 no pixel moves by half of its side.
     half = side / zoom / 2.0
-    tops, lefts = (np.floor((boxes[a] + boxes[a + 2]) / 2.0 - half).astype(np.int64) for a in (0, 1))
+    tops = np.floor((top + bottom) / 2.0 - half).astype(np.int64)
+    lefts = np.floor((left + right) / 2.0 - half).astype(np.int64)
     # The core has these types; a double holds the values of the others.
     kind = array.dtype if array.dtype in LEVELS else np.dtype(np.float64)
     planes = np.ascontiguousarray(array.reshape(*array.shape[:2], math.prod(channels)), kind)
     labels = np.ascontiguousarray(cells.labels, np.int32) if masked else None
     ids = cells.table["label"].astype(np.int32) if masked else None
     crops: npt.NDArray[Any] = _core.cut_crops(
-        planes, tops, lefts, side, float(zoom), np.ravel(value).astype(kind), labels, ids
+        planes, tops, lefts, side, float(zoom), value.reshape(-1).astype(kind, copy=False), labels, ids
     )
     if kind != array.dtype:
         crops = (np.rint(crops) if array.dtype.kind in "iu" else crops).astype(array.dtype)

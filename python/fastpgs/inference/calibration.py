@@ -144,6 +144,10 @@ class Thresholds:
     def call(self, p: ArrayLike) -> NDArray[np.str_]:
         """``"blast"``, ``"normal"`` or ``"uncertain"`` for each probability; nan is uncertain."""
         values = np.asarray(p, dtype=np.float64)
+        if not values.shape:
+            one = float(values)
+            call = "blast" if one >= self.blast else "normal" if one < self.normal else "uncertain"
+            return np.array(call, dtype="<U9")
         calls = np.full(values.shape, "uncertain", dtype="<U9")
         calls[values >= self.blast] = "blast"
         calls[values < self.normal] = "normal"

@@ -6,6 +6,7 @@ network, the calibration, the thresholds. A research tool: its output is no diag
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastpgs.inference import native, preprocess
 from fastpgs.inference.conditions import measure
 from fastpgs.inference.files import ModelConfig
-from fastpgs.inference.look import Look, look_at
+from fastpgs.inference.look import Look, look_at, look_at_crops
 from fastpgs.inference.novelty import Novelty, describe_crops, describe_field
 from fastpgs.inference.pooling import pool
 from fastpgs.inference.threads import spread
@@ -127,6 +128,7 @@ class BlastClassifier:
         self.batch_size = batch_size
         self._run = run
         self._novelty = novelty
+        self._levels = preprocess.level_table(config.input) if run.name == "native" else None
         self._graphs: GraphRunner | None = None
         if device.startswith("cuda") and run.name == "eager":
             from fastpgs.inference.cuda import GraphRunner
@@ -172,7 +174,7 @@ class BlastClassifier:
         image : ndarray, shape (H, W) or (H, W, C)
         """
         look = look_at(preprocess.to_rgb8(image), blocks=self.config.conditions is not None)
-        return replace(look, gain=preprocess.field_gain(look.level, self.config.input))
+        return look._replace(gain=preprocess.field_gain(look.level, self.config.input))
 
     def crops(
         self, image: NDArray[Any], cells: Cells, zoom: float = 1.0, look: Look | None = None
@@ -239,7 +241,7 @@ class BlastClassifier:
     def _score(self, crops: NDArray[np.uint8], masks: bool) -> dict[str, NDArray[Any]]:
         """The network's outputs for some crops."""
         if isinstance(self._run, native.NativeEngine):
-            return self._run(preprocess.to_array(crops, self.config.input), masks=masks)
+            return self._run(crops, masks=masks, levels=self._levels)
         from fastpgs.inference import engines
 
         return engines.run(self._run, crops, self.config.input, self.device, masks)
@@ -286,7 +288,7 @@ class BlastClassifier:
             `Described.shift` of the field.
         """
         score = pool(p_cells, self.config.pooling, self.config.focus)
-        return float(self.config.field_calibration(score, shift)) if np.isfinite(score) else float("nan")
+        return float(self.config.field_calibration(score, shift)) if math.isfinite(score) else float("nan")
 
     def describe(self, look: Look, areas: NDArray[Any], crops: NDArray[np.uint8]) -> Described:
         """What the judgement of a field needs to know of its crops beside what the network says of them.
@@ -302,15 +304,17 @@ class BlastClassifier:
         if len(crops) == 0:
             return Described()
         gain = preprocess.field_gain(look.level, self.config.input) if look.gain is None else look.gain
-        areas = np.asarray(areas)
         shift, seen = 0.0, None
+        if self.config.conditions is None and self._novelty is None:
+            return Described()
+        taken = look_at_crops(crops, areas)
         if self.config.conditions is not None:
-            measures = measure(crops, areas, gain, look.blocks)
+            measures = measure(taken, gain, look.blocks)
             if not self.config.conditions.holds(measures):  # most do
                 shift = float(self.config.conditions.shift(measures)[0])
         if self._novelty is not None:
             level = preprocess.seen_levels(look.level, gain, self.config.input)
-            seen = describe_crops(crops, level, areas)
+            seen = describe_crops(taken, level)
         return Described(shift, seen)
 
     def novelty(self, described: Described, embeddings: NDArray[Any]) -> float:

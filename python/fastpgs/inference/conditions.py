@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from fastpgs import _core
 from fastpgs.inference.calibration import fit_logistic
+from fastpgs.inference.look import CropLook
 from fastpgs.inference.preprocess import UInt8
 
 Floats = NDArray[np.float64]
 
 NAMES = ("sharpness", "blocks", "size", "brightness", "red", "blue")
 TAIL = 0.01  # share of training fields beyond either end of the range of a measure
-BLOCK = 8  # side of a JPEG's blocks, pixels
 GREY_LEVELS = 0.1  # added to differences of pixels, so that flat crops have a finite ratio
 
 
@@ -36,57 +36,31 @@ def blockiness(image: UInt8) -> float:
     ----------
     image : uint8, shape (H, W, 3)
     """
-    return blockiness_of(*_core.picture_steps(np.ascontiguousarray(image)))
+    return _core.picture_blocks(np.ascontiguousarray(image))
 
 
-def blockiness_of(across: Floats, down: Floats) -> float:
-    """`blockiness` of a picture's steps, (W - 3,) between columns and (H - 3,) between rows."""
-    found = []
-    for steps in (across, down):
-        if len(steps) + 3 < 4 * BLOCK:
-            continue
-        line = np.arange(len(steps)) % BLOCK
-        phase = np.sort(np.bincount(line, steps) / np.bincount(line))
-        found.append(math.log((phase[-1] + GREY_LEVELS) / (phase[-2] + GREY_LEVELS)))
-    return sum(found) / len(found) if found else 0.0
-
-
-def plain(crops: UInt8) -> UInt8:
-    """Crops (n, S, S), (n, S, S, 1) or (n, S, S, 3) as the core takes them: without a channel of their own if grey."""
-    shaped = crops if crops.shape[3:] == (3,) else crops.reshape(crops.shape[:3])
-    return np.ascontiguousarray(shaped)
-
-
-def sharpness(crops: UInt8) -> float:
+def sharpness(crops: CropLook) -> float:
     """Logarithm of the mean second difference over the mean first difference of the crops' brightness.
 
     Contrast and brightness cancel; blur takes more of the second than of the first.
-
-    Parameters
-    ----------
-    crops : uint8, shape (n, S, S, 3) or (n, S, S) or (n, S, S, 1)
     """
-    second, down, across = _core.crop_differences(plain(crops))
-    return math.log((second + GREY_LEVELS) / (down + across + GREY_LEVELS))
+    return math.log((crops.second + GREY_LEVELS) / (crops.down + crops.across + GREY_LEVELS))
 
 
-def measure(crops: UInt8, areas: Floats, gain: Floats, blocks: float) -> Floats:
+def measure(crops: CropLook, gain: Floats, blocks: float) -> Floats:
     """The measures of one field, in the order of `NAMES`.
 
     Parameters
     ----------
-    crops : uint8, shape (n, S, S, 3) or (n, S, S)
-        Of its n cells, n >= 1, as the network sees them.
-    areas : float64, shape (n,)
-        Of the cells, pixels of the training's size.
+    crops : CropLook
+        Of its cells.
     gain : float64, shape (3,)
         `fastpgs.inference.preprocess.field_gain` of its background.
     blocks : float
         `blockiness` of the picture.
     """
     red, green, blue = np.log(gain).tolist()
-    size = np.log(np.maximum(areas, 1.0)).mean()
-    return np.array([sharpness(crops), blocks, size, green, red - green, blue - green])
+    return np.array([sharpness(crops), blocks, crops.size, green, red - green, blue - green])
 
 
 @dataclass(frozen=True)

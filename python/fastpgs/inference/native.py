@@ -19,11 +19,12 @@ from fastpgs.inference.calibration import sigmoid
 __all__ = ["NativeEngine", "available", "build"]
 
 Maps = NDArray[np.float32]
+UInt8 = NDArray[np.uint8]
 Outputs = dict[str, NDArray[np.float32]]
 State = Mapping[str, NDArray[Any]]
-Conv = Callable[..., Maps]
 
 EPSILON = np.float32(1e-5)  # of torch's batch normalisation
+CROPS = 0  # number of the maps that a network of the core begins with
 
 
 def available() -> bool:
@@ -32,31 +33,42 @@ def available() -> bool:
 
 
 class NativeEngine:
-    """Runs a network, each call on one thread; safe to call from many."""
+    """Runs a network, each call on one thread; safe to call from many.
+
+    Parameters
+    ----------
+    network : UNet or Table2
+    """
 
     name = "native"
 
     def __init__(self, network: UNet | Table2) -> None:
         self._network = network
 
-    def __call__(self, x: Maps, *, masks: bool = True) -> Outputs:
+    def __call__(self, x: Maps | UInt8, *, masks: bool = True, levels: Maps | None = None) -> Outputs:
         """``"logit"`` (n, classes), ``"embedding"`` (n, hidden) and, where asked for, ``"mask"`` (n, 1, H, W).
 
         Parameters
         ----------
-        x : float32, shape (n, S, S, C)
-            Normalised crops.
+        x : float32, shape (n, S, S, C), or uint8 with ``levels``
+            Normalised crops, or crops as they are.
         masks : bool
+        levels : float32, shape (256, C), optional
+            What each level of each channel is when normalised.
 
         Raises
         ------
         ValueError
             Crops that the network cannot take.
         """
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # what comes of it is not finite, and refused as such
-            return self._network(x, masks)
+        network = self._network
+        network.check(x.shape)
+        if levels is None:
+            logit, embedding, last = network.core.run(x, masks)
+        else:
+            logit, embedding, last = network.core.run(x, levels, masks)
+        out = {"logit": logit, "embedding": embedding}
+        return out if last is None else {**out, "mask": network.mask(last)}
 
 
 def build(
@@ -102,30 +114,27 @@ class UNet:
         dropout: float = 0.0,
     ) -> None:
         w1, w2, w3, w4 = width, 2 * width, 4 * width, 8 * width
+        core = self.core = _core.Network(in_channels)
 
-        def conv(name: str, c_in: int, c_out: int) -> Conv:
-            return layers.conv(name, c_in, c_out, padding=1, norm=norm)
+        def conv(name: str, c_in: int, c_out: int, *sources: int) -> int:
+            return core.conv(layers.conv(name, c_in, c_out, norm=norm), 1, *sources)
 
-        self.in_channels = in_channels
-        self.conv1, self.conv2 = conv("conv1", in_channels, w1), conv("conv2", w1, w2)
-        self.conv3, self.conv4 = conv("conv3", w2, w3), conv("conv4", w3, w4)
-        self.upconv3, self.conv5 = layers.up("upconv3", w4, w3), conv("conv5", w4, w3)
-        self.upconv2, self.conv6 = layers.up("upconv2", w3, w2), conv("conv6", w3, w2)
-        self.upconv1, self.conv7 = layers.up("upconv1", w2, w1), conv("conv7", w2, w1)
-        self.output = layers.pixelwise("output", w1)
-        self.head = layers.head(w4 + w3 + w2 + w1, hidden, num_classes)
+        def up(name: str, c_in: int, c_out: int, source: int) -> int:
+            return core.up(layers.up(name, c_in, c_out), source)
 
-    def __call__(self, x: Maps, masks: bool) -> Outputs:
-        _check(x, self.in_channels, multiple=8, smallest=8)
-        down1 = self.conv1(x)
-        down2 = self.conv2(_core.pool2(down1))
-        down3 = self.conv3(_core.pool2(down2))
-        bottom = self.conv4(_core.pool2(down3))
-        up3 = self.conv5(self.upconv3(bottom), down3)
-        up2 = self.conv6(self.upconv2(up3), down2)
-        up1 = self.conv7(self.upconv1(up2), down1)
-        out = self.head(bottom, up3, up2, up1)
-        return out | {"mask": self.output(up1)} if masks else out
+        down1 = conv("conv1", in_channels, w1, CROPS)
+        down2 = conv("conv2", w1, w2, core.pool(down1))
+        down3 = conv("conv3", w2, w3, core.pool(down2))
+        bottom = conv("conv4", w3, w4, core.pool(down3))
+        up3 = conv("conv5", w4, w3, up("upconv3", w4, w3, bottom), down3)
+        up2 = conv("conv6", w3, w2, up("upconv2", w3, w2, up3), down2)
+        up1 = conv("conv7", w2, w1, up("upconv1", w2, w1, up2), down1)
+        core.head([bottom, up3, up2, up1], *layers.head(w4 + w3 + w2 + w1, hidden, num_classes))
+        self.mask = layers.pixelwise("output", w1)
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Refuse crops whose maps would not meet again."""
+        _check(shape, multiple=8, smallest=8)
 
 
 class Table2:
@@ -140,21 +149,22 @@ class Table2:
         hidden: int = 64,
         dropout: float = 0.0,
     ) -> None:
-        self.in_channels = in_channels
-        self.conv, self.conv_1 = layers.conv("conv2d", in_channels, 32), layers.conv("conv2d_1", 32, 64)
-        self.conv_2, self.conv_3 = layers.conv("conv2d_2", 64, 128), layers.conv("conv2d_3", 192, 64)
-        self.conv_4, self.conv_5 = layers.conv("conv2d_4", 192, 32), layers.pixelwise("conv2d_5", 32)
-        self.head = layers.head(128 + 64 + 32, hidden, num_classes)
+        core = self.core = _core.Network(in_channels)
 
-    def __call__(self, x: Maps, masks: bool) -> Outputs:
-        _check(x, self.in_channels, multiple=1, smallest=22)
-        down1 = self.conv(x)
-        down2 = self.conv_1(_core.pool2(down1))
-        bottom = self.conv_2(_core.pool2(down2))
-        up2 = self.conv_3(_enlarged(bottom, 2), down2)
-        up1 = self.conv_4(_enlarged(up2, 2), _enlarged(bottom, 4))
-        out = self.head(bottom, up2, up1)
-        return out | {"mask": self.conv_5(up1)} if masks else out
+        def conv(name: str, c_in: int, c_out: int, *sources: int) -> int:
+            return core.conv(layers.conv(name, c_in, c_out), 0, *sources)
+
+        down1 = conv("conv2d", in_channels, 32, CROPS)
+        down2 = conv("conv2d_1", 32, 64, core.pool(down1))
+        bottom = conv("conv2d_2", 64, 128, core.pool(down2))
+        up2 = conv("conv2d_3", 192, 64, core.enlarge(bottom, 2), down2)
+        up1 = conv("conv2d_4", 192, 32, core.enlarge(up2, 2), core.enlarge(bottom, 4))
+        core.head([bottom, up2, up1], *layers.head(128 + 64 + 32, hidden, num_classes))
+        self.mask = layers.pixelwise("conv2d_5", 32)
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Refuse crops of which nothing would be left."""
+        _check(shape, multiple=1, smallest=22)
 
 
 class _UnfitError(Exception):
@@ -181,8 +191,8 @@ class _Layers:
             return np.zeros(channels, np.float32)
         return self._take(f"{name}.act.weight", channels)
 
-    def conv(self, name: str, c_in: int, c_out: int, *, padding: int = 0, norm: str = "none") -> Conv:
-        """A `ConvPLR`, of one source of maps or of two as if they were joined."""
+    def conv(self, name: str, c_in: int, c_out: int, *, norm: str = "none") -> _core.Conv3:
+        """A `ConvPLR`."""
         weight = self._take(f"{name}.conv.weight", c_out, c_in, 3, 3)
         bias = self._take(f"{name}.conv.bias", c_out)
         if norm == "batch":
@@ -195,22 +205,14 @@ class _Layers:
             bias = (bias - mean) * inverse * gain + shift
         elif norm != "none":
             raise _UnfitError(norm)
-        layer = _core.Conv3(weight, bias, self._slope(name, c_out))
+        return _core.Conv3(weight, bias, self._slope(name, c_out))
 
-        def run(x: Maps, skip: Maps | None = None) -> Maps:
-            if skip is None:
-                return layer.run(x, padding)
-            height, width = (min(x.shape[axis], skip.shape[axis]) for axis in (1, 2))
-            return layer.run(_centre(x, height, width), padding, _centre(skip, height, width))
-
-        return run
-
-    def up(self, name: str, c_in: int, c_out: int) -> Conv:
+    def up(self, name: str, c_in: int, c_out: int) -> _core.Up2:
         """A transposed 2x2 convolution of stride 2."""
         weight = self._take(f"{name}.weight", c_in, c_out, 2, 2)
-        return _core.Up2(weight, self._take(f"{name}.bias", c_out)).run
+        return _core.Up2(weight, self._take(f"{name}.bias", c_out))
 
-    def pixelwise(self, name: str, c_in: int) -> Conv:
+    def pixelwise(self, name: str, c_in: int) -> Callable[[Maps], Maps]:
         """A 1x1 convolution to one map and a sigmoid: (n, 1, H, W)."""
         weight = self._take(f"{name}.weight", 1, c_in, 1, 1).reshape(c_in, 1)
         bias = self._take(f"{name}.bias", 1)
@@ -221,38 +223,22 @@ class _Layers:
 
         return run
 
-    def head(self, channels: int, hidden: int, classes: int) -> Callable[..., Outputs]:
-        """A `ClassHead` over the means of several maps."""
-        first = np.ascontiguousarray(self._take("head.fc1.weight", hidden, channels).T)
-        first_bias, slope = self._take("head.fc1.bias", hidden), self._slope("head", hidden)
-        second = np.ascontiguousarray(self._take("head.fc2.weight", classes, hidden).T)
-        second_bias = self._take("head.fc2.bias", classes)
-
-        def run(*maps: Maps) -> Outputs:
-            # Rows first: sums of few numbers each are rounded less, and added at speed.
-            means = [x.sum(axis=2).sum(axis=1) / np.float32(x.shape[1] * x.shape[2]) for x in maps]
-            hidden_values = _core.dense(np.concatenate(means, axis=1), first, first_bias)
-            embedding = np.where(hidden_values > 0, hidden_values, slope * hidden_values)
-            return {"logit": _core.dense(embedding, second, second_bias), "embedding": embedding}
-
-        return run
+    def head(self, channels: int, hidden: int, classes: int) -> tuple[Maps, Maps, Maps, Maps, Maps]:
+        """A `ClassHead` over the means of several maps: weights and bias of its layers, a slope after the first."""
+        return (
+            np.ascontiguousarray(self._take("head.fc1.weight", hidden, channels).T),
+            self._take("head.fc1.bias", hidden),
+            self._slope("head", hidden),
+            np.ascontiguousarray(self._take("head.fc2.weight", classes, hidden).T),
+            self._take("head.fc2.bias", classes),
+        )
 
 
-def _check(x: Maps, channels: int, *, multiple: int, smallest: int) -> None:
-    if x.ndim != 4 or x.shape[3] != channels:
-        raise ValueError(f"expected input of shape (n, H, W, {channels}), got {list(x.shape)}")
-    height, width = x.shape[1:3]
+def _check(shape: tuple[int, ...], *, multiple: int, smallest: int) -> None:
+    if len(shape) != 4:
+        raise ValueError(f"expected input of shape (n, H, W, C), got {list(shape)}")
+    height, width = shape[1:3]
     if height % multiple or width % multiple:
         raise ValueError(f"height and width must be divisible by {multiple}, got {height} x {width}")
     if height < smallest or width < smallest:
         raise ValueError(f"height and width must be at least {smallest}, got {height} x {width}")
-
-
-def _enlarged(x: Maps, times: int) -> Maps:
-    return x.repeat(times, axis=1).repeat(times, axis=2)
-
-
-def _centre(x: Maps, height: int, width: int) -> Maps:
-    """The middle `height` x `width` pixels."""
-    top, left = (x.shape[1] - height) // 2, (x.shape[2] - width) // 2
-    return np.ascontiguousarray(x[:, top : top + height, left : left + width])

@@ -13,36 +13,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpgs import _core
-from fastpgs.inference.conditions import plain
+from fastpgs.inference.look import CropLook
 
 Floats = NDArray[np.float64]
 
 
-def describe_crops(crops: NDArray[np.uint8], level: Floats, areas: Floats) -> Floats:
+def describe_crops(crops: CropLook, level: Floats) -> Floats:
     """What the vector of a field holds of its crops as pictures; the network need not have seen them.
 
     Parameters
     ----------
-    crops : uint8, shape (n, S, S, C) or (n, S, S)
-        What the network sees of its n cells, n >= 1.
+    crops : CropLook
+        Of its cells.
     level : float64, shape (3,)
-        Background colour of the field.
-    areas : float64, shape (n,)
-        Areas of the cells, pixels.
+        Background colour of the field, as the network sees it.
     """
-    n = crops.shape[1] ** 2
-    sums, squares = _core.crop_levels(plain(crops))  # integers: as exact as they can be
-    spread = np.sqrt(n * squares - sums**2) / n
-    cells = len(crops)  # few: numpy.mean takes longer to begin than to add them
-    return np.concatenate(
-        [
-            level / 255,
-            sums.sum(axis=0) / cells / n / 255,
-            spread.sum(axis=0) / cells / 255,
-            [np.log(np.maximum(areas, 1)).sum() / cells],
-        ]
-    )
+    levels = (*level.tolist(), *crops.mean, *crops.spread)
+    return np.array([*(value / 255 for value in levels), crops.size])
 
 
 def describe_field(embeddings: Floats, described: Floats) -> Floats:

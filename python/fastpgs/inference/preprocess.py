@@ -127,6 +127,8 @@ def to_rgb8(image: NDArray[Any]) -> UInt8:
         Other shapes or types, values that are not finite or outside [0, 1].
     """
     array = np.asarray(image)
+    if array.dtype == np.uint8 and array.shape[2:] == (3,) and array.size:  # as most are
+        return np.ascontiguousarray(array)
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
@@ -359,9 +361,9 @@ def check_crops(crops: NDArray[Any], spec: InputSpec) -> UInt8:
     return np.ascontiguousarray(array)
 
 
-def to_array(crops: UInt8, spec: InputSpec) -> NDArray[np.float32]:
-    """Crops (n, S, S, C) as `to_tensor` gives them, the same numbers, but as an array (n, S, S, C)."""
-    x = crops.astype(np.float32)
+def level_table(spec: InputSpec) -> NDArray[np.float32]:
+    """What `to_tensor` makes of each level of each channel, the same numbers: (256, C)."""
+    x = np.repeat(np.arange(256, dtype=np.float32)[:, None], spec.channels, axis=1)
     x /= np.float32(255)
     x -= np.array(spec.mean, np.float32)
     x /= np.array(spec.std, np.float32)

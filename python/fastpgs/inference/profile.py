@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +15,21 @@ class _Stage:
     threads: int
     seconds: float = 0.0
     items: int = 0
+
+
+class _Clock:
+    """Runs while the block under it does; as a generator it would take three times as long."""
+
+    __slots__ = ("_items", "_profile", "_stage", "_start")
+
+    def __init__(self, profile: Profile, stage: str, items: int) -> None:
+        self._profile, self._stage, self._items = profile, stage, items
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *exception: object) -> None:
+        self._profile.add(self._stage, time.perf_counter() - self._start, self._items)
 
 
 @dataclass
@@ -31,18 +44,16 @@ class Profile:
         """Name a stage and the number of threads that work on it."""
         self.stages.setdefault(stage, _Stage(threads))
 
-    @contextmanager
-    def time(self, stage: str, items: int = 1) -> Iterator[None]:
-        """Count the block's wall time as busy time of a stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - start
-            with self._lock:
-                entry = self.stages.setdefault(stage, _Stage(1))
-                entry.seconds += spent
-                entry.items += items
+    def time(self, stage: str, items: int = 1) -> _Clock:
+        """A context whose wall time counts as busy time of a stage."""
+        return _Clock(self, stage, items)
+
+    def add(self, stage: str, seconds: float, items: int) -> None:
+        """Count busy time of a stage."""
+        with self._lock:
+            entry = self.stages.setdefault(stage, _Stage(1))
+            entry.seconds += seconds
+            entry.items += items
 
     @property
     def wall(self) -> float:

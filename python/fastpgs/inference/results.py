@@ -101,12 +101,17 @@ class CellRows:
     def from_table(cls, table: dict[str, npt.NDArray[Any]]) -> CellRows:
         """Rows of the table of `fastpgs.Cells`, not yet judged."""
         n = len(table["label"])
+        bbox, centroid = np.empty((n, 4), np.int32), np.empty((n, 2))
+        for i in range(4):
+            bbox[:, i] = table[f"bbox-{i}"]
+        for i in range(2):
+            centroid[:, i] = table[f"centroid-{i}"]
         return cls(
             cell=np.asarray(table["label"], np.int32),
-            bbox=np.stack([table[f"bbox-{i}"] for i in range(4)], axis=1).astype(np.int32),
+            bbox=bbox,
             area=np.asarray(table["area"], np.int64),
             nucleus_area=np.asarray(table["nucleus_area"], np.int64),
-            centroid=np.stack([table["centroid-0"], table["centroid-1"]], axis=1).astype(np.float64),
+            centroid=centroid,
             p_blast=np.zeros(n, np.float32),
             call=[],
         )

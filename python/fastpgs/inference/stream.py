@@ -13,6 +13,7 @@ a resumed or sharded run gives the same bits as a run in one go.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -188,8 +189,11 @@ def _load(item: Item, options: StreamOptions, profile: Profile) -> Found:
 
 
 def _read(path: str, row: FieldResult, pending: Found, max_pixels: int) -> None:
-    row.size_bytes, row.mtime_ns = file_stamp(path)
-    content = read_file(path, max_bytes=byte_limit(max_pixels))
+    try:
+        content = read_file(path, max_bytes=byte_limit(max_pixels))
+    except ImageReadError:
+        row.size_bytes, row.mtime_ns = file_stamp(path)
+        raise
     row.size_bytes, row.mtime_ns, row.sha256 = content.size, content.mtime_ns, content.sha256()
     picture = decode_apart(content.data, path, max_pixels=max_pixels)
     pending.image, row.note = picture.pixels, picture.note
@@ -352,15 +356,18 @@ class _Scores:
 
 
 def _split(scores: Scores, sizes: list[int]) -> Iterator[_Scores]:
-    if len(scores.p) != sum(sizes):
-        raise ValueError(f"expected {sum(sizes)} probabilities, got {len(scores.p)}")
-    start = 0
+    p, start = scores.p, 0
+    if len(p) != sum(sizes):
+        raise ValueError(f"expected {sum(sizes)} probabilities, got {len(p)}")
+    if not (p.min(initial=0) >= 0 and p.max(initial=0) <= 1):  # nan is neither
+        raise ValueError(f"expected probabilities in [0, 1], got {p.min()} to {p.max()}")
     for size in sizes:
-        p = scores.p[start : start + size]
-        if not np.isfinite(p).all() or p.min(initial=0) < 0 or p.max(initial=0) > 1:
-            raise ValueError(f"expected probabilities in [0, 1], got {p.min()} to {p.max()}")
-        yield _Scores(p, scores.embeddings[start : start + size])
+        yield _Scores(p[start : start + size], scores.embeddings[start : start + size])
         start += size
+
+
+def _joined(parts: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _judge(pending: Found, model: Model, options: StreamOptions, profile: Profile) -> FieldResult:
@@ -372,16 +379,16 @@ def _judge(pending: Found, model: Model, options: StreamOptions, profile: Profil
     with profile.time("judge"):
         try:
             parts = pending.scores
-            p = np.concatenate([part.p for part in parts]) if parts else np.zeros(0, np.float32)
-            features = np.concatenate([part.embeddings for part in parts]) if parts else np.zeros((0, 0))
-            row.cells.p_blast = p.astype(np.float32)
+            p = _joined([part.p for part in parts]) if parts else np.zeros(0, np.float32)
+            features = _joined([part.embeddings for part in parts]) if parts else np.zeros((0, 0))
+            row.cells.p_blast = p.astype(np.float32)  # a copy: the batch it is a part of goes
             row.cells.call = model.call(p).tolist() if len(p) else []
             p_field = model.pool(p, pending.described.shift)
             novelty = model.novelty(pending.described, features)
             row.reason = model.doubt(look, p_field, len(p), novelty) or None
             row.call = "uncertain" if row.reason else str(model.call(p_field, level="field"))
-            row.p_blast = float(p_field) if np.isfinite(p_field) else None
-            row.novelty = float(novelty) if np.isfinite(novelty) else None
+            row.p_blast = float(p_field) if math.isfinite(p_field) else None
+            row.novelty = float(novelty) if math.isfinite(novelty) else None
         except Exception as error:
             return row.fail(explain("judging", error))
     return row

@@ -28,6 +28,8 @@ _CASING = (24, 20, 34)  # dark line under each outline, so that every colour sta
 def to_8bit_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Any image that the pipeline judges as (H, W, 3) uint8."""
     array = np.asarray(image)
+    if array.dtype == np.uint8 and array.shape[2:] == (3,):  # as most are
+        return np.ascontiguousarray(array)
     if array.dtype == np.uint16:
         array = (array // 257).astype(np.uint8)
     elif array.dtype.kind == "f":

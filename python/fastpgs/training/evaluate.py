@@ -13,6 +13,7 @@ from fastpgs.inference import pooling
 from fastpgs.inference.calibration import Calibration, Thresholds, fit_calibration, fit_thresholds, logit
 from fastpgs.inference.conditions import NAMES as MEASURES
 from fastpgs.inference.conditions import Conditions, fit_conditions, measure
+from fastpgs.inference.look import look_at_crops
 from fastpgs.inference.novelty import describe_crops, describe_field
 from fastpgs.inference.preprocess import InputSpec, field_gain, gains, seen_levels
 from fastpgs.training.cellset import CellSet
@@ -301,7 +302,7 @@ def field_measures(
         own = np.flatnonzero(sample == image)
         first = members[own[0]]
         area, gain = cells.area[members[own]], field_gain(cells.level[first], spec)
-        rows.append(measure(crops[own], area, gain, float(cells.blocks[first]))[None])
+        rows.append(measure(look_at_crops(crops[own], area), gain, float(cells.blocks[first]))[None])
     return np.concatenate(rows)
 
 
@@ -320,6 +321,6 @@ def field_vectors(
     rows = []
     for image in images:
         own = np.flatnonzero(sample == image)
-        seen = describe_crops(crops[own], levels[own[0]], cells.area[members[own]])
+        seen = describe_crops(look_at_crops(crops[own], cells.area[members[own]]), levels[own[0]])
         rows.append(describe_field(embeddings[own], seen))
     return np.array(rows)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastpgs import metrics
 from fastpgs.inference import pooling
 from fastpgs.inference.conditions import blockiness, measure
+from fastpgs.inference.look import look_at_crops
 from fastpgs.inference.novelty import Novelty, describe_crops, describe_field
 from fastpgs.inference.preprocess import InputSpec, background, cut, field_gain, find, seen_levels
 from fastpgs.training.cellset import read_image
@@ -103,14 +104,14 @@ def _judge(
     logits, embeddings = predict(network, pictures, spec, device)
     light, areas = background(image), cells.table["area"]
     gain = field_gain(light, spec)
-    shift = 0.0
+    shift, taken = 0.0, look_at_crops(crops, areas)
     if fitted.conditions is not None:
-        measures = measure(crops, areas, gain, blockiness(image))
+        measures = measure(taken, gain, blockiness(image))
         shift = float(fitted.conditions.shift(measures)[0])
     score = pooling.pool(fitted.calibration(logits), fitted.pooling, fitted.focus)
     p = float(fitted.field_calibration(score, shift))
     level = seen_levels(light, gain, spec)
-    distance = float(novelty.score(describe_field(embeddings, describe_crops(crops, level, areas)))[0])
+    distance = float(novelty.score(describe_field(embeddings, describe_crops(taken, level)))[0])
     return {
         "p": p,
         "call": str(fitted.field_thresholds.call([p])[0]),
