@@ -170,6 +170,7 @@ std::tuple<LabelArray, LabelArray, Found> find_cells(const ByteArray& rgb, bool 
             given.mask = &used;
         }
         found = search::find(given, rules, options, known ? &*known : nullptr, cell, nucleus);
+        if (!measured) found.cells = measures::locate(cell, nucleus, given.picture.rows, given.picture.cols);
     }
     return {labels, nuclei, std::move(found)};
 }
@@ -290,6 +291,7 @@ void bind_search(py::module_& module) {
         .def_property_readonly(
             "table",
             [](const Found& found) { return table_of(found.cells, found.stain.rows, found.stain.cols); })
+        .def_property_readonly("places", [](const Found& found) { return places_of(found.cells); })
         .def_readonly("body", &Found::body)
         .def_readonly("edge", &Found::edge)
         .def_readonly("many", &Found::many)

@@ -51,23 +51,6 @@ Table places(const std::vector<Cell>& cells) {
     return table;
 }
 
-void same_pictures(const LabelArray& labels, const LabelArray& nuclei) {
-    if (labels.ndim() != 2) throw std::invalid_argument("labels must have two dimensions");
-    same_shape(nuclei, labels.shape(0), labels.shape(1), "nuclei");
-}
-
-py::dict locate_cells(const LabelArray& labels, const LabelArray& nuclei) {
-    same_pictures(labels, nuclei);
-    std::vector<Cell> cells;
-    {
-        const std::int32_t *own = labels.data(), *inner = nuclei.data();
-        const std::ptrdiff_t rows = labels.shape(0), cols = labels.shape(1);
-        const Released released(rows * cols);
-        cells = measures::locate(own, inner, rows, cols);
-    }
-    return places(cells).columns();
-}
-
 py::dict measure_cells(const LabelArray& labels, const LabelArray& nuclei, const ByteArray& rgb) {
     const stain::Picture picture = picture_of(rgb);
     same_shape(labels, picture.rows, picture.cols, "labels");
@@ -83,6 +66,8 @@ py::dict measure_cells(const LabelArray& labels, const LabelArray& nuclei, const
 }
 
 }  // namespace
+
+py::dict places_of(const std::vector<Cell>& cells) { return places(cells).columns(); }
 
 py::dict table_of(const std::vector<Cell>& cells, std::ptrdiff_t rows, std::ptrdiff_t cols) {
     const auto real = [](std::int64_t whole) { return static_cast<double>(whole); };
@@ -127,7 +112,6 @@ py::dict table_of(const std::vector<Cell>& cells, std::ptrdiff_t rows, std::ptrd
 
 void bind_table(py::module_& module) {
     using namespace py::literals;
-    module.def("locate_cells", &locate_cells, "labels"_a.noconvert(), "nuclei"_a.noconvert());
     module.def("measure_cells", &measure_cells, "labels"_a.noconvert(), "nuclei"_a.noconvert(),
                "rgb"_a.noconvert());
 }

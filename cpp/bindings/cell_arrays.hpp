@@ -59,6 +59,8 @@ inline reach::Away away_of(const LabelArray& squares, double radius) {
 }
 
 // The columns of `fastpgs.cells.table.measure` for the cells of a picture of that size.
+// Where cells are and how large: some columns of `table_of`.
+py::dict places_of(const std::vector<measures::Cell>& cells);
 py::dict table_of(const std::vector<measures::Cell>& cells, std::ptrdiff_t rows, std::ptrdiff_t cols);
 
 inline stain::Picture picture_of(const ByteArray& rgb) {

@@ -35,6 +35,7 @@ void bind_build(py::module_& module);
 void bind_conv3(py::module_& module);
 void bind_light(py::module_& module);
 void bind_crops(py::module_& module);
+void bind_paths(py::module_& module);
 
 }  // namespace fastpgs::bindings
 
@@ -51,4 +52,5 @@ PYBIND11_MODULE(_core, module) {
     fastpgs::bindings::bind_conv3(module);
     fastpgs::bindings::bind_light(module);
     fastpgs::bindings::bind_crops(module);
+    fastpgs::bindings::bind_paths(module);
 }

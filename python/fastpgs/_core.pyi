@@ -121,9 +121,6 @@ def split_bodies(
 def nuclear_reach(
     nuclei: npt.NDArray[np.bool_], near: bool, halo: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]: ...
-def locate_cells(
-    labels: npt.NDArray[np.int32], nuclei: npt.NDArray[np.int32]
-) -> dict[str, npt.NDArray[Any]]: ...
 def measure_cells(
     labels: npt.NDArray[np.int32], nuclei: npt.NDArray[np.int32], rgb: npt.NDArray[np.uint8]
 ) -> dict[str, npt.NDArray[Any]]: ...
@@ -198,12 +195,21 @@ def cut_crops(
     image: npt.NDArray[_Level],
     tops: npt.NDArray[np.int64],
     lefts: npt.NDArray[np.int64],
+    bottoms: npt.NDArray[np.int64],
+    rights: npt.NDArray[np.int64],
     size: int,
     zoom: float,
     fill: npt.NDArray[_Level],
     labels: npt.NDArray[np.int32] | None = None,
     ids: npt.NDArray[np.int32] | None = None,
 ) -> npt.NDArray[_Level]: ...
+def svg_paths(
+    points: npt.NDArray[np.float32],
+    rings: npt.NDArray[np.int64],
+    cells: npt.NDArray[np.int64],
+    scale: npt.NDArray[np.float64],
+    most: int,
+) -> list[str]: ...
 def pool2(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]: ...
 def dense(
     x: npt.NDArray[np.float32], weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]
@@ -233,6 +239,8 @@ class SearchRules:
 class SearchFound:
     @property
     def table(self) -> dict[str, npt.NDArray[Any]]: ...
+    @property
+    def places(self) -> dict[str, npt.NDArray[Any]]: ...
     @property
     def grown(self) -> npt.NDArray[np.bool_]: ...
     @property

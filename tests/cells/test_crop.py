@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -111,9 +113,10 @@ def test_crops_are_what_dense_weights_make(zoom: float, size: int, dtype: type, 
     labels = rng.integers(1, 3, (50, 60)).astype(np.int32)
     fill = np.arange(channels).astype(dtype)
     tops, lefts = np.array([0, -13, 20, 45, -400]), np.array([0, 50, -9, 59, 3])
-    crops = _core.cut_crops(image, tops, lefts, size, zoom, fill)
+    middles = [at + math.ceil(size / zoom / 2) for at in (tops, lefts)]  # of boxes without a pixel
+    crops = _core.cut_crops(image, *middles, *middles, size, zoom, fill)
     ids = np.array([1, 2, 1, 2, 1], np.int32)
-    masked = _core.cut_crops(image, tops, lefts, size, zoom, fill, labels, ids)
+    masked = _core.cut_crops(image, *middles, *middles, size, zoom, fill, labels, ids)
     assert crops.dtype == masked.dtype == dtype
     for i, (top, left) in enumerate(zip(tops.tolist(), lefts.tolist(), strict=True)):
         own = np.where(labels[..., None] == ids[i], image, fill)
@@ -149,13 +152,19 @@ def test_other_types_come_back_as_they_were(dtype: type) -> None:
 def test_the_core_refuses_what_does_not_fit_together() -> None:
     image, at, fill = np.zeros((8, 8, 3), np.uint8), np.zeros(2, np.int64), np.zeros(3, np.uint8)
     with pytest.raises(ValueError, match=r"shape \(H, W, C\) and fill \(C,\)"):
-        _core.cut_crops(image, at, at, 4, 1.0, fill[:2])
+        _core.cut_crops(image, at, at, at, at, 4, 1.0, fill[:2])
     with pytest.raises(ValueError, match="zoom finite and above 0"):
-        _core.cut_crops(image, at, at, 4, 0.0, fill)
+        _core.cut_crops(image, at, at, at, at, 4, 0.0, fill)
     with pytest.raises(ValueError, match="must be of one length"):
-        _core.cut_crops(image, at, at[:1], 4, 1.0, fill)
+        _core.cut_crops(image, at, at[:1], at, at, 4, 1.0, fill)
+    ids = np.zeros(2, np.int32)
+    with pytest.raises(ValueError, match="one for each box"):
+        _core.cut_crops(image, at, at, at, at, 4, 1.0, fill, np.zeros((8, 8), np.int32), ids[:1])
     with pytest.raises(ValueError, match=r"labels must have shape \(8, 8\)"):
-        _core.cut_crops(image, at, at, 4, 1.0, fill, np.zeros((8, 7), np.int32), np.zeros(2, np.int32))
+        _core.cut_crops(image, at, at, at, at, 4, 1.0, fill, np.zeros((8, 7), np.int32), ids)
+    for zoom in (1e-7, 1e-300):
+        with pytest.raises(ValueError, match=r"may span 2\*\*24 pixels of the image"):
+            _core.cut_crops(image, at, at, at, at, 4, zoom, fill)
 
 
 @pytest.mark.parametrize(

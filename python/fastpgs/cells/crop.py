@@ -14,6 +14,7 @@ from .table import Cells
 __all__ = ["crop_cells"]
 
 
+BOX = ("bbox-0", "bbox-1", "bbox-2", "bbox-3")
 LEVELS = (np.uint8, np.uint16, np.float32, np.float64)
 
 
@@ -29,7 +30,7 @@ def crop_cells(
     size: int = 96,
     *,
     masked: bool = False,
-    fill: float | tuple[float, ...] = 0,
+    fill: npt.ArrayLike = 0,
     zoom: float = 1.0,
 ) -> npt.NDArray[Any]:
     """Cut a square crop round every cell.
@@ -93,18 +94,14 @@ def crop_cells(
         raise ValueError(
             f"fill must be a number or {channels[0] if channels else 1} numbers, got {fill!r}"
         ) from None
-    top, left, bottom, right = (cells.table[f"bbox-{i}"] for i in range(4))
-    # On the pixel grid, so that at zoom 1 no pixel moves by half of its side.
-    half = side / zoom / 2.0
-    tops = np.floor((top + bottom) / 2.0 - half).astype(np.int64)
-    lefts = np.floor((left + right) / 2.0 - half).astype(np.int64)
+    boxes = [cells.table[name].astype(np.int64, copy=False) for name in BOX]
     # The core has these types; a double holds the values of the others.
     kind = array.dtype if array.dtype in LEVELS else np.dtype(np.float64)
     planes = np.ascontiguousarray(array.reshape(*array.shape[:2], math.prod(channels)), kind)
     labels = np.ascontiguousarray(cells.labels, np.int32) if masked else None
     ids = cells.table["label"].astype(np.int32) if masked else None
     crops: npt.NDArray[Any] = _core.cut_crops(
-        planes, tops, lefts, side, float(zoom), value.reshape(-1).astype(kind, copy=False), labels, ids
+        planes, *boxes, side, float(zoom), value.reshape(-1).astype(kind, copy=False), labels, ids
     )
     if kind != array.dtype:
         crops = (np.rint(crops) if array.dtype.kind in "iu" else crops).astype(array.dtype)

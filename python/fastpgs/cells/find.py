@@ -10,7 +10,7 @@ from ..segmentation import warn_not_converged
 from .reference import Pivots, Reference, Tone
 from .rules import RULES
 from .stain import as_levels, check_mask
-from .table import Cells, in_micrometres, locate
+from .table import Cells, in_micrometres
 
 __all__ = ["find_cells", "find_in_window", "fit_reference", "place_cells"]
 
@@ -98,23 +98,27 @@ def place_cells(
     seed: int = 0,
     num_threads: int | None = None,
 ) -> Cells:
-    """`find_cells`, measured by `locate`: for who needs only to know where cells are and how large."""
+    """`find_cells` for who needs only to know where cells are and how large.
+
+    The table has but the columns ``label``, ``bbox-0`` .. ``bbox-3``, ``centroid-0``, ``centroid-1``, ``area`` and
+    ``nucleus_area``, which take a fraction of the time of all.
+    """
     _check(k, neck, None)
     threads = _problem.check_num_threads(num_threads)
-    labels, nuclei, _ = _search(image, neck, mask, None, int(k), seed, threads)
-    return locate(labels, nuclei)
+    labels, nuclei, found = _search(image, neck, mask, None, int(k), seed, threads)
+    return Cells(labels, nuclei, found.places)
 
 
 def find_in_window(
     image: npt.ArrayLike, reference: Reference, *, neck: float = 0.9, mask: Bool | None = None
 ) -> tuple[Cells, Bool]:
-    """`find_cells` by a reference, measured by `locate`, and all pixels that grew from nuclei, (H, W) bool.
+    """`place_cells` by a reference, and all pixels that grew from nuclei, (H, W) bool.
 
     Where those touch the window's border, a cell may depend on what lies beyond, though it does not reach so far.
     """
     _check(2, neck, None)
     labels, nuclei, found = _search(image, neck, mask, reference)
-    return locate(labels, nuclei), found.grown
+    return Cells(labels, nuclei, found.places), found.grown
 
 
 def fit_reference(
@@ -156,7 +160,7 @@ def fit_reference(
     inner = np.array([np.median(depth[own == i]) for i in range(1, n + 1) if area[i - 1]])
     order = np.argsort(inner, kind="stable")
     total = np.cumsum(area[area > 0][order])
-    place = locate(labels, nuclei).table
+    place = found.places
     sides = [place[f"bbox-{i + 2}"] - place[f"bbox-{i}"] for i in (0, 1)]
     return Reference(
         white=found.white,

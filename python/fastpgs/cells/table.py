@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .. import _core
 
-__all__ = ["Cells", "in_micrometres", "locate", "measure"]
+__all__ = ["Cells", "in_micrometres", "measure"]
 
 Labels = npt.NDArray[np.int32]
 Column = npt.NDArray[Any]
@@ -79,10 +79,3 @@ def in_micrometres(table: dict[str, Column], pixel_size: float | None) -> dict[s
         table["perimeter_um"] = table["perimeter"] * pixel_size
         table["equivalent_diameter_um"] = table["equivalent_diameter_area"] * pixel_size
     return table
-
-
-def locate(labels: Labels, nuclei: Labels) -> Cells:
-    """Where cells are and how large: the columns ``label``, ``bbox-0`` .. ``bbox-3``, ``centroid-0``, ``centroid-1``,
-    ``area`` and ``nucleus_area`` of `measure`, in a fraction of its time."""
-    labels, nuclei = np.ascontiguousarray(labels), np.ascontiguousarray(nuclei)
-    return Cells(labels, nuclei, _core.locate_cells(labels, nuclei))

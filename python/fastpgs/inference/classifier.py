@@ -148,7 +148,7 @@ class BlastClassifier:
         return preprocess.find(image, self.config.input, num_threads)
 
     def place_cells(self, image: NDArray[Any], num_threads: int | None = None) -> Cells:
-        """`find_cells` without most of its measurements: the table has what `fastpgs.cells.table.locate` tells."""
+        """`find_cells` without most of its measurements: the table has what `fastpgs.cells.find.place_cells` tells."""
         return preprocess.find(image, self.config.input, num_threads, measured=False)
 
     @property

@@ -235,10 +235,8 @@ def cut_raw(rgb: UInt8, cells: Cells, spec: InputSpec, level: NDArray[np.float64
     """Crops before any change of colour: (n, S, S, 3) with S = size + 2 * margin."""
     from fastpgs.cells import crop_cells
 
-    fill = tuple(float(v) for v in level)
-    return np.asarray(
-        crop_cells(rgb, cells, spec.size + 2 * margin, fill=fill, zoom=spec.scale), dtype=np.uint8
-    )
+    crops: UInt8 = crop_cells(rgb, cells, spec.size + 2 * margin, fill=level, zoom=spec.scale)
+    return crops
 
 
 def cut_masks(cells: Cells, spec: InputSpec, margin: int = 0) -> UInt8:
@@ -270,7 +268,8 @@ def finish(crops: UInt8, masks: UInt8 | None, gain: NDArray[np.float64], spec: I
         from scipy.ndimage import median_filter
 
         crops = median_filter(crops, size=(1, 3, 3, 1), mode="nearest")
-    if (gain != 1.0).any():
+    factors = gain.ravel().tolist()
+    if factors.count(1.0) != len(factors):  # as a rule all are 1
         crops = np.clip(np.rint(crops * gain[:, None, None, :].astype(np.float32)), 0, 255).astype(np.uint8)
     if spec.masked:
         if masks is None:
@@ -321,11 +320,11 @@ def gains(levels: NDArray[np.float64], spec: InputSpec) -> NDArray[np.float64]:
 def field_gain(level: NDArray[np.float64], spec: InputSpec) -> NDArray[np.float64]:
     """`gains` of one field with the background ``level`` (3,)."""
     if spec.balance == "typical" and spec.light:  # and so are most fields, which a few numbers tell
-        red, green, blue = np.asarray(level, np.float64).tolist()
+        red, green, blue = level.tolist()
         low, _, high = spec.light
-        found = (red / max(green, 1.0), blue / max(green, 1.0), green)
-        if all(least <= value <= most for least, value, most in zip(low, found, high, strict=True)):
-            return np.ones(3)
+        white = max(green, 1.0)
+        if low[0] <= red / white <= high[0] and low[1] <= blue / white <= high[1] and low[2] <= green <= high[2]:
+            return np.array([1.0, 1.0, 1.0])
     gain: NDArray[np.float64] = gains(np.asarray(level)[None], spec)[0]
     return gain
 

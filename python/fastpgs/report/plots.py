@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from fastpgs import _core
 from fastpgs.inference.outlines import Outlines
 from fastpgs.report.colours import css, p_colour
 
@@ -80,38 +80,7 @@ def _round_up(n: int) -> int:
     return min(step for step in steps if step >= n and step % 2 == 0)
 
 
-class _Moves(dict[int, str]):
-    """Steps of a path as text, each written once: outlines of cells are made of few."""
-
-    def __missing__(self, step: int) -> str:
-        across, down = divmod(step + _HALF, 2 * _HALF)
-        text = self[step] = f"{across} {down - _HALF}"
-        return text
-
-
-_HALF = 1 << 20  # more than a step can measure
-_moves = _Moves()
-
-
 def svg_paths(outlines: Outlines, scale: npt.NDArray[np.float64]) -> list[str]:
     """SVG paths of the outlines of n cells, one each, in half units after scaling by (n,), as short as can be."""
-    points, rings, cells = outlines.points, outlines.rings, outlines.cells
-    n = np.maximum(np.diff(rings) - 1, 0)  # the last point is the first
-    every = np.maximum(1, -(-n // MOST_POINTS))
-    kept = -(-n // every)
-    first = np.cumsum(kept) - kept
-    ring = np.repeat(np.arange(len(n)), kept)
-    at = points[rings[ring] + (np.arange(len(ring)) - first[ring]) * every[ring]].astype(np.float64)
-    at = np.rint(at * np.repeat(scale, np.diff(cells))[ring, None] * 2).astype(np.int64)
-    steps = np.diff(at, axis=0)
-    moved = steps.any(axis=1) & (ring[1:] == ring[:-1])
-    texts = [_moves[step] for step in (steps[moved] @ np.array([2 * _HALF, 1])).tolist()]
-    counts = np.bincount(ring[:-1][moved], minlength=len(n))
-    starts = at[first] if len(at) else np.zeros((len(n), 2), np.int64)
-    pieces = [
-        f"M{x} {y}l{' '.join(texts[stop - count : stop])}z" if count >= 2 else ""
-        for (x, y), count, stop in zip(
-            starts.tolist(), counts.tolist(), np.cumsum(counts).tolist(), strict=True
-        )
-    ]
-    return ["".join(pieces[a:b]) for a, b in pairwise(cells.tolist())]
+    rings, cells = (np.asarray(offsets, np.int64) for offsets in (outlines.rings, outlines.cells))
+    return _core.svg_paths(outlines.points, rings, cells, scale, MOST_POINTS)
