@@ -83,7 +83,7 @@ def crop_cells(
             f"image must have the cells' shape {cells.labels.shape}, with or without channels, got {array.shape}"
         )
     side = _check_size(size)
-    if not np.isfinite(zoom) or zoom <= 0:
+    if not math.isfinite(zoom) or zoom <= 0:
         raise ValueError(f"zoom must be a finite number > 0, got {zoom!r}")
     channels = array.shape[2:]
     value = np.asarray(fill).astype(array.dtype)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "print_json", "print_profile", "print_result"]
 
 LISTED = 10
+STAGES = ("read", "cells", "model", "judge", "write")
 
 
 class Progress:
@@ -117,10 +118,11 @@ def print_result(result: Result, *, as_json: bool, quiet: bool) -> None:
 
 
 def print_profile(profile: dict[str, Any]) -> None:
-    """Print where the time went, on stderr."""
-    wall = profile["wall_s"]
+    """Print where the time went, on stderr: stages in the order in which inputs pass them."""
+    wall, stages = profile["wall_s"], profile["stages"]
     lines = [f"{'stage':<8}{'threads':>8}{'items':>10}{'busy s':>10}{'items/s':>10}{'busy':>8}"]
-    for name, stage in profile["stages"].items():
+    for name in sorted(stages, key=lambda name: STAGES.index(name) if name in STAGES else len(STAGES)):
+        stage = stages[name]
         # What the stage would do by itself: items over busy time, times its threads.
         alone = stage["items"] * stage["threads"] / stage["busy_s"] if stage["busy_s"] else 0.0
         lines.append(
@@ -128,4 +130,8 @@ def print_profile(profile: dict[str, Any]) -> None:
             f"{alone:>10,.1f}{100 * stage['utilisation']:>7.0f}%"
         )
     lines.append(f"{'wall':<8}{'':>8}{'':>10}{wall:>10.2f}")
+    cpus, used = profile["processors"], profile["cpu_s"]
+    share = 100 * used / (wall * cpus) if wall else 0.0
+    lines.append(f"{'CPU':<8}{'':>8}{'':>10}{used:>10.2f}{'':>10}{share:>7.0f}%  of {cpus} processors")
+    lines.append("busy s: with waiting for a processor or a lock; items/s: were the stage's threads always busy")
     print("\n".join(lines), file=sys.stderr)

@@ -37,9 +37,9 @@ def register(app: typer.Typer) -> None:
     def classify(
         inputs: Annotated[
             list[str] | None,
-            typer.Argument(metavar="INPUT...", help="Images, folders, patterns; '-' reads names from stdin."),
+            typer.Argument(metavar="INPUT", help="Images, folders, patterns; '-' reads names from stdin."),
         ] = None,
-        out: Annotated[Path | None, typer.Option(help="Folder for the results.")] = None,
+        out: Annotated[Path | None, typer.Option(help="Folder for the results; needed.")] = None,
         model: Annotated[
             str, typer.Option(help="Model of the package, model folder, or exported file.")
         ] = "unet-plr",
@@ -50,7 +50,8 @@ def register(app: typer.Typer) -> None:
         dtype: Annotated[
             str,
             typer.Option(
-                help="auto (bf16 where the device multiplies it in hardware, else fp32), fp32, bf16, fp16."
+                help="auto (what the device multiplies in hardware: fp16 on GPUs, bf16 on CPUs with AMX; else"
+                " fp32), fp32, bf16, fp16."
             ),
         ] = "auto",
         trust_model: Annotated[
@@ -68,7 +69,7 @@ def register(app: typer.Typer) -> None:
         restart: Annotated[
             bool, typer.Option("--restart", help="Discard an unfinished run in the folder.")
         ] = False,
-        shard: Annotated[str | None, typer.Option(help="Judge part i of N only, as i/N, i from 1.")] = None,
+        shard: Annotated[str | None, typer.Option(help="Judge part i of N only, as i/N, i from 1; the last part joins all.")] = None,
         scheduler: Annotated[
             str | None,
             typer.Option(help="Judge on the workers of this Dask scheduler, tcp://HOST:8786; OUT is shared."),
@@ -102,13 +103,13 @@ def register(app: typer.Typer) -> None:
                 help="Micrometres a pixel; default: slides say it, pictures are taken to be the model's."
             ),
         ] = None,
-        profile: Annotated[bool, typer.Option("--profile", help="Print how busy each stage was.")] = False,
+        profile: Annotated[bool, typer.Option("--profile", help="Print how busy each stage and the processors were.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     ) -> None:
         """Find the white cells of images and judge them. Research use only.
 
-        Exit code: 0 every input was judged, 1 some were not, 2 wrong usage.
+        Exit code: 0 every input was judged, 1 some were not, 2 wrong usage, 130 stopped (what is done is saved).
         """
         # Before NumPy is imported: threads of its BLAS begin by waiting for work in a loop, and get none here.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -119,7 +120,12 @@ def register(app: typer.Typer) -> None:
         for given in inputs or []:
             names += read_list(_standard_input()) if given == "-" else [given]
         if manifest is not None:
-            names += read_manifest(manifest)
+            try:
+                names += read_manifest(manifest)
+            except OSError as error:
+                raise typer.BadParameter(
+                    f"cannot read {manifest}: {error.strerror}", param_hint="--manifest"
+                ) from error
         if not names:
             raise typer.BadParameter(
                 "expected at least one image, folder or pattern, got none", param_hint="INPUT"

@@ -90,4 +90,4 @@ def look_at_crops(crops: NDArray[np.uint8], areas: NDArray[Any]) -> CropLook:
     """
     plain = crops if crops.shape[3:] == (3,) else crops.reshape(crops.shape[:3])
     sizes = np.log(np.maximum(areas, 1.0))  # few: numpy.mean takes longer to begin than to add them
-    return CropLook(*_core.crop_look(np.ascontiguousarray(plain)), float(sizes.sum()) / len(sizes))
+    return CropLook(*_core.crop_look(np.ascontiguousarray(plain)), float(np.add.reduce(sizes)) / len(sizes))

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastpgs.inference.threads import available_cpus
+
 __all__ = ["Profile"]
 
 
@@ -38,6 +40,7 @@ class Profile:
 
     stages: dict[str, _Stage] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    cpu_before: float = field(default_factory=time.process_time)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def declare(self, stage: str, threads: int) -> None:
@@ -61,10 +64,13 @@ class Profile:
         return time.perf_counter() - self.started
 
     def summary(self) -> dict[str, Any]:
-        """Plain types: wall seconds, and of each stage its items, busy seconds, threads and utilisation."""
+        """Plain types: wall seconds, the CPU time of this process, the processors it may use, and of each stage its
+        items, busy seconds, threads and utilisation."""
         wall = self.wall
         return {
             "wall_s": round(wall, 3),
+            "cpu_s": round(time.process_time() - self.cpu_before, 3),
+            "processors": available_cpus(),
             "stages": {
                 name: {
                     "items": stage.items,
