@@ -11,6 +11,7 @@ from torch.nn import functional
 from fastpgs import _core
 from fastpgs.inference import engines, model, native, precision, threads
 from fastpgs.inference.files import ModelError
+from fastpgs.inference.preprocess import InputSpec, level_table, to_tensor
 from fastpgs.nets import build_network
 
 needs_core = pytest.mark.skipif(not native.available(), reason="needs x86-64 with AVX2 and FMA")
@@ -141,6 +142,52 @@ def test_native_network_equals_torch(name, norm, activation, size):
     for key, value in without.items():
         np.testing.assert_array_equal(value, found[key])
         np.testing.assert_array_equal(run(channels_last(x[-1:]), masks=False)[key], value[-1:])
+
+
+@needs_core
+@pytest.mark.parametrize(("name", "colour"), [("unet_plr", "rgb"), ("unet_plr_table2", "grey")])
+def test_native_network_takes_crops_of_bytes_in_any_number(name, colour):
+    spec = InputSpec(size=32, colour=colour, mean=(0.7,), std=(0.2,))
+    crops = np.random.default_rng(1).integers(0, 256, (35, 32, 32, spec.channels), dtype=np.uint8)
+    torch.manual_seed(0)
+    made = build_network(name, in_channels=spec.channels).eval()
+    state = {key: value.numpy() for key, value in made.state_dict().items()}
+    run = native.build(name, state, in_channels=spec.channels, activation=None, options={})
+    assert run is not None
+    levels = level_table(spec)
+    found = run(crops, levels=levels)
+    numbers = run(channels_last(to_tensor(crops, spec)))
+    for key, value in found.items():
+        np.testing.assert_array_equal(value, numbers[key])
+        np.testing.assert_array_equal(value[[0, 16, 34]], run(crops[[0, 16, 34]], levels=levels)[key])
+        assert run(crops[:0], levels=levels)[key].shape == (0, *value.shape[1:])
+
+
+@needs_core
+def test_a_network_of_the_core_refuses_what_does_not_fit():
+    core = _core.Network(3)
+    layer = _core.Conv3(maps(4, 3, 3, 3), maps(4), maps(4))
+    made = core.conv(layer, 0, 0)
+    for call, message in [
+        (lambda: core.conv(layer, 0, made), "expected maps of 3 channels for the convolution, got 4"),
+        (lambda: core.conv(layer, 1, 0, made), "got 7"),
+        (lambda: core.conv(layer, 2, 0), "padding must be 0 or 1, got 2"),
+        (lambda: core.pool(9), "expected maps of number 0 to 1, got 9"),
+        (lambda: core.enlarge(made, 0), "at least once, got 0"),
+        (lambda: core.up(_core.Up2(maps(3, 4, 2, 2), maps(4)), made), "expected maps of 3 channels, got 4"),
+        (lambda: core.head([made], maps(3, 2), maps(2), maps(2), maps(2, 1), maps(1)), "head of 4 channels"),
+        (lambda: core.head([made], maps(4, 2), maps(3), maps(2), maps(2, 1), maps(1)), r"got \(4, 2\) and"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            call()
+    core.head([made], maps(4, 2), maps(2), maps(2), maps(2, 1), maps(1))
+    for call, message in [
+        (lambda: core.run(maps(1, 2, 8, 3), False), "crops of 2 x 8 pixels are too small"),
+        (lambda: core.run(maps(1, 8, 8, 1), False), r"expected input of shape .* 3\), got \(1, 8, 8, 1\)"),
+        (lambda: core.run(np.zeros((1, 8, 8, 3), np.uint8), maps(256, 1), False), r"table of shape \(256, 3\)"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            call()
 
 
 def built(name, made, options):

@@ -212,6 +212,15 @@ def test_svg_paths_close_and_scale() -> None:
         assert svg_paths(none, np.ones(len(none.cells) - 1)) == [""] * (len(none.cells) - 1)
 
 
+@pytest.mark.parametrize(("rings", "cells"), [([0, 6], [0, 1]), ([3, 0], [0, 1]), ([0, 5], [0, 2]), ([-1, 5], [0, 1])])
+def test_outlines_beyond_their_points_are_not_drawn(rings: list[int], cells: list[int]) -> None:
+    points = np.zeros((5, 2), np.float32)
+    with pytest.raises(ValueError, match="rings that begin within them"):
+        svg_paths(Outlines(points, np.array(rings), np.array(cells)), np.ones(1))
+    with pytest.raises(ValueError, match="a scale for each of 1 cells"):
+        svg_paths(Outlines(points, np.array([0, 5]), np.array([0, 1])), np.ones(2))
+
+
 def test_colours() -> None:
     assert p_colour(0.0) == CALL_COLOURS["normal"]
     assert p_colour(0.5) == CALL_COLOURS["uncertain"]

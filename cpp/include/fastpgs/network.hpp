@@ -71,6 +71,8 @@ class Network {
     std::size_t add(const Step& step, std::size_t channels);
     void step(const Step& step, const std::vector<Size>& sizes, std::size_t n,
               const std::vector<const float*>& maps, const Size& size, float* y) const;
+    template <class Run>
+    void in_groups(std::size_t n, const std::vector<Size>& sizes, const Outputs& out, const Run& run) const;
     void run_on(const float* x, std::size_t n, const std::vector<Size>& sizes, const Outputs& out) const;
     void judge(const std::vector<const float*>& maps, const std::vector<Size>& sizes, std::size_t n,
                const Outputs& out) const;
