@@ -116,7 +116,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["classify", "x.png", "--out", "o", "--shard", "0/4"], "expected i/N with 1 <= i <= N"),
         (["classify", "x.png", "--out", "o", "--workers", "0"], "--workers"),
         (["classify", "x.png", "--out", "o", "--resume", "--restart"], "pass one of them"),
-        (["classify", "--manifest", "none.csv", "--out", "o"], "No such file or directory (none.csv)"),
+        (
+            ["classify", "--manifest", "none.csv", "--out", "o"],
+            "--manifest: cannot read none.csv",
+        ),
         (["segment", "x.png", "--init", "1,a"], "expected k-medoids++, random, or row,col pairs"),
     ],
 )
@@ -125,7 +128,7 @@ def test_wrong_usage_is_one_line(
 ) -> None:
     code = run(arguments)
     told = capsys.readouterr()
-    assert code == (1 if "No such file" in message else 2)
+    assert code == 2
     assert told.out == ""
     assert message in told.err
     assert told.err.startswith("fastpgs: ")

@@ -184,7 +184,10 @@ def test_a_network_of_the_core_refuses_what_does_not_fit():
     for call, message in [
         (lambda: core.run(maps(1, 2, 8, 3), False), "crops of 2 x 8 pixels are too small"),
         (lambda: core.run(maps(1, 8, 8, 1), False), r"expected input of shape .* 3\), got \(1, 8, 8, 1\)"),
-        (lambda: core.run(np.zeros((1, 8, 8, 3), np.uint8), maps(256, 1), False), r"table of shape \(256, 3\)"),
+        (
+            lambda: core.run(np.zeros((1, 8, 8, 3), np.uint8), maps(256, 1), False),
+            r"table of shape \(256, 3\)",
+        ),
     ]:
         with pytest.raises(ValueError, match=message):
             call()

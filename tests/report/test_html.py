@@ -212,7 +212,9 @@ def test_svg_paths_close_and_scale() -> None:
         assert svg_paths(none, np.ones(len(none.cells) - 1)) == [""] * (len(none.cells) - 1)
 
 
-@pytest.mark.parametrize(("rings", "cells"), [([0, 6], [0, 1]), ([3, 0], [0, 1]), ([0, 5], [0, 2]), ([-1, 5], [0, 1])])
+@pytest.mark.parametrize(
+    ("rings", "cells"), [([0, 6], [0, 1]), ([3, 0], [0, 1]), ([0, 5], [0, 2]), ([-1, 5], [0, 1])]
+)
 def test_outlines_beyond_their_points_are_not_drawn(rings: list[int], cells: list[int]) -> None:
     points = np.zeros((5, 2), np.float32)
     with pytest.raises(ValueError, match="rings that begin within them"):

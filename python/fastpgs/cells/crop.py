@@ -94,14 +94,23 @@ def crop_cells(
         raise ValueError(
             f"fill must be a number or {channels[0] if channels else 1} numbers, got {fill!r}"
         ) from None
-    boxes = [cells.table[name].astype(np.int64, copy=False) for name in BOX]
+    top, left, bottom, right = [cells.table[name].astype(np.int64, copy=False) for name in BOX]
     # The core has these types; a double holds the values of the others.
     kind = array.dtype if array.dtype in LEVELS else np.dtype(np.float64)
     planes = np.ascontiguousarray(array.reshape(*array.shape[:2], math.prod(channels)), kind)
     labels = np.ascontiguousarray(cells.labels, np.int32) if masked else None
     ids = cells.table["label"].astype(np.int32) if masked else None
     crops: npt.NDArray[Any] = _core.cut_crops(
-        planes, *boxes, side, float(zoom), value.reshape(-1).astype(kind, copy=False), labels, ids
+        planes,
+        top,
+        left,
+        bottom,
+        right,
+        side,
+        float(zoom),
+        value.reshape(-1).astype(kind, copy=False),
+        labels,
+        ids,
     )
     if kind != array.dtype:
         crops = (np.rint(crops) if array.dtype.kind in "iu" else crops).astype(array.dtype)

@@ -133,5 +133,7 @@ def print_profile(profile: dict[str, Any]) -> None:
     cpus, used = profile["processors"], profile["cpu_s"]
     share = 100 * used / (wall * cpus) if wall else 0.0
     lines.append(f"{'CPU':<8}{'':>8}{'':>10}{used:>10.2f}{'':>10}{share:>7.0f}%  of {cpus} processors")
-    lines.append("busy s: with waiting for a processor or a lock; items/s: were the stage's threads always busy")
+    lines.append(
+        "busy s: with waiting for a processor or a lock; items/s: were the stage's threads always busy"
+    )
     print("\n".join(lines), file=sys.stderr)

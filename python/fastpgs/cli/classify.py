@@ -69,7 +69,10 @@ def register(app: typer.Typer) -> None:
         restart: Annotated[
             bool, typer.Option("--restart", help="Discard an unfinished run in the folder.")
         ] = False,
-        shard: Annotated[str | None, typer.Option(help="Judge part i of N only, as i/N, i from 1; the last part joins all.")] = None,
+        shard: Annotated[
+            str | None,
+            typer.Option(help="Judge part i of N only, as i/N, i from 1; the last part joins all."),
+        ] = None,
         scheduler: Annotated[
             str | None,
             typer.Option(help="Judge on the workers of this Dask scheduler, tcp://HOST:8786; OUT is shared."),
@@ -103,7 +106,9 @@ def register(app: typer.Typer) -> None:
                 help="Micrometres a pixel; default: slides say it, pictures are taken to be the model's."
             ),
         ] = None,
-        profile: Annotated[bool, typer.Option("--profile", help="Print how busy each stage and the processors were.")] = False,
+        profile: Annotated[
+            bool, typer.Option("--profile", help="Print how busy each stage and the processors were.")
+        ] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     ) -> None:

@@ -19,7 +19,6 @@ from fastpgs.inference.calibration import sigmoid
 __all__ = ["NativeEngine", "available", "build"]
 
 Maps = NDArray[np.float32]
-UInt8 = NDArray[np.uint8]
 Outputs = dict[str, NDArray[np.float32]]
 State = Mapping[str, NDArray[Any]]
 
@@ -45,7 +44,7 @@ class NativeEngine:
     def __init__(self, network: UNet | Table2) -> None:
         self._network = network
 
-    def __call__(self, x: Maps | UInt8, *, masks: bool = True, levels: Maps | None = None) -> Outputs:
+    def __call__(self, x: NDArray[Any], *, masks: bool = True, levels: Maps | None = None) -> Outputs:
         """``"logit"`` (n, classes), ``"embedding"`` (n, hidden) and, where asked for, ``"mask"`` (n, 1, H, W).
 
         Parameters

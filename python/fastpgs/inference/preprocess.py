@@ -323,7 +323,11 @@ def field_gain(level: NDArray[np.float64], spec: InputSpec) -> NDArray[np.float6
         red, green, blue = level.tolist()
         low, _, high = spec.light
         white = max(green, 1.0)
-        if low[0] <= red / white <= high[0] and low[1] <= blue / white <= high[1] and low[2] <= green <= high[2]:
+        if (
+            low[0] <= red / white <= high[0]
+            and low[1] <= blue / white <= high[1]
+            and low[2] <= green <= high[2]
+        ):
             return np.array([1.0, 1.0, 1.0])
     gain: NDArray[np.float64] = gains(np.asarray(level)[None], spec)[0]
     return gain
