@@ -178,9 +178,11 @@ def test_json_and_quiet(names: list[str], capsys: pytest.CaptureFixture[str]) ->
     summary = json.loads(told.out)
     assert summary["counts"]["ok"] == 5
     assert summary["not_judged"] == [{"image": "gone.png", "status": "failed", "error": "no such file"}]
-    assert {line.split()[0] for line in told.err.splitlines()} == {
-        "stage", "read", "cells", "model", "judge", "write", "wall",
-    }  # fmt: skip
+    assert [line.split()[0] for line in told.err.splitlines()] == [
+        "stage", "read", "cells", "model", "judge", "write", "wall", "CPU", "busy",
+    ]  # fmt: skip
+    assert summary["profile"]["cpu_s"] > 0
+    assert summary["profile"]["processors"] >= 1
     assert run(["classify", "in", "--out", "out", "--quiet"]) == 0
     told = capsys.readouterr()
     assert told.out == told.err == ""
