@@ -87,15 +87,18 @@ LabelArray body_markers(const MaskArray& region, double neck) {
     return out;
 }
 
-LabelArray merge_bodies(const LabelArray& given, const MaskArray& nuclei, double vacuole, double most,
-                        double nearly_convex) {
-    const shapes::Mask rough = mask_of(nuclei);
+LabelArray merge_bodies(const LabelArray& given, const MaskArray& region, const MaskArray& nuclei,
+                        double vacuole, double most, double nearly_convex, double contact) {
+    const shapes::Mask where = mask_of(region), rough = mask_of(nuclei);
     same_shape(given, rough.rows, rough.cols, "bodies");
+    same_shape(region, rough.rows, rough.cols, "region");
     LabelArray out({rough.rows, rough.cols});
     std::int32_t* data = out.mutable_data();
     const Released released;
     shapes::Parts cells = shapes::runs_of(given.data(), rough.rows, rough.cols);
-    bodies::merge(cells, shapes::pack(rough), {vacuole, most, nearly_convex});
+    std::vector<std::int32_t> squares(static_cast<std::size_t>(rough.rows * rough.cols));
+    shapes::squares(shapes::pack(where), squares.data());
+    bodies::merge(cells, shapes::pack(rough), squares.data(), {vacuole, most, nearly_convex, contact});
     shapes::write_labels(cells, rough.rows, rough.cols, data);
     return out;
 }
@@ -105,10 +108,11 @@ std::tuple<LabelArray, std::int32_t, double> split_bodies(const MaskArray& regio
     const shapes::Mask where = mask_of(region), rough = mask_of(nuclei);
     same_shape(nuclei, where.rows, where.cols, "nuclei");
     const auto number = [&](const char* name) { return given[name].cast<double>(); };
-    const bodies::SplitRules rules{number("neck"),
-                                   number("least"),
-                                   {number("vacuole"), number("most"), number("nearly_convex")},
-                                   number("smallest")};
+    const bodies::SplitRules rules{
+        number("neck"),
+        number("least"),
+        {number("vacuole"), number("most"), number("nearly_convex"), number("contact")},
+        number("smallest")};
     LabelArray out = new_plane<std::int32_t>({where.rows, where.cols});
     std::int32_t* data = out.mutable_data();
     shapes::Parts cells;
@@ -181,8 +185,8 @@ void bind_cells(py::module_& module) {
     module.def("draw_cells", &draw_cells, "bodies"_a.noconvert(), "n"_a, "nuclei"_a.noconvert(),
                "squares"_a.noconvert(), "depth"_a.noconvert(), "features"_a.noconvert(), "rules"_a);
     module.def("body_markers", &body_markers, "region"_a.noconvert(), "neck"_a);
-    module.def("merge_bodies", &merge_bodies, "bodies"_a.noconvert(), "nuclei"_a.noconvert(), "vacuole"_a,
-               "most"_a, "nearly_convex"_a);
+    module.def("merge_bodies", &merge_bodies, "bodies"_a.noconvert(), "region"_a.noconvert(),
+               "nuclei"_a.noconvert(), "vacuole"_a, "most"_a, "nearly_convex"_a, "contact"_a);
     module.def("split_bodies", &split_bodies, "region"_a.noconvert(), "nuclei"_a.noconvert(), "rules"_a,
                "typical"_a);
     module.def("nuclear_reach", &nuclear_reach, "nuclei"_a.noconvert(), "near"_a, "halo"_a);

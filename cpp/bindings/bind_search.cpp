@@ -94,9 +94,10 @@ cytoplasm::Rules cytoplasm_rules(const py::dict& given) {
 
 search::CellRules cell_rules(const py::dict& given) {
     using Struct = search::CellRules;
-    static const Member<Struct> members[] = {
-        MEMBER(solid), MEMBER(nearly_convex), MEMBER(many),  MEMBER(largest),     MEMBER(faintest),
-        MEMBER(pale),  MEMBER(blurred),       MEMBER(alone), MEMBER(alone_large), MEMBER(smallest)};
+    static const Member<Struct> members[] = {MEMBER(solid),       MEMBER(nearly_convex), MEMBER(contact),
+                                             MEMBER(many),        MEMBER(largest),       MEMBER(faintest),
+                                             MEMBER(pale),        MEMBER(blurred),       MEMBER(alone),
+                                             MEMBER(alone_large), MEMBER(smallest)};
     Taken taken(given);
     Struct rules{};
     take(taken, rules, members);

@@ -212,26 +212,46 @@ std::vector<Run> markers(const std::int32_t* squares, const Parts& parts, std::p
 
 namespace {
 
+// The box that holds two.
+Box around(const Box& p, const Box& q) {
+    return {std::min(p.top, q.top), std::min(p.left, q.left), std::max(p.bottom, q.bottom),
+            std::max(p.right, q.right)};
+}
+
+// The line between a run and one below or right of it that it touches, from corner to corner of pixels.
+Box line_between(const Run& a, const Run& b) {
+    const std::ptrdiff_t row = b.row, begin = b.begin;
+    if (a.row == b.row) return {row, begin, row + 1, begin};
+    return {row, std::max(a.begin, b.begin), row, std::min(a.end, b.end)};
+}
+
 // Bodies that are rejoined: what is known of each, and which touch.
 class Merging {
   public:
-    Merging(Parts& bodies, const Bits& nuclei, const MergeRules& rules)
+    Merging(Parts& bodies, const Bits& nuclei, const std::int32_t* squares, const MergeRules& rules)
         : bodies_(bodies), nuclei_(nuclei), rules_(rules) {
         shapes::each_contact(bodies.runs, [&](const Run& a, const Run& b) {
-            if (a.part != b.part) contacts_.try_emplace(std::minmax(a.part, b.part), UNKNOWN);
+            if (a.part != b.part) touch(contacts_, {a.part, b.part}, {line_between(a, b), UNKNOWN});
         });
-        if (!contacts_.empty()) boxes_ = shapes::boxes_of(bodies);
+        if (contacts_.empty()) return;
+        boxes_ = shapes::boxes_of(bodies);
+        inner_.assign(boxes_.size(), 0);
+        for (const Run& run : bodies.runs) {
+            const std::int32_t* row = squares + run.row * nuclei.cols;
+            std::int32_t& most = inner_[z(run.part)];
+            most = std::max(most, *std::max_element(row + run.begin, row + run.end));
+        }
     }
 
     // Joins the pair whose union is most solid for what it holds; false where none is solid enough.
     bool join() {
         double best = 0.0;
         Pair chosen{0, 0};
-        for (auto& [pair, excess] : contacts_) {
+        for (auto& [pair, contact] : contacts_) {
             poll();
-            if (std::isnan(excess)) excess = excess_of(pair);
-            if (excess > best) {
-                best = excess;
+            if (std::isnan(contact.excess)) contact.excess = excess_of(pair, contact.line);
+            if (contact.excess > best) {
+                best = contact.excess;
                 chosen = pair;
             }
         }
@@ -239,14 +259,15 @@ class Merging {
         const auto [kept, gone] = chosen;
         for (Run& run : bodies_.runs)
             if (run.part == gone) run.part = kept;
-        boxes_[static_cast<std::size_t>(kept)] = joined(chosen);
-        std::map<Pair, double> contacts;
-        for (const auto& [pair, excess] : contacts_) {
+        boxes_[z(kept)] = joined(chosen);
+        inner_[z(kept)] = std::max(inner_[z(kept)], inner_[z(gone)]);
+        Contacts contacts;
+        for (const auto& [pair, contact] : contacts_) {
             const Pair renamed{pair.first == gone ? kept : pair.first,
                                pair.second == gone ? kept : pair.second};
             const bool changed = renamed.first == kept || renamed.second == kept;
             if (renamed.first != renamed.second)
-                contacts[std::minmax(renamed.first, renamed.second)] = changed ? UNKNOWN : excess;
+                touch(contacts, renamed, {contact.line, changed ? UNKNOWN : contact.excess});
         }
         contacts_.swap(contacts);
         return true;
@@ -254,17 +275,30 @@ class Merging {
 
   private:
     using Pair = std::pair<std::int32_t, std::int32_t>;
+    struct Contact {
+        Box line;       // that it lies in, from corner to corner of pixels
+        double excess;  // by how much the union is more solid than it needs to be, where known
+    };
+    using Contacts = std::map<Pair, Contact>;
     static constexpr double UNKNOWN = std::numeric_limits<double>::quiet_NaN();
 
-    Box joined(const Pair& pair) const {
-        const Box &p = boxes_[static_cast<std::size_t>(pair.first)],
-                  &q = boxes_[static_cast<std::size_t>(pair.second)];
-        return {std::min(p.top, q.top), std::min(p.left, q.left), std::max(p.bottom, q.bottom),
-                std::max(p.right, q.right)};
+    // One more stretch of what two bodies have in common.
+    static void touch(Contacts& contacts, const Pair& pair, const Contact& contact) {
+        const auto [at, added] = contacts.try_emplace(std::minmax(pair.first, pair.second), contact);
+        if (!added) at->second.line = around(at->second.line, contact.line);
+    }
+
+    Box joined(const Pair& pair) const { return around(boxes_[z(pair.first)], boxes_[z(pair.second)]); }
+
+    // Whether two bodies touch along less than the given share of the smaller one's width.
+    bool narrow(const Pair& pair, const Box& line) const {
+        const double length = std::hypot(static_cast<double>(line.rows()), static_cast<double>(line.cols()));
+        const auto smaller = static_cast<double>(std::min(inner_[z(pair.first)], inner_[z(pair.second)]));
+        return length < rules_.contact * 2.0 * std::sqrt(smaller);
     }
 
     // By how much the union of two bodies is more solid than one cell needs to be.
-    double excess_of(const Pair& pair) const {
+    double excess_of(const Pair& pair, const Box& line) const {
         const Box both = joined(pair);
         const Box box{std::max<std::ptrdiff_t>(both.top - 1, 0), std::max<std::ptrdiff_t>(both.left - 1, 0),
                       std::min(both.bottom + 1, nuclei_.rows), std::min(both.right + 1, nuclei_.cols)};
@@ -279,7 +313,7 @@ class Merging {
         const Bits whole = shapes::fill_holes(where, rules_.vacuole);
         const double share = static_cast<double>(nucleus) / static_cast<double>(whole.count());
         double needed = std::clamp(0.8 + 0.5 * (share - 0.55), 0.7, rules_.nearly_convex);
-        if (static_cast<double>(nucleus) > rules_.most) needed = rules_.nearly_convex;
+        if (static_cast<double>(nucleus) > rules_.most || narrow(pair, line)) needed = rules_.nearly_convex;
         return shapes::solidity(whole) - needed;
     }
 
@@ -287,8 +321,8 @@ class Merging {
     const Bits& nuclei_;
     const MergeRules& rules_;
     std::vector<Box> boxes_;
-    std::map<Pair, double>
-        contacts_;  // by how much each union is more solid than it needs to be, where known
+    std::vector<std::int32_t> inner_;  // squared radius of each body's largest disc
+    Contacts contacts_;
 };
 
 // Pixels of nucleus in each body up to the last one; body 0 has none.
@@ -311,8 +345,8 @@ void renumber(Parts& bodies, const std::vector<std::int32_t>& number) {
 
 }  // namespace
 
-void merge(Parts& bodies, const Bits& nuclei, const MergeRules& rules) {
-    Merging merging(bodies, nuclei, rules);
+void merge(Parts& bodies, const Bits& nuclei, const std::int32_t* squares, const MergeRules& rules) {
+    Merging merging(bodies, nuclei, squares, rules);
     while (merging.join()) poll();
 }
 
@@ -328,7 +362,7 @@ Parts split(const Bits& region, const Bits& nuclei, const SplitRules& rules, dou
     for (std::size_t i = 1; i < area.size(); ++i)
         if (static_cast<double>(area[i]) >= rules.least) number[i] = static_cast<std::int32_t>(i);
     renumber(bodies, number);
-    merge(bodies, nuclei, rules.merging);
+    merge(bodies, nuclei, squares.data(), rules.merging);
     area = nuclear_areas(bodies, nuclei);
     if (typical_body < 0) typical_body = shapes::typical_area(area);
     std::int32_t n = 0;

@@ -105,10 +105,11 @@ shapes::Box split_and_draw(Found& found, const Rules& rules, double neck, const 
         found.many = static_cast<double>(large) >= rules.cells.many;
     }
     const double most = found.many ? rules.cells.largest * disc : std::numeric_limits<double>::infinity();
-    const bodies::SplitRules splitting{neck,
-                                       rules.nuclei.part * disc,
-                                       {rules.cytoplasm.vacuole * disc, most, rules.cells.nearly_convex},
-                                       rules.cells.smallest};
+    const bodies::SplitRules splitting{
+        neck,
+        rules.nuclei.part * disc,
+        {rules.cytoplasm.vacuole * disc, most, rules.cells.nearly_convex, rules.cells.contact},
+        rules.cells.smallest};
     const staining::Stain& stain = found.stain;
     found.body = reference ? reference->body : -1.0;
     const shapes::Parts cells = bodies::split(found.region->mask, seeds.nuclei, splitting, found.body);

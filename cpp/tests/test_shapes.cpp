@@ -292,14 +292,14 @@ void pipeline(const Case& given, std::mt19937& random) {
     CHECK(one == other);
     shapes::flood(given.mask(), levels.data(), body.data());
     shapes::Parts rejoined = shapes::runs_of(body.data(), given.rows, given.cols);
-    bodies::merge(rejoined, packed, {3.0, 50.0, 0.92});
+    bodies::merge(rejoined, packed, inner.data(), {3.0, 50.0, 0.92, 0.8});
     std::vector<std::int32_t> parts(size);
     shapes::label(given.mask(), parts.data());
     for (const shapes::Run& peak : bodies::markers(inner.data(), whole, given.rows, given.cols, 0.9))
         CHECK(peak.end == peak.begin + 1 && packed.at(peak.row, peak.begin) && peak.part > 0);
     double typical = -1;
     const shapes::Parts found_bodies =
-        bodies::split(packed, packed, {0.9, 2.0, {3.0, 50.0, 0.92}, 0.15}, typical);
+        bodies::split(packed, packed, {0.9, 2.0, {3.0, 50.0, 0.92, 0.8}, 0.15}, typical);
     const std::int32_t split = found_bodies.n;
     shapes::write_labels(found_bodies, given.rows, given.cols, body.data());
     for (std::size_t i = 0; i < size; ++i)

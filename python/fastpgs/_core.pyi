@@ -107,10 +107,12 @@ def draw_cells(
 def body_markers(region: npt.NDArray[np.bool_], neck: float) -> npt.NDArray[np.int32]: ...
 def merge_bodies(
     bodies: npt.NDArray[np.int32],
+    region: npt.NDArray[np.bool_],
     nuclei: npt.NDArray[np.bool_],
     vacuole: float,
     most: float,
     nearly_convex: float,
+    contact: float,
 ) -> npt.NDArray[np.int32]: ...
 def split_bodies(
     region: npt.NDArray[np.bool_],

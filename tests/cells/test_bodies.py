@@ -9,6 +9,9 @@ from test_shapes import masks
 
 from fastpgs import _core
 from fastpgs.cells import shapes
+from fastpgs.cells.rules import CellRules
+
+RULES = CellRules()
 
 
 def lowest_between(plane, a, b):
@@ -56,22 +59,32 @@ def test_a_picture_that_one_body_covers():
     np.testing.assert_array_equal(markers, np.pad(mask[1:-1, 1:-1], 1))
 
 
-def merge_in_numpy(bodies, nuclei, vacuole, most, nearly_convex):
+def lines_of_contact(bodies):
+    """Corners of the pixels along which each two bodies touch."""
+    lines = {}
+    for down in (True, False):
+        a, b = (bodies[:-1], bodies[1:]) if down else (bodies[:, :-1], bodies[:, 1:])
+        for r, c in np.argwhere((a != b) & (a > 0) & (b > 0)):
+            ends = [(r + 1, c), (r + 1, c + 1)] if down else [(r, c + 1), (r + 1, c + 1)]
+            lines.setdefault(tuple(sorted((a[r, c], b[r, c]))), []).extend(ends)
+    return lines
+
+
+def merge_in_numpy(bodies, region, nuclei, vacuole, most, nearly_convex, contact):
     merged = bodies.copy()
+    distance = _core.distance(region)
     while True:
-        pairs = set()
-        for a, b in ((merged[:-1], merged[1:]), (merged[:, :-1], merged[:, 1:])):
-            at = (a != b) & (a > 0) & (b > 0)
-            pairs |= set(zip(np.minimum(a[at], b[at]), np.maximum(a[at], b[at]), strict=True))
         best, pair = 0.0, None
-        for i, j in sorted(pairs):
+        for (i, j), corners in sorted(lines_of_contact(merged).items()):
             where = (merged == i) | (merged == j)
             box = ndimage.find_objects(where.astype(int))[0]
             box = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in box)
             union = shapes.fill_holes(where[box], vacuole)
             nucleus = np.count_nonzero(nuclei & where)
             needed = np.clip(0.8 + 0.5 * (nucleus / union.sum() - 0.55), 0.7, nearly_convex)
-            excess = _core.solidity(union) - (nearly_convex if nucleus > most else needed)
+            length = np.hypot(*np.ptp(corners, axis=0))
+            narrow = length < contact * 2.0 * min(distance[merged == i].max(), distance[merged == j].max())
+            excess = _core.solidity(union) - (nearly_convex if nucleus > most or narrow else needed)
             if excess > best:
                 best, pair = excess, (i, j)
         if pair is None:
@@ -80,14 +93,28 @@ def merge_in_numpy(bodies, nuclei, vacuole, most, nearly_convex):
 
 
 @settings(max_examples=60, deadline=None)
-@given(masks(side=24), st.integers(0, 2**32 - 1), st.floats(0, 20), st.floats(0, 200))
-def test_bodies_whose_union_is_solid_are_one(mask, seed, vacuole, most):
+@given(masks(side=24), st.integers(0, 2**32 - 1), st.floats(0, 20), st.floats(0, 200), st.floats(0, 1.5))
+def test_bodies_whose_union_is_solid_are_one(mask, seed, vacuole, most, contact):
     rng = np.random.default_rng(seed)
     markers = np.where(rng.random(mask.shape) < 0.02, rng.integers(1, 8, mask.shape), 0).astype(np.int32)
     bodies = _core.flood(mask, -_core.distance(mask), markers)
     nuclei = ndimage.binary_dilation(markers > 0, iterations=2) & mask
-    got = _core.merge_bodies(bodies, nuclei, vacuole, most, 0.92)
-    np.testing.assert_array_equal(got, merge_in_numpy(bodies, nuclei, vacuole, most, 0.92))
+    got = _core.merge_bodies(bodies, mask, nuclei, vacuole, most, 0.92, contact)
+    np.testing.assert_array_equal(got, merge_in_numpy(bodies, mask, nuclei, vacuole, most, 0.92, contact))
+
+
+@pytest.mark.parametrize(("apart", "n"), [(18, 1), (30, 1), (37, 2), (39, 2)])
+def test_discs_that_touch_along_a_short_line_are_two(apart, n):
+    """Of radius 20, with hardly any nucleus, so that a union need not be solid."""
+    rows, cols = np.mgrid[:60, :100]
+    left, right = ((rows - 30) ** 2 + (cols - c) ** 2 for c in (30, 30 + apart))
+    region = (left < 400) | (right < 400)
+    nuclei = (left < 40) | (right < 40)
+    bodies = np.where(region, 1 + (right < left), 0).astype(np.int32)
+    merged = _core.merge_bodies(bodies, region, nuclei, 10.0, np.inf, 0.92, RULES.contact)
+    assert len(np.unique(merged)) - 1 == n
+    without = _core.merge_bodies(bodies, region, nuclei, 10.0, np.inf, 0.92, 0.0)
+    assert len(np.unique(without)) - 1 == 1
 
 
 def typical_area(areas):
@@ -103,7 +130,7 @@ def split_in_numpy(region, nuclei, neck, vacuole, least, most, smallest, typical
     area = np.bincount(bodies.ravel(), weights=nuclei.ravel())
     area[0] = 0.0
     bodies = np.where((area >= least)[bodies], bodies, 0).astype(np.int32)
-    bodies = _core.merge_bodies(bodies, nuclei, vacuole, most, 0.92)
+    bodies = _core.merge_bodies(bodies, region, nuclei, vacuole, most, 0.92, RULES.contact)
     area = np.bincount(bodies.ravel(), weights=nuclei.ravel())
     area[0] = 0.0
     if typical is None:
@@ -122,7 +149,10 @@ def test_a_region_is_split_into_its_bodies(region, seed, neck, least, given_size
     nuclei = ndimage.binary_dilation((rng.random(region.shape) < 0.03) & region)
     options = {"neck": neck, "vacuole": 4.0, "least": least, "most": 60.0, "smallest": 0.3}
     options["typical"] = 12.0 if given_size else None
-    rules = {name: value for name, value in options.items() if name != "typical"} | {"nearly_convex": 0.92}
+    rules = {name: value for name, value in options.items() if name != "typical"} | {
+        "nearly_convex": 0.92,
+        "contact": RULES.contact,
+    }
     measured = -1.0 if options["typical"] is None else options["typical"]
     bodies, n, typical = _core.split_bodies(region, nuclei, rules, measured)
     expected, count, size = split_in_numpy(region, nuclei, **options)

@@ -18,10 +18,13 @@ struct MergeRules {
     double vacuole;        // holes of at most this many pixels count as part of a union
     double most;           // with more pixels of nucleus a union is one cell only if as good as convex
     double nearly_convex;  // solidity that is as good as convex
+    double contact;  // bodies that touch along less of the smaller's width must be as good as convex, too
 };
 
-// Rejoin touching bodies, runs in raster order, as long as a union is solid enough for its share of nucleus.
-void merge(shapes::Parts& bodies, const shapes::Bits& nuclei, const MergeRules& rules);
+// Rejoin touching bodies, runs in raster order, as long as a union is solid enough for its share of nucleus
+// and for the line along which they touch. `squares`: of the distances to the outside, which tell widths.
+void merge(shapes::Parts& bodies, const shapes::Bits& nuclei, const std::int32_t* squares,
+           const MergeRules& rules);
 
 struct SplitRules {
     double neck;

@@ -15,7 +15,8 @@ namespace fastpgs::search {
 
 // The Python package documents them: fastpgs.cells.rules.
 struct CellRules {
-    double solid, nearly_convex, many, largest, faintest, pale, blurred, alone, alone_large, smallest;
+    double solid, nearly_convex, contact, many, largest, faintest, pale, blurred, alone, alone_large,
+        smallest;
     std::vector<double> reaches;
 };
 

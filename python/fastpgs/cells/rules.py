@@ -92,6 +92,9 @@ class CellRules(NamedTuple):
     solid: float = 0.82
     reaches: tuple[float, ...] = (1.2, 0.8, 0.5, 0.3, 0.15, 0.0)
     nearly_convex: float = 0.92  # solidity of what is one cell for sure: two touching discs reach 0.88
+    contact: float = (
+        0.8  # what touches along less of the smaller one's width is one cell only if it is that solid
+    )
     many: int = 8  # nuclei or lobes from which on their typical size is that of a nucleus
     largest: float = 1.1  # typical areas that lobes of one nucleus may have together
     faintest: float = 0.5  # of the typical depth of a nucleus: paler ones are clots
