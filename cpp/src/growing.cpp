@@ -7,6 +7,7 @@
 #include "fastpgs/block.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/kernels.hpp"
+#include "fastpgs/lab.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/points.hpp"
 #include "fastpgs/tile_kernels.hpp"
