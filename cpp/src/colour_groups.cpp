@@ -98,7 +98,10 @@ class ColourGroups final : public Source<std::int32_t> {
                     labels[i] = static_cast<std::uint8_t>(owners_[i] + 1);
             }
         }
-        palette_.write_labels(whole, labels, task_.threads);
+        if (task_.counted)
+            *task_.counted = {std::move(palette_), {std::move(whole), std::move(labels)}, sums_};
+        else
+            palette_.write_labels(whole, labels, task_.threads);
     }
 
     std::int64_t locate(const Pivots<std::int32_t>& pivots, std::size_t j) const override {
@@ -238,7 +241,7 @@ std::unique_ptr<Source<std::int32_t>> make_colour_groups(const Task& task) {
     if (!colour || !task.exact || task.space.map != nullptr || task.params.k > static_cast<int>(kTilePivots))
         return nullptr;
     std::optional<Palette> palette = task.counted
-                                         ? std::move(*task.counted)
+                                         ? std::move(task.counted->palette)
                                          : Palette::count(task.image, task.mask, task.threads, task.labels);
     return palette ? std::make_unique<ColourGroups>(task, std::move(*palette)) : nullptr;
 }

@@ -93,9 +93,39 @@ bool segment_stain(const Stain& stain, const Start& start, Groups& groups, Resul
     Params params = params_of(start);
     params.given = stain::spread(stain.scores, stain.score.data(), stain.valid, start.k);
     if (params.given.empty()) return false;
-    result = segment(image_of(stain), mask_of(groups), params, groups.labels.data(),
-                     groups.ahead ? &groups.colours : nullptr);
-    return result.distinct < 0;
+    const auto found = [&](Counted* counted) {
+        result = segment(image_of(stain), mask_of(groups), params, groups.labels.data(), counted);
+        return result.distinct < 0;
+    };
+    Counted& counted = groups.counted;
+    if (!counted.palette) return found(groups.ahead ? &counted : nullptr);
+    counted.palette->list();
+    Aside telling([&stain, &start, &groups, colours = counted.palette->grouped(), n = counted.palette->size()] {
+        groups.colours = {colours, n, static_cast<int>(start.offset), stain.grey};
+    });
+    if (!found(&counted)) return false;
+    telling.finish();
+    if (!groups.colours.told())
+        counted.palette->write_labels(counted.labels.groups, counted.labels.colours, start.threads);
+    return true;
+}
+
+std::vector<std::int64_t> sums_of(const Stain& stain, const Start& start, const Groups& groups) {
+    if (groups.colours.told()) return groups.colours.group_sums(groups.counted);
+    return stain::group_sums(groups.labels.data(), start.k, stain.score.data(), stain.colours());
+}
+
+// The pixels of the groups that are flagged.
+Bits members_of(const Stain& stain, Groups& groups, const std::vector<std::uint8_t>& flags) {
+    if (groups.colours.told()) {
+        Block<std::uint8_t> chosen(static_cast<std::size_t>(stain.rows * stain.cols));
+        groups.counted.palette->write_flags(groups.counted.labels, flags, chosen.data());
+        return shapes::pack({chosen.data(), stain.rows, stain.cols});
+    }
+    std::vector<std::int32_t> chosen;
+    for (std::size_t i = 0; i < flags.size(); ++i)
+        if (flags[i]) chosen.push_back(static_cast<std::int32_t>(i));
+    return shapes::members(groups.labels.data(), stain.rows, stain.cols, stain.cols, chosen);
 }
 
 }  // namespace
@@ -142,17 +172,15 @@ Groups prepare(const Stain& stain, const Start& start, const stain::Ready& ready
         shapes::unpack(stain.valid, groups.used.data(), stain.cols);
     }
     groups.ahead = counts_colours(image, params_of(start));
-    if (groups.ahead) groups.colours = Palette::count(image, mask_of(groups), groups.labels.data(), ready);
+    if (groups.ahead) groups.counted.palette = Palette::count(image, mask_of(groups), groups.labels.data(), ready);
     return groups;
 }
 
 void find(const Stain& stain, const Rules& rules, const Start& start, Found& found) {
     Result result;
     if (!segment_stain(stain, start, found.groups, result)) return;
-    const Block<std::int32_t>& groups = found.groups.labels;
     found.converged = result.converged;
-    const Tints tints = tints_of(
-        stain::group_sums(groups.data(), start.k, stain.score.data(), stain.colours()), start.offset);
+    const Tints tints = tints_of(sums_of(stain, start, found.groups), start.offset);
     auto nuclear = nuclear_groups(tints, rules);
     if (stain.surround && !any(nuclear)) {
         // On black no glass says what is white, so colours may mislead; but no red cells are there to be told
@@ -162,7 +190,7 @@ void find(const Stain& stain, const Rules& rules, const Start& start, Found& fou
             nuclear[i] = tints.green[i] > std::max(rules.share * deepest, rules.lowest);
     }
     if (!any(nuclear)) return;
-    const auto empty = static_cast<std::int32_t>(std::min_element(tints.green.begin(), tints.green.end()) -
+    const auto empty = static_cast<std::uint8_t>(std::min_element(tints.green.begin(), tints.green.end()) -
                                                  tints.green.begin());
     Pivots pivots;
     pivots.nuclear.assign(nuclear.begin() + 1, nuclear.end());
@@ -172,20 +200,19 @@ void find(const Stain& stain, const Rules& rules, const Start& start, Found& fou
             colour[c] = static_cast<std::uint8_t>(result.pivot_features[i + c]);
         pivots.features.push_back(colour);
     }
-    std::vector<std::int32_t> chosen;
-    for (std::size_t i = 0; i < nuclear.size(); ++i)
-        if (nuclear[i]) chosen.push_back(static_cast<std::int32_t>(i));
     found.find_ground(stain, empty);
-    const Bits rough =
-        shapes::open_disc(shapes::members(groups.data(), stain.rows, stain.cols, stain.cols, chosen), 1.0);
+    const Bits rough = shapes::open_disc(members_of(stain, found.groups, nuclear), 1.0);
     const double radius = std::sqrt(shapes::typical_area(shapes::components(rough).areas()) / PI);
     found.seeds = cleaned(stain, rough, radius, nullptr, rules, std::move(pivots));
 }
 
-void Found::find_ground(const Stain& stain, std::int32_t group) {
+void Found::find_ground(const Stain& stain, std::uint8_t group) {
     aside_ = std::make_unique<Aside>([this, &stain, group] {
-        ground_ =
-            stain.median(shapes::members(groups.labels.data(), stain.rows, stain.cols, stain.cols, {group}));
+        if (groups.colours.told())
+            ground_ = static_cast<double>(groups.colours.median_strength(groups.counted, group));
+        else
+            ground_ = stain.median(
+                shapes::members(groups.labels.data(), stain.rows, stain.cols, stain.cols, {group}));
     });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <iterator>
 #include <limits>
 #include <optional>
@@ -181,9 +182,12 @@ bool tidy(Bits& nucleus, const Bits& cell, const Rules& rules) {
     return true;
 }
 
+using Around = std::function<double()>;  // the median depth of what lies around a cell: rarely asked for
+
 // The nucleus grown once more in a plane that rises towards it: its pivot is the median of its members, its
 // rival that of the cytoplasm, or what lies around where there is hardly any. False where nothing is left.
-bool grow_again(const Plane& plane, const Bits& cell, double around, const Rules& rules, Bits& nucleus) {
+bool grow_again(const Plane& plane, const Bits& cell, const Around& around, const Rules& rules,
+                Bits& nucleus) {
     double inner = 0.0;
     std::optional<Histogram> counted;
     beside([&] { inner = plane.median(nucleus); },
@@ -193,7 +197,7 @@ bool grow_again(const Plane& plane, const Bits& cell, double around, const Rules
            });
     const Histogram& cytoplasm = *counted;
     const bool scant = static_cast<double>(cytoplasm.size()) <= SCANT * static_cast<double>(nucleus.count());
-    const double outer = scant ? around : cytoplasm.median();
+    const double outer = scant ? around() : cytoplasm.median();
     Bits next = plane.above(outer + rules.edge * (inner - outer));
     if (!tidy(next &= cell, cell, rules)) return false;
     nucleus = next;
@@ -298,8 +302,8 @@ bool vague(const Axis& axis, const Bits& cell, const Bits& inside, const Bits& n
 // Granules or cytoplasm nearly as deep as a nucleus may have been taken for its members, and then its pivot
 // lies between the two. So a nucleus that is vaguely told grows anew from the half of it that lies farther
 // along the axis, and stays so if it keeps the greater part of its pixels: a dark rim does not.
-void try_half(const Window& window, const Bits& cell, const Bits& inside, double around, const Rules& rules,
-              Axis& axis, Bits& nucleus) {
+void try_half(const Window& window, const Bits& cell, const Bits& inside, const Around& around,
+              const Rules& rules, Axis& axis, Bits& nucleus) {
     TwoMeans means;
     const Plane plane = axis.plane(cell);
     if (!two_means(plane.histogram(nucleus), means)) return;
@@ -315,7 +319,7 @@ void try_half(const Window& window, const Bits& cell, const Bits& inside, double
 
 // The nucleus of one cell, grown within thresholds of its own, first of depth, then of the colour that tells
 // it from the cell's own cytoplasm.
-Bits nucleus_of(const Window& window, const Bits& cell, const Bits& rough, double around,
+Bits nucleus_of(const Window& window, const Bits& cell, const Bits& rough, const Around& around,
                 const Rules& rules) {
     const Bits inside = shapes::erode_disc(cell, rules.skin * rules.radius);
     Bits nucleus = deeper_part(window.depth, inside, rough, rules);
@@ -440,10 +444,13 @@ bool outline(const Field& field, std::int32_t own, const Rules& rules, Drawn& dr
         cell = smooth_outline(whole, may, rough, rules.outline * inscribed);
     }
     cell &= may;
-    Bits beside = free;
-    const double around = window.depth.median(beside.subtract(cell));
+    const auto around = [&] {
+        Bits beside = free;
+        const double median = window.depth.median(beside.subtract(cell));
+        return std::isnan(median) ? 0.0 : median;
+    };
     Aside rising([&] { drawn.edge = steepness(field, box, cell, may); });
-    drawn.nucleus = nucleus_of(window, cell, rough, std::isnan(around) ? 0.0 : around, rules);
+    drawn.nucleus = nucleus_of(window, cell, rough, around, rules);
     if (drawn.nucleus.count() < LEAST) return false;
     drawn.inner = window.depth.median(drawn.nucleus);
     rising.finish();

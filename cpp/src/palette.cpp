@@ -28,9 +28,18 @@ std::size_t tasks_for(std::size_t pixels, int threads) {
     return static_cast<std::size_t>(team(pixels, kPixelsPerTask, threads));
 }
 
-// From where pixels are counted to their labels.
-void look_up(const std::uint8_t* of_place, std::int32_t* labels, const std::int32_t* end) {
-    for (; labels != end; ++labels) *labels = of_place[*labels];
+// From where pixels are counted to what stands there.
+template <class Out>
+void copy_from(const std::uint8_t* of_place, const std::int32_t* places, std::ptrdiff_t n, Out* out) {
+    for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = of_place[places[i]];
+}
+
+using OfLabel = std::array<std::uint8_t, 256>;
+
+constexpr OfLabel itself() {
+    OfLabel out{};
+    for (std::size_t label = 0; label < out.size(); ++label) out[label] = static_cast<std::uint8_t>(label);
+    return out;
 }
 
 // Pixels of each grey level. Neighbours are alike: a counter each in turn, so that none waits for the one
@@ -66,6 +75,7 @@ std::optional<Palette> Palette::count(const ImageView& image, const MaskView& ma
         out.count_levels();
     else if (!out.count_colours(threads, {}))
         return std::nullopt;
+    if (image.channels != 1) out.list();
     return out;
 }
 
@@ -81,7 +91,7 @@ void Palette::count_levels() {
     for (std::size_t v = 0; v < 256; ++v) {
         if (counts[v] == 0) continue;
         *bytes_.extend(1) = static_cast<std::uint8_t>(v);
-        *counts_.extend(1) = static_cast<std::uint32_t>(counts[v]);
+        *list_.counts.extend(1) = static_cast<std::uint32_t>(counts[v]);
     }
 }
 
@@ -89,9 +99,7 @@ bool Palette::count_colours(int threads, const Ready& ready) {
     const std::size_t n = image_.pixels(), tasks = tasks_for(n, threads);
     const std::size_t most_blocks = std::min(kCells, n / 16 + 1024);
     for (std::size_t t = 0; t < tasks; ++t) parts_.emplace_back(most_blocks);
-    // Room, of which only what is used costs anything.
-    for (Pile<std::int32_t>* words : {&a_, &b_}) words->reserve(std::min(n, kExpected));
-    counts_.reserve(std::min(n, kExpected));
+    list_.reserve(std::min(n, kExpected));
     std::vector<std::uint8_t> fits(tasks, 0);
     const std::size_t step = ready ? kAwaited : kPolled;
     parallel_for(tasks, threads, [&](std::size_t t) {
@@ -105,85 +113,115 @@ bool Palette::count_colours(int threads, const Ready& ready) {
         }
     });
     if (std::find(fits.begin(), fits.end(), 0) != fits.end()) return false;
-    merge_cells();
-    starts_.push_back(static_cast<std::uint32_t>(size()));
     return true;
 }
 
-// Cells of all parts, with the pixels that counters do not hold.
-void Palette::merge_cells() {
-    std::vector<std::pair<std::size_t, std::size_t>> overflows;  // cell, place
-    for (const ColourCounts& part : parts_)
+// Room, of which only what is used costs anything.
+void Palette::Colours::reserve(std::size_t colours) {
+    for (Pile<std::int32_t>* words : {&a, &b}) words->reserve(colours);
+    counts.reserve(colours);
+}
+
+// Cells of all parts, with the pixels that counters do not hold. Of one part half are listed apart where
+// somebody else is at hand.
+void Palette::list() {
+    Overflows overflows;
+    std::size_t blocks = 0;
+    for (const ColourCounts& part : parts_) {
         for (const std::uint32_t at : part.overflows())
             if (at >= kPlaces) overflows.emplace_back(part.cell(at / kPlaces), at % kPlaces);
-    std::sort(overflows.begin(), overflows.end());
-    for (const ColourCounts& part : parts_) {
-        spans_.reserve(spans_.capacity() + 4 * part.blocks());
-        starts_.reserve(starts_.capacity() + 4 * part.blocks());
+        blocks += part.blocks();
     }
+    std::sort(overflows.begin(), overflows.end());
+    if (parts_.size() == 1 && hands() > 1) {
+        const std::size_t half = 1 + blocks / 2;
+        Colours others;
+        beside([&] { add_blocks(0, 1, half, overflows, list_); },
+               [&] {
+                   others.reserve((blocks - blocks / 2) * CellColoursArgs::kMost);
+                   add_blocks(0, half, blocks + 1, overflows, others);
+               });
+        list_.append(others);
+    } else {
+        for (std::size_t part = 0; part < parts_.size(); ++part)
+            add_blocks(part, 1, parts_[part].blocks() + 1, overflows, list_);
+    }
+    list_.starts.push_back(static_cast<std::uint32_t>(size()));
+}
+
+// The cells of the blocks first..last of a part that no part before it has.
+void Palette::add_blocks(std::size_t own, std::size_t first, std::size_t last, const Overflows& overflows,
+                         Colours& list) const {
+    list.spans.reserve(list.spans.size() + 4 * (last - first));
+    list.starts.reserve(list.starts.size() + 4 * (last - first) + 1);
+    const auto part = parts_.begin() + static_cast<std::ptrdiff_t>(own);
     std::array<std::uint32_t, kPlaces> sum;
-    for (std::size_t first = 0; first < parts_.size(); ++first) {
-        for (std::size_t block = 1; block <= parts_[first].blocks(); ++block) {
-            poll(block, 256);
-            const std::size_t cell = parts_[first].cell(block);
-            const auto has_cell = [cell](const ColourCounts& part) { return part.block_of(cell) != 0; };
-            const auto own = parts_.begin() + static_cast<std::ptrdiff_t>(first);
-            if (std::any_of(parts_.begin(), own, has_cell)) continue;
-            auto overflow =
-                std::lower_bound(overflows.begin(), overflows.end(), std::pair{cell, std::size_t{0}});
-            const bool beyond = overflow != overflows.end() && overflow->first == cell;
-            if (!beyond && std::none_of(own + 1, parts_.end(), has_cell)) {
-                add_cell(cell, parts_[first].counters(block), nullptr);
-                continue;
-            }
-            sum.fill(0);
-            for (auto part = own; part != parts_.end(); ++part) {
-                if (!has_cell(*part)) continue;
-                const std::uint8_t* counters = part->counters(part->block_of(cell));
-                for (std::size_t i = 0; i < kPlaces; ++i) sum[i] += counters[i];
-            }
-            for (; overflow != overflows.end() && overflow->first == cell; ++overflow)
-                sum[overflow->second] += ColourCounts::kTurn;
-            add_cell(cell, nullptr, sum.data());
+    for (std::size_t block = first; block < last; ++block) {
+        poll(block, 256);
+        const std::size_t cell = part->cell(block);
+        const auto has_cell = [cell](const ColourCounts& counts) { return counts.block_of(cell) != 0; };
+        if (std::any_of(parts_.begin(), part, has_cell)) continue;
+        auto overflow = std::lower_bound(overflows.begin(), overflows.end(), std::pair{cell, std::size_t{0}});
+        const bool beyond = overflow != overflows.end() && overflow->first == cell;
+        if (!beyond && std::none_of(part + 1, parts_.end(), has_cell)) {
+            list.add_cell(cell, part->counters(block), nullptr);
+            continue;
         }
+        sum.fill(0);
+        for (auto other = part; other != parts_.end(); ++other) {
+            if (!has_cell(*other)) continue;
+            const std::uint8_t* counters = other->counters(other->block_of(cell));
+            for (std::size_t i = 0; i < kPlaces; ++i) sum[i] += counters[i];
+        }
+        for (; overflow != overflows.end() && overflow->first == cell; ++overflow)
+            sum[overflow->second] += ColourCounts::kTurn;
+        list.add_cell(cell, nullptr, sum.data());
     }
 }
 
-// The colours of a cell by its counters, or by sums of those of several parts.
-void Palette::add_cell(std::size_t cell, const std::uint8_t* counters, const std::uint32_t* sums) {
-    const std::size_t at = size();
+void Palette::Colours::add_cell(std::size_t cell, const std::uint8_t* counters, const std::uint32_t* sums) {
+    const std::size_t at = counts.size();
     const auto channel = [cell](int shift) { return static_cast<std::int32_t>(cell >> shift & 31) << 3; };
     CellColoursArgs args;
     args.counters = counters;
     args.sums = sums;
     args.corner_a = channel(10) | channel(5) << 16;
     args.corner_b = channel(0) | 1 << 16;
-    args.a = a_.extend(CellColoursArgs::kMost);
-    args.b = b_.extend(CellColoursArgs::kMost);
-    args.counts = counts_.extend(CellColoursArgs::kMost);
+    args.a = a.extend(CellColoursArgs::kMost);
+    args.b = b.extend(CellColoursArgs::kMost);
+    args.counts = counts.extend(CellColoursArgs::kMost);
     tile_kernels().colours.cell(args);
-    a_.cut(at + args.n);
-    b_.cut(at + args.n);
-    counts_.cut(at + args.n);
+    a.cut(at + args.n);
+    b.cut(at + args.n);
+    counts.cut(at + args.n);
     for (std::size_t g = 0; g < args.n_groups; ++g) {
         const auto& group = args.groups[g];
-        spans_.push_back({static_cast<std::uint32_t>(cell * kPlaces + group.cube * kCube),
-                          static_cast<std::uint32_t>((group.end - group.cube) * kCube)});
-        starts_.push_back(static_cast<std::uint32_t>(at + group.start));
+        spans.push_back({static_cast<std::uint32_t>(cell * kPlaces + group.cube * kCube),
+                         static_cast<std::uint32_t>((group.end - group.cube) * kCube)});
+        starts.push_back(static_cast<std::uint32_t>(at + group.start));
     }
 }
 
+void Palette::Colours::append(const Colours& others) {
+    const std::size_t at = counts.size(), n = others.counts.size();
+    std::copy_n(others.a.data(), n, a.extend(n));
+    std::copy_n(others.b.data(), n, b.extend(n));
+    std::copy_n(others.counts.data(), n, counts.extend(n));
+    spans.insert(spans.end(), others.spans.begin(), others.spans.end());
+    for (const std::uint32_t start : others.starts) starts.push_back(static_cast<std::uint32_t>(at + start));
+}
+
 GroupedColours Palette::grouped() const {
-    return {a_.data(), b_.data(), true, counts_.data(), starts_.data()};
+    return {list_.a.data(), list_.b.data(), true, list_.counts.data(), list_.starts.data()};
 }
 
 ImageView Palette::colours() {
     if (bytes_.size() == 0) {  // of RGB
         std::uint8_t* rgb = bytes_.extend(3 * size());
         for (std::size_t i = 0; i < size(); ++i, rgb += 3) {
-            rgb[0] = static_cast<std::uint8_t>(a_[i] & 255);
-            rgb[1] = static_cast<std::uint8_t>(a_[i] >> 16);
-            rgb[2] = static_cast<std::uint8_t>(b_[i] & 255);
+            rgb[0] = static_cast<std::uint8_t>(list_.a[i] & 255);
+            rgb[1] = static_cast<std::uint8_t>(list_.a[i] >> 16);
+            rgb[2] = static_cast<std::uint8_t>(list_.b[i] & 255);
         }
     }
     return {bytes_.data(), PixelType::u8, 1, size(), channels_};
@@ -269,35 +307,51 @@ void Palette::write_labels(const std::vector<std::uint8_t>& colour_labels, int t
 
 void Palette::write_labels(const std::vector<std::uint8_t>& group_labels,
                            const std::vector<std::uint8_t>& colour_labels, int threads) {
+    look_up(group_labels, colour_labels, itself(), threads, labels_);
+}
+
+void Palette::write_flags(const ColourLabels& labels, const std::vector<std::uint8_t>& flags,
+                          std::uint8_t* out) {
+    OfLabel of_label{};
+    std::copy(flags.begin(), flags.end(), of_label.begin());
+    look_up(labels.groups, labels.colours, of_label, 1, out);
+}
+
+// From where pixels are counted to what stands for their labels.
+template <class Out>
+void Palette::look_up(const std::vector<std::uint8_t>& group_labels,
+                      const std::vector<std::uint8_t>& colour_labels, const OfLabel& of_label, int threads,
+                      Out* out) {
     parallel_for(parts_.size(), threads, [&](std::size_t part) {
-        fill_table(parts_[part], group_labels, colour_labels);
+        fill_table(parts_[part], group_labels, colour_labels, of_label);
         const std::uint8_t* of_place = parts_[part].counters(0);
         const auto [begin, end] = run_of(part);
-        std::int32_t* const labels = labels_ + begin;
+        const std::int32_t* const places = labels_ + begin;
+        Out* const to = out + begin;
         share(static_cast<std::ptrdiff_t>(end - begin), kLookedUp,
               [&](std::ptrdiff_t first, std::ptrdiff_t last) {
-                  look_up(of_place, labels + first, labels + last);
+                  copy_from(of_place, places + first, last - first, to + first);
               });
     });
 }
 
-// Labels take the places of counters, which lie in cache and are not needed any more.
+// What stands for labels takes the places of counters, which lie in cache and are not needed any more.
 void Palette::fill_table(ColourCounts& part, const std::vector<std::uint8_t>& group_labels,
-                         const std::vector<std::uint8_t>& colour_labels) const {
-    *part.counters(0) = 0;  // outside the mask
+                         const std::vector<std::uint8_t>& colour_labels, const OfLabel& of_label) const {
+    *part.counters(0) = of_label[0];  // outside the mask
     for (std::size_t g = 0; g < groups(); ++g) {
-        const std::size_t block = part.block_of(spans_[g].key / kPlaces);
+        const std::size_t block = part.block_of(list_.spans[g].key / kPlaces);
         if (block == 0) continue;
         std::uint8_t* of_block = part.counters(block);
         if (group_labels[g] != kStraddles) {
-            std::fill_n(of_block + spans_[g].key % kPlaces, spans_[g].length, group_labels[g]);
+            std::fill_n(of_block + list_.spans[g].key % kPlaces, list_.spans[g].length, of_label[group_labels[g]]);
             continue;
         }
         std::array<std::int32_t, kCube> keys;
-        const std::size_t begin = starts_[g], n = starts_[g + 1] - begin;
+        const std::size_t begin = list_.starts[g], n = list_.starts[g + 1] - begin;
         tile_kernels().colours.group_keys(grouped(), begin, begin + n, keys.data());
         for (std::size_t i = 0; i < n; ++i)
-            of_block[ColourCounts::place_of(keys[i])] = colour_labels[begin + i];
+            of_block[ColourCounts::place_of(keys[i])] = of_label[colour_labels[begin + i]];
     }
 }
 

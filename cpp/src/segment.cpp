@@ -173,7 +173,8 @@ bool counts_colours(const ImageView& image, const Params& params) {
     const FeatureSpace space = feature_space(image, params);
     return image.type == PixelType::u8 && image.channels == 3 && space.dims == 3 && space.integer &&
            !space.positions && space.map == nullptr && params.features != Features::gray &&
-           params.update == Update::medoid && params.k <= static_cast<int>(kTilePivots) &&
+           params.update == Update::medoid && !params.threshold && params.connectivity == 0 &&
+           !params.want_clusters && params.k <= static_cast<int>(kTilePivots) &&
            many_pixels(params, image.pixels()) && image.pixels() < Palette::kShared;
 }
 
@@ -182,7 +183,7 @@ Result segment(const ImageView& image, const MaskView& mask, const Params& param
 }
 
 Result segment(const ImageView& image, const MaskView& mask, const Params& params, std::int32_t* labels,
-               std::optional<Palette>* counted) {
+               Counted* counted) {
     const bool integer = image.type == PixelType::u8 || image.type == PixelType::u16;
     if (params.features == Features::gray && image.channels == 3 && integer) {
         const GreyImage grey(image, resolve_threads(params.threads));

@@ -18,6 +18,7 @@ Stain stain(const Given& given, const Rules& rules, bool single, const White* wh
     Stain out;
     out.rows = picture.rows;
     out.cols = picture.cols;
+    out.grey = given.grey;
     std::optional<Bits> valid;
     if (given.mask) valid = *given.mask;
     Bits surround;

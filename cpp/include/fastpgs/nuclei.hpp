@@ -11,6 +11,7 @@
 #include "fastpgs/crew.hpp"
 #include "fastpgs/palette.hpp"
 #include "fastpgs/shapes.hpp"
+#include "fastpgs/stained_colours.hpp"
 #include "fastpgs/staining.hpp"
 
 namespace fastpgs::nuclei {
@@ -70,13 +71,15 @@ struct Seeds {
     Pivots pivots;
 };
 
-// The groups of pivots of a picture's stain features, as far as they can be told while those are made.
+// The groups of pivots of a picture's stain features.
 struct Groups {
-    Block<std::int32_t> labels;
-    shapes::Bytes used;              // flags of pixels, if not all are
-    bool ahead = false;              // colours have been counted,
-    std::optional<Palette> colours;  // and are not too many
+    Block<std::int32_t> labels;  // of pixels, unless
+    shapes::Bytes used;          // flags of pixels, if not all are
+    bool ahead = false;          // colours have been counted,
+    Counted counted;             // are not too many, and
+    stain::StainedColours colours;  // tell all that one asks for
 };
+// As far as they can be told while features are made.
 Groups prepare(const staining::Stain& stain, const Start& start, const stain::Ready& ready);
 
 // What a search by a picture's own pivots finds. The median strength of the background is worked out aside,
@@ -87,7 +90,7 @@ class Found {
     bool converged = true;       // pivots came to rest
     Groups groups;               // from prepare()
 
-    void find_ground(const staining::Stain& stain, std::int32_t group);
+    void find_ground(const staining::Stain& stain, std::uint8_t group);
     double ground();
 
   private:

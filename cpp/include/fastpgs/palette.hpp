@@ -6,6 +6,7 @@
 // last colour, counted 0, so that kernels see whole vectors of one group.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -20,6 +21,11 @@
 
 namespace fastpgs {
 
+// Labels of a palette's colours: those of whole groups, or 255 where those of the colours say it.
+struct ColourLabels {
+    std::vector<std::uint8_t> groups, colours;
+};
+
 class Palette {
   public:
     // Pixels from which on more than one thread counts them.
@@ -31,20 +37,22 @@ class Palette {
     static std::optional<Palette> count(const ImageView& image, const MaskView& mask, int threads,
                                         std::int32_t* labels);
     // The same of an RGB image that is still being written, on one thread: ready(n) returns when its first n
-    // pixels are there.
+    // pixels are there. Colours are still to be listed, once, before one asks for them.
     using Ready = std::function<void(std::size_t)>;
     static std::optional<Palette> count(const ImageView& image, const MaskView& mask, std::int32_t* labels,
                                         const Ready& ready);
 
-    std::size_t size() const { return counts_.size(); }
-    const std::uint32_t* counts() const { return counts_.data(); }
+    void list();
+
+    std::size_t size() const { return list_.counts.size(); }
+    const std::uint32_t* counts() const { return list_.counts.data(); }
     // Colours of RGB, in their groups.
     GroupedColours grouped() const;
     // Colours as an image of shape (1, size, channels), made when it is first asked for.
     ImageView colours();
     // First colour of each group, and size(); empty for grey.
-    const std::vector<std::uint32_t>& starts() const { return starts_; }
-    std::size_t groups() const { return spans_.size(); }
+    const std::vector<std::uint32_t>& starts() const { return list_.starts; }
+    std::size_t groups() const { return list_.spans.size(); }
 
     // First pixel in raster order whose colour is one of `tied`; the colour, and the pixel.
     struct Place {
@@ -59,11 +67,26 @@ class Palette {
     // The same where whole groups have one label: group_labels[g], or 255 where colour_labels say it.
     void write_labels(const std::vector<std::uint8_t>& group_labels,
                       const std::vector<std::uint8_t>& colour_labels, int threads);
+    // Of RGB, flags[label] of each pixel instead, on one thread and who is at hand: before labels are written.
+    void write_flags(const ColourLabels& labels, const std::vector<std::uint8_t>& flags, std::uint8_t* out);
 
   private:
     // Keys of a group's colours: an eighth of a cell, or all of it.
     struct Span {
         std::uint32_t key, length;
+    };
+
+    // Colours of RGB, as pairs, and their groups; of grey the counts alone.
+    struct Colours {
+        Pile<std::int32_t> a, b;
+        Pile<std::uint32_t> counts;
+        std::vector<std::uint32_t> starts;
+        std::vector<Span> spans;
+
+        void reserve(std::size_t colours);
+        // Those of a cell by its counters, or by sums of those of several parts.
+        void add_cell(std::size_t cell, const std::uint8_t* counters, const std::uint32_t* sums);
+        void append(const Colours& others);
     };
 
     Palette(const ImageView& image, const MaskView& mask, std::int32_t* labels)
@@ -72,23 +95,33 @@ class Palette {
     void count_levels();
     std::optional<LevelSteps> steps_of(const std::vector<std::uint8_t>& colour_labels) const;
     bool count_colours(int threads, const Ready& ready);
-    void add_cell(std::size_t cell, const std::uint8_t* counters, const std::uint32_t* sums);
-    void merge_cells();
+    using Overflows = std::vector<std::pair<std::size_t, std::size_t>>;  // cell, place
+    void add_blocks(std::size_t own, std::size_t first, std::size_t last, const Overflows& overflows,
+                    Colours& list) const;
     std::pair<std::size_t, std::size_t> run_of(std::size_t part) const;
     std::int64_t first_of(std::size_t colour, std::size_t before) const;
+    using OfLabel = std::array<std::uint8_t, 256>;
+    template <class Out>
+    void look_up(const std::vector<std::uint8_t>& group_labels,
+                 const std::vector<std::uint8_t>& colour_labels, const OfLabel& of_label, int threads,
+                 Out* out);
     void fill_table(ColourCounts& part, const std::vector<std::uint8_t>& group_labels,
-                    const std::vector<std::uint8_t>& colour_labels) const;
+                    const std::vector<std::uint8_t>& colour_labels, const OfLabel& of_label) const;
 
     ImageView image_;
     MaskView mask_;
     std::size_t channels_;
     std::int32_t* labels_;
-    Pile<std::int32_t> a_, b_;  // of RGB, as pairs
-    Pile<std::uint8_t> bytes_;  // of grey; of RGB for colours() alone
-    Pile<std::uint32_t> counts_;
-    std::vector<std::uint32_t> starts_;
-    std::vector<Span> spans_;          // of groups
+    Colours list_;
+    Pile<std::uint8_t> bytes_;         // of grey; of RGB for colours() alone
     std::vector<ColourCounts> parts_;  // of runs of pixels
+};
+
+// Colours that are counted before pivots are chosen among them, and what becomes of them.
+struct Counted {
+    std::optional<Palette> palette;  // nothing if there are too many
+    ColourLabels labels;             // of a segmentation
+    std::vector<std::int64_t> sums;  // (k, 4): pixels, then feature sums
 };
 
 }  // namespace fastpgs

@@ -31,6 +31,17 @@ struct StainRowArgs {
     float* strength;
 };
 
+// What stain features tell by themselves of colours, which are pairs (g, u), (v, 1) as a palette has them.
+struct StainColoursArgs {
+    const std::int32_t *a, *b;
+    const std::uint32_t* counts;
+    std::size_t n;
+    int offset;
+    bool grey;
+    std::int32_t* scores;  // out: as often as counted
+    float* strength;       // out
+};
+
 // weights[0] r + weights[1] g + weights[2] b + bias of each of n triples, at most `most` in magnitude.
 struct LinearArgs {
     const std::uint8_t* triples;
@@ -153,6 +164,8 @@ struct NarrowArgs {
 struct PlaneKernels {
     void (*balance)(const BalanceArgs&);
     void (*stain_row)(const StainRowArgs&);
+    // False where u or v lies at an end of its scale, where the colour may lie beyond.
+    bool (*stain_colours)(const StainColoursArgs&);
     void (*linear)(const LinearArgs&);
     void (*quadratic)(const QuadraticArgs&);
     void (*sum_lines)(const SumLinesArgs&);

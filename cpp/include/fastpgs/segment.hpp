@@ -20,11 +20,12 @@ namespace fastpgs {
 // do not depend on threads nor on the instruction set.
 Result segment(const ImageView& image, const MaskView& mask, const Params& params, std::int32_t* labels);
 
-// Whether that chooses pivots among the colours of such an image, if they are not too many, and counts them
-// on one thread. Then they may have been counted ahead, into the same labels.
+// Whether that chooses pivots among the colours of such an image, if they are not too many, counts them on
+// one thread, and labels them alike. Then they may have been counted ahead, into the same labels; and if they
+// are not too many, they are labelled, and pixels are not: Palette::write_labels does it.
 bool counts_colours(const ImageView& image, const Params& params);
 Result segment(const ImageView& image, const MaskView& mask, const Params& params, std::int32_t* labels,
-               std::optional<Palette>* counted);
+               Counted* counted);
 
 struct Job {
     ImageView image;

@@ -30,8 +30,7 @@ struct Task {
     int threads;
     bool exact;            // integer coordinates under the plain squared distance
     std::int32_t* labels;  // the caller's; sources may write to it before they label
-    std::optional<Palette>* counted =
-        nullptr;  // the colours where they have been counted: nothing if too many
+    Counted* counted = nullptr;  // where colours have been counted: they are labelled, and no pixels
 };
 
 // What is known once every pixel has its nearest pivot.

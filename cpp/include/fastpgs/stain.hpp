@@ -64,6 +64,8 @@ std::vector<std::int64_t> group_sums(const std::int32_t* groups, std::int32_t n,
 
 // numpy.median of the values where `where` holds; a nan where it holds nowhere.
 float median(const float* values, const shapes::Bits& where);
+// The same of n values that are there so many times.
+float median(const std::vector<float>& values, const std::vector<std::uint32_t>& times);
 
 // numpy.percentile's linear interpolation, of `total` values of which number[i] are least + i.
 double percentile(const std::int64_t* number, int least, std::int64_t total, double percent);

@@ -34,6 +34,7 @@ struct Stain {
     shapes::Bits valid;           // pixels to be looked at
     stain::ScoreCounts scores{};  // of them, if there are scores
     bool surround = false;        // a single cell, cut out on black
+    bool grey = false;            // as given
     White white{};
 
     stain::Picture colours() const { return {features.data(), rows, cols}; }
