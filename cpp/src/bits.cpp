@@ -94,11 +94,7 @@ bool Bits::any(std::ptrdiff_t r) const {
     return std::any_of(row(r), row(r) + width, [](Word word) { return word != 0; });
 }
 
-std::int64_t Bits::count() const {
-    std::int64_t n = 0;
-    for (const Word word : words) n += population(word);
-    return n;
-}
+std::int64_t Bits::count() const { return plane_kernels().population(words.data(), words.size()); }
 
 void Bits::set(std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
     Word* own = row(r);

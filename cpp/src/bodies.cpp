@@ -141,7 +141,7 @@ Heights heights_of(const Smooth& plane, const Parts& parts, std::ptrdiff_t first
         const std::array<std::ptrdiff_t, 4> sides{-plane.stride(), -1, 1, plane.stride()};
         for (std::size_t side = 0; side < sides.size(); ++side) {
             words[side].resize(z((length + Bits::kWord - 1) / Bits::kWord));
-            at_most(AtMostArgs<std::int32_t>{own + sides[side], own, z(length), words[side].data()});
+            at_most(AtMostArgs{own + sides[side], own, z(length), words[side].data()});
         }
         for (std::size_t w = 0; w < words[0].size(); ++w)
             for (shapes::Word word = words[0][w] & words[1][w] & words[2][w] & words[3][w]; word != 0;

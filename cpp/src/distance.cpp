@@ -41,32 +41,24 @@ Outside::Outside(const Bits& inside, const Box& box)
 // The columns first..last.
 void Outside::look(const Bits& outside, std::ptrdiff_t first, std::ptrdiff_t last) {
     const std::ptrdiff_t cols = last - first;
-    const auto clear = [&](std::ptrdiff_t r, std::int32_t* own) {
+    const auto row_of = [&](std::ptrdiff_t r) {
+        return g_.data() + (r - box_.top) * stride_ + first - box_.left;
+    };
+    const std::vector<std::int32_t> none(static_cast<std::size_t>(cols), kNone);
+    const std::int32_t* known = none.data();
+    for (std::ptrdiff_t r = box_.top; r < box_.bottom; ++r) {
+        std::int32_t* own = row_of(r);
+        for (std::ptrdiff_t c = 0; c < cols; ++c) own[c] = known[c] + 1;
         each_run(outside, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
             begin = std::max(begin, first) - first;
             end = std::min(end, last) - first;
             if (begin < end) std::fill(own + begin, own + end, 0);
         });
-    };
-    const auto row_of = [&](std::ptrdiff_t r) {
-        return g_.data() + (r - box_.top) * stride_ + first - box_.left;
-    };
-    std::vector<std::int32_t> since(static_cast<std::size_t>(cols), kNone);
-    std::int32_t* known = since.data();
-    for (std::ptrdiff_t r = box_.top; r < box_.bottom; ++r) {
-        std::int32_t* own = row_of(r);
-        for (std::ptrdiff_t c = 0; c < cols; ++c) own[c] = known[c] + 1;
-        clear(r, own);
         known = own;
     }
-    std::fill(since.begin(), since.end(), kNone);
-    known = since.data();
-    for (std::ptrdiff_t r = box_.bottom - 1; r >= box_.top; --r) {
-        std::int32_t* own = row_of(r);
-        for (std::ptrdiff_t c = 0; c < cols; ++c) ++known[c];
-        clear(r, known);
-        for (std::ptrdiff_t c = 0; c < cols; ++c) own[c] = std::min(own[c], known[c]);
-    }
+    // One that lies below is a row nearer to the row below.
+    for (std::ptrdiff_t r = box_.bottom - 2; r >= box_.top; --r)
+        plane_kernels().nearer({row_of(r + 1), static_cast<std::size_t>(cols), row_of(r)});
 }
 
 std::int64_t Outside::square(std::ptrdiff_t r, std::ptrdiff_t c) const {

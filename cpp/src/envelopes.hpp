@@ -140,15 +140,14 @@ class Sites {
         const auto n = static_cast<std::size_t>(end - begin);
         plane_kernels().nearest_sites({g + first, kNone, static_cast<std::size_t>(last - first + 1), bits_,
                                        squares_.middle(), begin - first, end - first, room_.data(),
-                                       keys_.data()});
+                                       keys_.data(), row + begin});
         const std::int32_t* key = keys_.data();
         if (*key >= SiteSquares::kLimit) return false;
-        for (std::size_t i = 0; i < n; ++i) row[begin + static_cast<std::ptrdiff_t>(i)] = key[i] >> bits_;
         if (!wanted) return true;
         const std::int32_t mask = (1 << bits_) - 1;
         std::int32_t* column = column_.data();
         for (std::size_t i = 0; i < n; ++i) column[i] = key[i] & mask;
-        at_most(AtMostArgs<std::int32_t>{column + 1, column, n - 1, same_.data()});
+        at_most(AtMostArgs{column + 1, column, n - 1, same_.data()});
         std::size_t from = 0;
         const auto stretch = [&](std::size_t to) {
             visit(begin + static_cast<std::ptrdiff_t>(from), begin + static_cast<std::ptrdiff_t>(to),

@@ -100,9 +100,10 @@ bool segment_stain(const Stain& stain, const Start& start, Groups& groups, Resul
     Counted& counted = groups.counted;
     if (!counted.palette) return found(groups.ahead ? &counted : nullptr);
     counted.palette->list();
-    Aside telling([&stain, &start, &groups, colours = counted.palette->grouped(), n = counted.palette->size()] {
-        groups.colours = {colours, n, static_cast<int>(start.offset), stain.grey};
-    });
+    Aside telling(
+        [&stain, &start, &groups, colours = counted.palette->grouped(), n = counted.palette->size()] {
+            groups.colours = {colours, n, static_cast<int>(start.offset), stain.grey};
+        });
     if (!found(&counted)) return false;
     telling.finish();
     if (!groups.colours.told())
@@ -172,7 +173,8 @@ Groups prepare(const Stain& stain, const Start& start, const stain::Ready& ready
         shapes::unpack(stain.valid, groups.used.data(), stain.cols);
     }
     groups.ahead = counts_colours(image, params_of(start));
-    if (groups.ahead) groups.counted.palette = Palette::count(image, mask_of(groups), groups.labels.data(), ready);
+    if (groups.ahead)
+        groups.counted.palette = Palette::count(image, mask_of(groups), groups.labels.data(), ready);
     return groups;
 }
 

@@ -223,17 +223,22 @@ std::pair<int, int> values_along(const colour::Vector& axis, const Window& windo
     std::vector<double> line(static_cast<std::size_t>(cell.cols));
     LinearArgs along{nullptr,    0, {axis[0], axis[1], axis[2]}, 0.0, std::numeric_limits<double>::infinity(),
                      line.data()};
-    int least = 0, most = 0;
+    std::int16_t least = 0, most = 0;
+    // Beside such a number there are no fractions.
+    const auto rounded = [](double value) {
+        constexpr double kWhole = 6755399441055744.0;  // 1.5 * 2^52
+        return static_cast<std::int16_t>(static_cast<std::int32_t>((value + kWhole) - kWhole));
+    };
     for (std::ptrdiff_t r = first; r < last; ++r)
         shapes::each_run(cell, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
             along.triples = window.colour(r, begin);
             along.n = static_cast<std::size_t>(end - begin);
             plane_kernels().linear(along);
             std::int16_t* to = values.data() + r * cell.cols + begin;
+            for (std::size_t i = 0; i < along.n; ++i) to[i] = rounded(line[i]);
             for (std::size_t i = 0; i < along.n; ++i) {
-                to[i] = static_cast<std::int16_t>(std::lrint(line[i]));
-                least = std::min<int>(least, to[i]);
-                most = std::max<int>(most, to[i]);
+                least = std::min(least, to[i]);
+                most = std::max(most, to[i]);
             }
         });
     return {least, most};
@@ -291,12 +296,19 @@ bool colour_axis(const Window& window, const Bits& cell, const Bits& inside, con
 bool vague(const Axis& axis, const Bits& cell, const Bits& inside, const Bits& nucleus, const Rules& rules) {
     const double radius = std::sqrt(static_cast<double>(nucleus.count()) / PI);
     const double width = std::max(LEAST_SKIN, rules.skin * radius) + BLUR;
-    Bits inner = nucleus, outer = shapes::erode_disc(nucleus.outside(), width).outside();
-    inner.subtract(shapes::erode_disc(nucleus, width));
-    (outer &= inside).subtract(shapes::grown(nucleus));
     const Plane plane = axis.plane(cell);
-    const Histogram beyond = plane.histogram(outer);
-    return beyond.size() >= LEAST && plane.median(inner) - beyond.median() < rules.vague * axis.spread;
+    double within = 0.0;
+    std::optional<Histogram> counted;
+    beside(
+        [&] {
+            Bits inner = nucleus;
+            within = plane.median(inner.subtract(shapes::erode_disc(nucleus, width)));
+        },
+        [&] {
+            Bits outer = shapes::erode_disc(nucleus.outside(), width).outside();
+            counted = plane.histogram((outer &= inside).subtract(shapes::grown(nucleus)));
+        });
+    return counted->size() >= LEAST && within - counted->median() < rules.vague * axis.spread;
 }
 
 // Granules or cytoplasm nearly as deep as a nucleus may have been taken for its members, and then its pivot

@@ -177,18 +177,31 @@ static void nearest_sites(const NearestSitesArgs& args) {
             best = least(best, add(all(sites[i]), load(of - i)));
         store(args.out + block * kStep, best);
     }
+    const std::int32_t* keys = args.out;
+    std::int32_t* __restrict least_squares = args.squares_out;
+    const int shift = args.bits;
+    for (std::ptrdiff_t i = 0; i < end - begin; ++i) least_squares[i] = keys[i] >> shift;
 }
 
-static void at_most_f64(const AtMostArgs<double>& args) {
-    const double *values = args.values, *limits = args.limits;
-    constexpr unsigned kAll = (1U << kReals) - 1;
-    fill_words<kReals>(
-        args.n, args.words,
-        [=](std::size_t i) { return bits(less(load(limits + i), load(values + i))) ^ kAll; },
-        [=](std::size_t i) { return !(limits[i] < values[i]); });
+static void nearer(const NearerArgs& args) {
+    const std::int32_t* beside = args.beside;
+    std::int32_t* __restrict own = args.own;
+    for (std::size_t i = 0; i < args.n; ++i) own[i] = beside[i] + 1 < own[i] ? beside[i] + 1 : own[i];
 }
 
-static void at_most_i32(const AtMostArgs<std::int32_t>& args) {
+static std::int64_t population(const std::uint64_t* words, std::size_t n) {
+    std::int64_t number = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+#if defined(__GNUC__)
+        number += __builtin_popcountll(words[i]);
+#else
+        for (std::uint64_t word = words[i]; word != 0; word &= word - 1) ++number;
+#endif
+    }
+    return number;
+}
+
+static void at_most_i32(const AtMostArgs& args) {
     const std::int32_t *values = args.values, *limits = args.limits;
     constexpr unsigned kAll = (1U << kLanes) - 1;
     fill_words<kLanes>(
@@ -326,10 +339,10 @@ static void narrow(const NarrowArgs& args) {
 }
 
 extern const PlaneKernels plane_table;
-const PlaneKernels plane_table = {&balance,   &stain_row, &stain_colours, &linear,        &quadratic,   &sum_lines,
-                                  &roots,     &corners,   &nearest_sites, &at_most_f64, &at_most_i32,
-                                  &members,   &above_f64, &above_f32,     &against,     &group_sums,
-                                  kFewGroups, &meet,      &narrow};
+const PlaneKernels plane_table = {&balance,    &stain_row,   &stain_colours, &linear,        &quadratic,
+                                  &sum_lines,  &roots,       &corners,       &nearest_sites, &nearer,
+                                  &population, &at_most_i32, &members,       &above_f64,     &above_f32,
+                                  &against,    &group_sums,  kFewGroups,     &meet,          &narrow};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -139,9 +139,8 @@ void Nearest::rows_at_most(const std::vector<std::int32_t>& most, const shapes::
                 std::fill(limits.begin() + stretches_[i].begin, limits.begin() + stretches_[i].end,
                           most[static_cast<std::size_t>(stretches_[i].part)]);
         all = one ? nearest : 0;
-        fastpgs::at_most(
-            AtMostArgs<std::int32_t>{squares_.data() + r * cols_ + box.left, limits.data() + box.left,
-                                     static_cast<std::size_t>(box.cols()), out.row(r - box.top)});
+        fastpgs::at_most(AtMostArgs{squares_.data() + r * cols_ + box.left, limits.data() + box.left,
+                                    static_cast<std::size_t>(box.cols()), out.row(r - box.top)});
     }
 }
 

@@ -52,19 +52,14 @@ Vector median(const Colours& colours) {
     return out;
 }
 
-// Which values are above their limits.
-void above(const std::vector<double>& values, const std::vector<double>& limits, Flags& out) {
-    const std::size_t n = values.size();
-    out.resize((n + 63) / 64);
-    at_most(AtMostArgs<double>{values.data(), limits.data(), n, out.data()});
-    for (Word& word : out) word = ~word;
-    if (n % 64 != 0) out.back() &= (Word{1} << n % 64) - 1;
+// Which values are above a limit.
+void above(const std::vector<double>& values, double limit, Flags& out) {
+    out.resize((values.size() + 63) / 64);
+    fastpgs::above(LimitArgs<double>{values.data(), limit, values.size(), out.data()});
 }
 
 std::size_t count(const Flags& flags) {
-    std::size_t number = 0;
-    for (const Word word : flags) number += static_cast<std::size_t>(shapes::population(word));
-    return number;
+    return static_cast<std::size_t>(plane_kernels().population(flags.data(), flags.size()));
 }
 
 // Which of `near` are unlike red cells, whose moments are `all`, and what share of them.
@@ -84,7 +79,7 @@ double strange(const Colours& near, const Vector& centre, const Moments& all, do
         std::copy(spread[i].begin(), spread[i].end(), args.spread[i]);
     }
     plane_kernels().quadratic(args);
-    above(distance, std::vector<double>(distance.size(), outlier), chosen);
+    above(distance, outlier, chosen);
     const double share = static_cast<double>(count(chosen)) / static_cast<double>(distance.size());
     if (share < FEW) {
         std::vector<double> ordered = distance;
@@ -136,7 +131,6 @@ Model fit(const Colours& near, const Colours& red, double outlier) {
     const double share = strange(near, centre, far, outlier, chosen);
     const std::size_t number = near.size() / 3;
     std::vector<double> odds(number);
-    const std::vector<double> even(number, 0.0);
     Colours room(near.size());
     Moments own = moments_of(near, chosen, room);
     Model model{};
@@ -160,7 +154,7 @@ Model fit(const Colours& near, const Colours& red, double outlier) {
                                 model.bias,
                                 std::numeric_limits<double>::infinity(),
                                 odds.data()});
-        above(odds, even, again);
+        above(odds, 0.0, again);
         if (static_cast<double>(count(again)) < std::max(0.05 * static_cast<double>(number), 3.0) ||
             again == chosen)
             break;

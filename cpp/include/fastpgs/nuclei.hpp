@@ -73,10 +73,10 @@ struct Seeds {
 
 // The groups of pivots of a picture's stain features.
 struct Groups {
-    Block<std::int32_t> labels;  // of pixels, unless
-    shapes::Bytes used;          // flags of pixels, if not all are
-    bool ahead = false;          // colours have been counted,
-    Counted counted;             // are not too many, and
+    Block<std::int32_t> labels;     // of pixels, unless
+    shapes::Bytes used;             // flags of pixels, if not all are
+    bool ahead = false;             // colours have been counted,
+    Counted counted;                // are not too many, and
     stain::StainedColours colours;  // tell all that one asks for
 };
 // As far as they can be told while features are made.

@@ -67,7 +67,8 @@ class Palette {
     // The same where whole groups have one label: group_labels[g], or 255 where colour_labels say it.
     void write_labels(const std::vector<std::uint8_t>& group_labels,
                       const std::vector<std::uint8_t>& colour_labels, int threads);
-    // Of RGB, flags[label] of each pixel instead, on one thread and who is at hand: before labels are written.
+    // Of RGB, flags[label] of each pixel instead, on one thread and who is at hand: before labels are
+    // written.
     void write_flags(const ColourLabels& labels, const std::vector<std::uint8_t>& flags, std::uint8_t* out);
 
   private:

@@ -98,13 +98,20 @@ struct NearestSitesArgs {
     std::int32_t* room;  // for n + 8 and (end - begin) / 8 + 2 numbers
     std::int32_t* out;   // squared distance times 2^bits, and the column, of several the first; 2^30 or more
                          // where there is no site. Seven numbers more are written
+    std::int32_t* squares_out;  // the squared distances alone
+};
+
+// What is a pixel farther than those beside it, at most.
+struct NearerArgs {
+    const std::int32_t* beside;
+    std::size_t n;
+    std::int32_t* own;  // in, out
 };
 
 // Which values are at most their limits.
-template <class T>
 struct AtMostArgs {
-    const T* values;
-    const T* limits;
+    const std::int32_t* values;
+    const std::int32_t* limits;
     std::size_t n;
     std::uint64_t* words;  // out: as above
 };
@@ -172,8 +179,9 @@ struct PlaneKernels {
     void (*roots)(const RootsArgs&);
     void (*corners)(const CornersArgs&);
     void (*nearest_sites)(const NearestSitesArgs&);
-    void (*at_most_f64)(const AtMostArgs<double>&);
-    void (*at_most_i32)(const AtMostArgs<std::int32_t>&);
+    void (*nearer)(const NearerArgs&);
+    std::int64_t (*population)(const std::uint64_t* words, std::size_t n);  // set bits
+    void (*at_most_i32)(const AtMostArgs&);
     void (*members)(const MembersArgs&);
     void (*above_f64)(const LimitArgs<double>&);
     void (*above_f32)(const LimitArgs<float>&);
@@ -186,8 +194,7 @@ struct PlaneKernels {
 
 const PlaneKernels& plane_kernels();
 
-inline void at_most(const AtMostArgs<double>& args) { plane_kernels().at_most_f64(args); }
-inline void at_most(const AtMostArgs<std::int32_t>& args) { plane_kernels().at_most_i32(args); }
+inline void at_most(const AtMostArgs& args) { plane_kernels().at_most_i32(args); }
 inline void above(const LimitArgs<double>& args) { plane_kernels().above_f64(args); }
 inline void above(const LimitArgs<float>& args) { plane_kernels().above_f32(args); }
 

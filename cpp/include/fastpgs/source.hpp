@@ -28,8 +28,8 @@ struct Task {
     const FeatureSpace& space;
     const Params& params;
     int threads;
-    bool exact;            // integer coordinates under the plain squared distance
-    std::int32_t* labels;  // the caller's; sources may write to it before they label
+    bool exact;                  // integer coordinates under the plain squared distance
+    std::int32_t* labels;        // the caller's; sources may write to it before they label
     Counted* counted = nullptr;  // where colours have been counted: they are labelled, and no pixels
 };
 
