@@ -1,12 +1,14 @@
 // The search for cells on pictures made here: what holds of every result, whatever the picture; also for
 // sanitizers.
 #include <algorithm>
+#include <cmath>
 #include <random>
 #include <utility>
 #include <vector>
 
 #include "check.hpp"
 #include "fastpgs/search.hpp"
+#include "fastpgs/segment.hpp"
 
 using namespace fastpgs;
 
@@ -159,10 +161,77 @@ void any_picture(std::mt19937& random) {
     }
 }
 
+// What colours tell of groups is what their pixels tell, unless a feature ends where its scale does: `lowest`
+// is the least of u.
+void groups_by_colour(std::mt19937& random, int lowest) {
+    constexpr std::ptrdiff_t rows = 300, cols = 263;
+    constexpr auto size = static_cast<std::size_t>(rows * cols);
+    constexpr int offset = 64, k = 5;
+    std::vector<std::uint8_t> features(3 * size);
+    std::vector<std::int16_t> score(size);
+    std::vector<float> strength(size);
+    const auto level = [&](int of, int spread) {
+        return of + static_cast<int>(random() % static_cast<unsigned>(spread));
+    };
+    for (std::size_t i = 0; i < size; ++i) {
+        const auto spot = static_cast<int>(i % cols / 60);
+        const int g = level(10 + 30 * spot, 40), u = i == 7 ? lowest : level(30 + 20 * spot, 20),
+                  v = level(60, 20 + spot);
+        const int green = 255 - g, blue = green + u - offset, red = green + v - offset;
+        const int quotient = 255 * (blue - green + 2 * std::min(red - green, 0));
+        const int least = std::max(blue, 32);
+        score[i] = static_cast<std::int16_t>(
+            std::clamp(quotient / least - (quotient % least < 0 ? 1 : 0), -255, 255));
+        const auto off = [](int own) { return static_cast<float>(255 - own); };
+        strength[i] = std::sqrt(off(red) * off(red) + off(green) * off(green) + off(blue) * off(blue));
+        const int own[3] = {g, u, v};
+        for (std::size_t c = 0; c < 3; ++c) features[3 * i + c] = static_cast<std::uint8_t>(own[c]);
+    }
+    std::vector<std::uint8_t> used(size);
+    for (auto& own : used) own = random() % 8 != 0;
+    const ImageView image{features.data(), PixelType::u8, rows, cols, 3};
+    const MaskView mask{used.data()};
+    Params params;
+    params.k = k;
+    params.features = Features::raw;
+    params.init = Init::given;
+    for (int j = 0; j < k; ++j) {
+        std::int64_t at = 100 * cols + 60 * j + 5;
+        while (!used[static_cast<std::size_t>(at)]) ++at;
+        params.given.push_back(at);
+    }
+    std::vector<std::int32_t> labels(size), places(size);
+    const Result plain = segment(image, mask, params, labels.data());
+    CHECK(counts_colours(image, params));
+    Counted counted;
+    counted.palette = Palette::count(image, mask, places.data(), [](std::size_t) {});
+    CHECK(counted.palette);
+    counted.palette->list();
+    const stain::StainedColours colours(counted.palette->grouped(), counted.palette->size(), offset, false);
+    CHECK(colours.told() == (lowest > 0));
+    CHECK(segment(image, mask, params, places.data(), &counted).pivots == plain.pivots);
+    const stain::Picture picture{features.data(), rows, cols};
+    auto expected = stain::group_sums(labels.data(), k, score.data(), picture);
+    std::fill_n(expected.begin(), 5, 0);
+    CHECK(colours.group_sums(counted) == expected);
+    for (std::uint8_t group = 1; group <= k; ++group) {
+        const shapes::Bits members = shapes::members(labels.data(), rows, cols, cols, {group});
+        CHECK(colours.median_strength(counted, group) == stain::median(strength.data(), members));
+        std::vector<std::uint8_t> flags(k + 1, 0), chosen(size);
+        flags[group] = 1;
+        counted.palette->write_flags(counted.labels, flags, chosen.data());
+        CHECK(shapes::pack({chosen.data(), rows, cols}).words == members.words);
+    }
+    counted.palette->write_labels(counted.labels.groups, counted.labels.colours, 1);
+    CHECK(places == labels);
+}
+
 }  // namespace
 
 int main() {
     std::mt19937 random(7);
+    groups_by_colour(random, 1);
+    groups_by_colour(random, 0);
     cells_of_a_smear(random);
     any_picture(random);
     std::puts("search: ok");
