@@ -241,7 +241,8 @@ def _wrong(found: list[Match]) -> Estimate:
 def _time(dataset: CaseSet, num_threads: int | None, images: int = 10, rounds: int = 10) -> dict[str, Any]:
     """Median over images of the fastest of some default calls in a row, ms, with the images' median size.
 
-    A call beside others' work takes longer, and one after a pause finds threads asleep and caches cold. The clock says how long one waits, and counts what else the machine does; the processor's time does not.
+    A call beside others' work takes longer, and one after a pause finds threads asleep and caches cold. The clock
+    says how long one waits, and counts what else the machine does; the processor's time does not.
     """
     from fastpgs.cells import find_cells
 
