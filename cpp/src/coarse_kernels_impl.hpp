@@ -42,20 +42,20 @@ struct Coarse {
 
 template <class T>
 static void level_boxes_of(LevelBoxesArgs& out) {
-    constexpr std::size_t kColumns = 8, kRows = kCoarseTile / kColumns;
+    constexpr std::size_t kColumns = 8, kTileRows = kCoarseTile / kColumns;
     constexpr double kBias = sizeof(T) > 1 ? 32768.0 * static_cast<double>(kCoarseTile) : 0.0;
     const LevelBoxesArgs args = out;  // what is stored does not change it
     const Lanes one = all(pair_of(1, 0)), other = all(pair_of(0, 1));
     Lanes least_a = all(args.least_a), least_b = all(args.least_b);
     Lanes greatest_a = all(args.greatest_a), greatest_b = all(args.greatest_b);
     for (std::size_t t = args.begin; t < args.end; ++t) {
-        const std::size_t first = t / args.across * kRows * args.width + t % args.across * kColumns;
+        const std::size_t first = t / args.across * kTileRows * args.width + t % args.across * kColumns;
         const T* p = static_cast<const T*>(args.pixels) + 3 * first;
         Lanes low_a, low_b, a, b, sums[3];
         load_rgb(p, low_a, low_b);
         Lanes high_a = low_a, high_b = low_b;
         for (Lanes& sum : sums) sum = all(0);
-        for (std::size_t row = 0; row < kRows; ++row, p += 3 * args.width) {
+        for (std::size_t row = 0; row < kTileRows; ++row, p += 3 * args.width) {
             for (std::size_t i = 0; i < kColumns; i += kLanes) {
                 load_rgb(p + 3 * i, a, b);
                 low_a = least_pairs(low_a, a);
