@@ -5,10 +5,10 @@
 //
 //      |z - p|^2 < |z - q|^2   where   C_p - 2 x . P_p < C_q - 2 x . P_q,   P = W^T p, C = |p|^2
 //
-// With P and C rounded to integers, whole groups of colours (palette.hpp) and most single ones are told as
-// those of plain RGB are (colour_groups.cpp). A margin tells which comparisons rounding may have changed; the
-// few are computed in doubles, as are medoids. Sums pass from hand to hand with the colours that change
-// hands, and clusters that keep their members keep their medoids.
+// With P and C rounded to integers (rounded_scores.hpp), whole groups of colours (palette.hpp) and most
+// single ones are told as those of plain RGB are (colour_groups.cpp). A margin tells which comparisons
+// rounding may have changed; the few are computed in doubles, as are medoids. Sums pass from hand to hand
+// with the colours that change hands, and clusters that keep their members keep their medoids.
 //
 // Served are maps whose entries are multiples of the grain of sums (points.hpp): every z is one then, no sum
 // is rounded, and that of many z is W times that of their x, an integer. No colour's z is kept.
@@ -28,6 +28,7 @@
 #include "fastpgs/tile_kernels.hpp"
 #include "pairs.hpp"
 #include "renaming.hpp"
+#include "rounded_scores.hpp"
 
 namespace fastpgs {
 namespace {
@@ -36,14 +37,6 @@ constexpr std::size_t kDims = 3, kWidth = kDims + 1;
 constexpr std::size_t kMost = 64;                      // colours of a group
 constexpr std::size_t kPolled = std::size_t{1} << 16;  // colours between two looks at signals
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-// What scores of integers are rounded by. Differences of two P fit 16 bits, scores and reaches 32.
-struct Rounding {
-    double most;    // the greatest |P|
-    double centre;  // of features: P's error there is made up for by C
-    double half;    // greatest distance of a feature from there
-};
-constexpr Rounding kRgb{16000.0, 128.0, 128.0}, kLab{8000.0, 0.0, 7168.0};
 
 using Mapped = std::array<double, kDims>;
 
@@ -56,7 +49,7 @@ class MappedGroups final : public Source<double> {
           palette_(std::move(palette)),
           n_(palette_.size()),
           groups_(palette_.groups()),
-          rounding_(task.space.kind == Features::lab ? kLab : kRgb),
+          scores_(task.space.map, task.space.kind == Features::lab ? kLab : kRgb),
           colours_(palette_.grouped()) {
         if (task.space.kind == Features::lab) {
             words_.reset(2, n_);
@@ -218,53 +211,18 @@ class MappedGroups final : public Source<double> {
         return sum_grain(distance2(most, least.data()), pixels);
     }
 
-    // P and C of the pivots, from their mean so that they are small.
-    void set_scores() {
-        const double* map = task_.space.map;
-        std::vector<double> ways(kDims * k_), constants(k_);
-        double mean[kDims] = {}, most = 0.0;
-        for (std::size_t j = 0; j < k_; ++j)
-            for (std::size_t a = 0; a < kDims; ++a) mean[a] += pivot(j)[a] / static_cast<double>(k_);
-        for (std::size_t j = 0; j < k_; ++j) {
-            for (std::size_t a = 0; a < kDims; ++a)
-                constants[j] += (pivot(j)[a] - mean[a]) * (pivot(j)[a] + mean[a]);
-            for (std::size_t b = 0; b < kDims; ++b) {
-                for (std::size_t a = b; a < kDims; ++a)
-                    ways[kDims * j + b] += map[kDims * a + b] * (pivot(j)[a] - mean[a]);
-                most = std::max(most, std::fabs(ways[kDims * j + b]));
-            }
-        }
-        const double scale = most > 0.0 ? rounding_.most / most : 1.0;
-        ways_.resize(kDims * k_);
-        constants_.resize(k_);
-        for (std::size_t j = 0; j < k_; ++j) {
-            double constant = scale * constants[j];
-            for (std::size_t b = 0; b < kDims; ++b) {
-                const double exact = scale * ways[kDims * j + b], rounded = std::floor(exact + 0.5);
-                ways_[kDims * j + b] = static_cast<std::int32_t>(rounded);
-                constant += 2.0 * rounding_.centre * (rounded - exact);
-            }
-            constants_[j] = static_cast<std::int32_t>(std::floor(constant + 0.5));
-        }
-    }
-
-    // Two scores are off by 2 * half * 1/2 a feature, and by 1/2 of C.
-    std::int32_t margin() const {
-        return static_cast<std::int32_t>(2.0 * (static_cast<double>(kDims) * rounding_.half + 0.5)) + 4;
-    }
-
     void assign_to(const std::vector<double>& pivots) {
         if (pivots == assigned_) return;
         reorder(pivots);
         assigned_ = pivots;
-        set_scores();
+        scores_.set(pivots);
         before_ = masks_;
         TileCandidatesArgs args{};
         args.boxes = box_;
         args.end = groups_;
-        args.pivots = ways_.data();
-        args.squares = constants_.data();
-        args.margin = margin();
+        args.pivots = scores_.ways();
+        args.squares = scores_.constants();
+        args.margin = scores_.margin();
         args.k = k_;
         args.masks = masks_.data();
         args.straddling = straddling_.data();
@@ -276,9 +234,9 @@ class MappedGroups final : public Source<double> {
         scores.masks = masks_.data();
         scores.groups = straddling_.data();
         scores.n = args.n_straddling;
-        scores.pivots = ways_.data();
-        scores.squares = constants_.data();
-        scores.margin = margin();
+        scores.pivots = scores_.ways();
+        scores.squares = scores_.constants();
+        scores.margin = scores_.margin();
         scores.k = k_;
         scores.owners = owners_.data();
         scores.found = found_.data();
@@ -469,7 +427,7 @@ class MappedGroups final : public Source<double> {
     std::size_t k_;
     Palette palette_;
     std::size_t n_, groups_;
-    Rounding rounding_;
+    RoundedScores scores_;
     GroupedColours colours_;
     Planes<std::int32_t> words_;  // of lab
     Planes<std::int32_t> boxes_;
@@ -478,8 +436,7 @@ class MappedGroups final : public Source<double> {
     Block<std::int64_t> group_sums_;  // (groups, 4): pixels, then sums of features
     Block<std::uint32_t> near_;       // of a search: groups, and how far they are at least
     Block<double> far_;
-    std::vector<double> assigned_;                // the pivots of masks, owners and sums
-    std::vector<std::int32_t> ways_, constants_;  // their P and C
+    std::vector<double> assigned_;  // the pivots of masks, owners, sums and scores
     std::vector<std::uint32_t> masks_, before_;
     std::vector<std::uint32_t> straddling_;
     Block<std::int32_t> owners_;  // of colours in straddling groups

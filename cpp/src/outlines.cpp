@@ -13,6 +13,7 @@
 #include "fastpgs/plane_kernels.hpp"
 #include "fastpgs/stain.hpp"
 #include "moments.hpp"
+#include "two_means.hpp"
 
 namespace fastpgs::outlines {
 
@@ -28,69 +29,6 @@ constexpr double GRAIN = 32.0;      // steps of a colour axis for one level of a
 constexpr double BLUR = 1.0;        // pixels beside an outline that are of neither side
 constexpr double LEAST_SKIN = 1.5;  // pixels on either side that tell how clear an outline is, at least
 constexpr double PI = 3.141592653589793;
-
-// How many pixels have each value.
-class Histogram {
-  public:
-    Histogram(int low, int high)
-        : low_(low), values_(static_cast<std::size_t>(high - low + 1)), number_(2 * values_, 0) {}
-
-    std::int64_t size() const { return size_; }
-
-    void add(const std::int16_t* values, std::ptrdiff_t n) {
-        // Neighbours are alike: counted in turns, none waits for the one before.
-        std::uint32_t *one = number_.data(), *other = one + values_;
-        const int low = low_;
-        std::ptrdiff_t i = 0;
-        for (; i + 2 <= n; i += 2) {
-            ++one[values[i] - low];
-            ++other[values[i + 1] - low];
-        }
-        if (i < n) ++one[values[i] - low];
-        size_ += n;
-    }
-
-    // A nan where there is none.
-    double median() const {
-        if (size_ == 0) return std::numeric_limits<double>::quiet_NaN();
-        const std::int64_t first = (size_ - 1) / 2, last = size_ / 2;
-        std::size_t i = 0;
-        std::int64_t seen = number(0);
-        const auto at = [&](std::int64_t rank) {
-            while (seen <= rank) seen += number(++i);
-            return low_ + static_cast<int>(i);
-        };
-        const int lower = at(first);
-        return (lower + at(last)) / 2.0;
-    }
-
-    // Of the values up to each: how many there are, and their sum.
-    struct Totals {
-        int low;
-        std::vector<std::int64_t> number, sum;
-    };
-    Totals totals() const {
-        Totals all{low_, {}, {}};
-        all.number.reserve(values_);
-        all.sum.reserve(values_);
-        std::int64_t to = 0, sum = 0, value = low_;
-        for (std::size_t i = 0; i < values_; ++i) {
-            all.number.push_back(to += number(i));
-            all.sum.push_back(sum += value++ * number(i));
-        }
-        return all;
-    }
-
-  private:
-    std::int64_t number(std::size_t i) const {
-        return std::int64_t{number_[i]} + std::int64_t{number_[i + values_]};
-    }
-
-    int low_;
-    std::size_t values_;
-    std::vector<std::uint32_t> number_;  // in two turns
-    std::int64_t size_ = 0;
-};
 
 // Whole numbers of a window's pixels, that rise towards the nucleus.
 struct Plane {
@@ -128,38 +66,11 @@ struct Window {
     }
 };
 
-// Two means of some numbers (Ridler & Calvard 1978, doi:10.1109/TSMC.1978.4310039), and what tells them
-// apart.
-struct TwoMeans {
-    double threshold = 0, high = 0, low = 0;
-};
-
-// False where there are too few numbers, or only one.
-bool two_means(const Histogram& numbers, TwoMeans& found) {
-    const std::int64_t number = numbers.size();
-    if (number < LEAST) return false;
-    const auto [low, numbers_to, sums_to] = numbers.totals();
-    const std::int64_t total = sums_to.back();
-    found.threshold = static_cast<double>(total) / static_cast<double>(number);
-    for (int round = 0; round < 20; ++round) {
-        // The threshold lies between the least number and the greatest.
-        const auto at = static_cast<std::size_t>(static_cast<int>(std::floor(found.threshold)) - low);
-        const std::int64_t above = number - numbers_to[at], sum = total - sums_to[at];
-        if (above == number || above == 0) return false;
-        found.high = static_cast<double>(sum) / static_cast<double>(above);
-        found.low = static_cast<double>(total - sum) / static_cast<double>(number - above);
-        const double middle = (found.high + found.low) / 2.0;
-        if (std::abs(middle - found.threshold) < 0.5) break;
-        found.threshold = middle;
-    }
-    return true;
-}
-
 // The rough nucleus without granules or deep cytoplasm, where the cell without its blurred edge clearly has
 // two depths.
 Bits deeper_part(const Plane& depth, const Bits& inside, const Bits& rough, const Rules& rules) {
     TwoMeans depths;
-    if (!two_means(depth.histogram(inside), depths)) return rough;
+    if (!two_means(depth.histogram(inside), LEAST, depths)) return rough;
     if (depths.high - depths.low < rules.contrast * depths.high) return rough;
     Bits deep = depth.above(depths.threshold);
     deep = shapes::open_disc(deep &= rough, std::max(1.0, rules.smooth * rules.radius));
@@ -318,7 +229,7 @@ void try_half(const Window& window, const Bits& cell, const Bits& inside, const 
               const Rules& rules, Axis& axis, Bits& nucleus) {
     TwoMeans means;
     const Plane plane = axis.plane(cell);
-    if (!two_means(plane.histogram(nucleus), means)) return;
+    if (!two_means(plane.histogram(nucleus), LEAST, means)) return;
     Bits half = plane.above(means.threshold);
     half = shapes::open_disc(half &= nucleus, std::max(1.0, rules.smooth * rules.radius));
     for (int round = 0; round < 2; ++round)
