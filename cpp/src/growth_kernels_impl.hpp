@@ -30,9 +30,14 @@ struct WordPixelsOf {
         std::int32_t some_a[kWordPixels], some_b[kWordPixels];
         for (std::size_t i = 0; i < kWordPixels; ++i) {
             const std::size_t from = begin + (i < n ? i : n - 1);
-            const std::uint8_t* p = args.rgb + 3 * from;
-            some_a[i] = args.rgb != nullptr ? pair_of(p[0], p[1]) : args.a[from];
-            some_b[i] = args.rgb != nullptr ? pair_of(p[2], 1) : args.b[from];
+            if (args.rgb != nullptr) {
+                const std::uint8_t* p = args.rgb + 3 * from;
+                some_a[i] = pair_of(p[0], p[1]);
+                some_b[i] = pair_of(p[2], 1);
+            } else {
+                some_a[i] = args.a[from];
+                some_b[i] = args.b[from];
+            }
         }
         for (std::size_t s = 0; s < kSteps; ++s) {
             a[s] = load(some_a + s * kLanes);

@@ -191,7 +191,9 @@ def segment(
         - ``"xy"``: row and column, in pixels (Eq. 1 to the letter).
         - ``"raw"``: the channels as they are, up to 62 of them, in the caller's units.
     metric : {"sqeuclidean", "mahalanobis"}, default "sqeuclidean"
-        ``"mahalanobis"`` whitens the features by their pooled covariance over the image.
+        ``"mahalanobis"`` whitens the features by their pooled covariance over the image. For 8-bit images and
+        ``"lab"`` the whitening map is rounded to the grain of exact sums (2⁻²⁷ in 65,536 pixels), and only
+        where that moves no point by more than 1/256 of a standard deviation.
     update : {"medoid", "mean"}, default "medoid"
         ``"medoid"``: Eq. 5, the member with the least sum of squared distances to all members. ``"mean"``: the
         paper's pseudo-code, the mean of all pixels within ``threshold`` of the pivot (of its members if
