@@ -14,11 +14,11 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from bench_pipeline import look_closer
 
 from fastpgs.inference import engines, native
 from fastpgs.inference.classifier import CHUNK_PIXELS, BlastClassifier
@@ -187,10 +187,7 @@ def pipeline_on_gpu(device: str, rounds: int, sides: list[int], folder: str, ima
     print(f"\npipeline, {len(pictures)} decoded images of {folder}, {available_cpus()} processors")
     for side in sides:
         model = load_model("unet-plr", device)
-        given = model.config.input
-        # The same part of the picture at another scale, so that the network has more or fewer pixels of it.
-        seen = replace(given, size=side, scale=given.scale * side / given.size)
-        model.config = replace(model.config, input=seen)
+        look_closer(model, side)
         model.batch_size = max(32, GPU_BATCH_PIXELS // side**2)
         found = [0]
 

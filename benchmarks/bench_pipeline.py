@@ -1,6 +1,6 @@
 """From files to tables: `fastpgs classify` beside its stages alone, and its memory.
 
-    python bench_pipeline.py FOLDER [--images 300] [--rounds 3] [--model unet-plr] [--device auto]
+    python bench_pipeline.py FOLDER [--images 300] [--rounds 3] [--model unet-plr] [--device auto] [--side 96]
 
 Goal: at least 85 % of the slowest stage alone, memory flat in the number of files. A stage alone has the whole
 machine: the same work, as many threads as there are processors, nothing else to do. The pipeline does all stages,
@@ -11,7 +11,8 @@ the slowest stage alone on as many processors as it has within a pipeline that d
 idles, which is its share of their CPU time. On those it takes its CPU time divided by them, which comes to the CPU time
 of all stages divided by all processors. Two more figures tell what is lost: the stages' share of the pipeline's CPU
 time, helper process included, and how much of the processors it keeps busy; the second ratio is their product. All take
-turns; the least of the rounds counts.
+turns; the least of the rounds counts. `--side` has the network look at the same part of the picture with more pixels,
+as one trained on larger crops would: the more of the work is the network's, the closer a pipeline may come to it.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from fastpgs.cli._console import print_profile
+from fastpgs.inference.classifier import BlastClassifier
 from fastpgs.inference.memory import keep_freed_memory
 from fastpgs.inference.model import load_model
 from fastpgs.inference.pipeline import classify
@@ -69,6 +72,13 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def look_closer(model: BlastClassifier, side: int) -> None:
+    """Have crops show the same part of the picture with `side`² pixels: the network has more or fewer of them."""
+    given = model.config.input
+    seen = replace(given, size=side, scale=given.scale * side / given.size)
+    model.config = replace(model.config, input=seen)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -78,12 +88,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--model", default="unet-plr")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--side", type=int, help="of crops, instead of the model's own")
     given = parser.parse_args()
 
     keep_freed_memory()  # as the command line does
     found = [one.path for one in find_inputs([given.folder]) if one.path is not None]
     paths = found[:: max(1, len(found) // given.images)][: given.images]
     model = load_model(given.model, given.device)
+    if given.side:
+        look_closer(model, given.side)
     cpus = available_cpus()
     print(f"{model!r}, {cpus} processors, {len(paths)} images, least of {given.rounds} rounds\n")
     model.judge(read_image(paths[0]))
