@@ -63,12 +63,17 @@ staining::Rules stain_rules(const py::dict& given) {
 nuclei::Rules nucleus_rules(const py::dict& given) {
     using Struct = nuclei::Rules;
     static const Member<Struct> members[] = {
-        MEMBER(share),   MEMBER(sure),       MEMBER(purple_blue), MEMBER(purple_red), MEMBER(pale),
-        MEMBER(lowest),  MEMBER(stained),    MEMBER(redder),      MEMBER(violet),     MEMBER(likely),
-        MEMBER(faint),   MEMBER(vivid_blue), MEMBER(vivid_red),   MEMBER(grey),       MEMBER(greyer),
-        MEMBER(opening), MEMBER(body),       MEMBER(part),        MEMBER(hole),       MEMBER(edge),
-        MEMBER(closing), MEMBER(smooth),     MEMBER(lobe),        MEMBER(contrast),   MEMBER(skin),
-        MEMBER(vague),   MEMBER(rim)};
+        MEMBER(share),          MEMBER(sure),          MEMBER(purple_blue),
+        MEMBER(purple_red),     MEMBER(pale),          MEMBER(lowest),
+        MEMBER(stained),        MEMBER(redder),        MEMBER(violet),
+        MEMBER(likely),         MEMBER(faint),         MEMBER(vivid_blue),
+        MEMBER(vivid_red),      MEMBER(grey),          MEMBER(greyer),
+        MEMBER(opening),        MEMBER(body),          MEMBER(part),
+        MEMBER(hole),           MEMBER(edge),          MEMBER(closing),
+        MEMBER(smooth),         MEMBER(lobe),          MEMBER(contrast),
+        MEMBER(skin),           MEMBER(vague),         MEMBER(rim),
+        MEMBER(faded),          MEMBER(faded_part),    MEMBER(coarse),
+        MEMBER(coarse_closing), MEMBER(faded_stained), MEMBER(faded_rest)};
     Taken taken(given);
     Struct rules{};
     take(taken, rules, members);
@@ -239,11 +244,11 @@ py::tuple tone_of(const Found& found) {
 // For tests: which pivots are nuclear, by their groups' means.
 MaskArray nuclear_groups(const std::vector<double>& score, const std::vector<double>& green,
                          const std::vector<double>& blue, const std::vector<double>& red,
-                         const Rules& rules) {
-    if (score.empty() || green.size() != score.size() || blue.size() != score.size() ||
-        red.size() != score.size())
-        throw std::invalid_argument("score, green, blue and red must have a value for each group");
-    const auto chosen = nuclei::nuclear_groups({score, green, blue, red}, rules.nuclei);
+                         const std::vector<double>& part, const Rules& rules) {
+    for (const auto* values : {&green, &blue, &red, &part})
+        if (score.empty() || values->size() != score.size())
+            throw std::invalid_argument("score, green, blue, red and part must have a value for each group");
+    const auto chosen = nuclei::nuclear_groups({score, green, blue, red, part}, rules.nuclei);
     MaskArray out(static_cast<py::ssize_t>(chosen.size()));
     std::copy(chosen.begin(), chosen.end(), bytes_of(out));
     return out;
@@ -300,7 +305,8 @@ void bind_search(py::module_& module) {
     module.def("find_cells", &find_cells, "rgb"_a.noconvert(), "grey"_a, "mask"_a.noconvert(), "rules"_a,
                "neck"_a, "k"_a, "seed"_a, "threads"_a, "reference"_a, "measured"_a);
     module.def("islands", &islands, "view"_a.noconvert(), "rules"_a, "reference"_a, "lenient"_a, "apart"_a);
-    module.def("nuclear_groups", &nuclear_groups, "score"_a, "green"_a, "blue"_a, "red"_a, "rules"_a);
+    module.def("nuclear_groups", &nuclear_groups, "score"_a, "green"_a, "blue"_a, "red"_a, "part"_a,
+               "rules"_a);
     module.def("blobs_alone", &blobs_alone, "stained"_a.noconvert(), "nuclei"_a.noconvert(),
                "squares"_a.noconvert(), "rules"_a, "radius"_a, "opening"_a);
 }

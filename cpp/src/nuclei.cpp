@@ -25,10 +25,10 @@ bool any(const std::vector<std::uint8_t>& flags) {
     return std::find(flags.begin(), flags.end(), 1) != flags.end();
 }
 
-double greatest(const std::vector<double>& values) { return *std::max_element(values.begin(), values.end()); }
-
 Tints tints_of(const std::vector<std::int64_t>& sums, double offset) {
     Tints out;
+    std::int64_t all = 0;
+    for (std::size_t at = 5; at < sums.size(); at += 5) all += sums[at];
     for (std::size_t at = 0; at < sums.size(); at += 5) {
         const auto count = static_cast<double>(std::max<std::int64_t>(sums[at], 1));
         const auto mean = [&](std::size_t i) { return static_cast<double>(sums[at + i]) / count; };
@@ -38,8 +38,30 @@ Tints tints_of(const std::vector<std::int64_t>& sums, double offset) {
         out.green.push_back(green);
         out.blue.push_back((mean(3) - offset) / green);
         out.red.push_back((mean(4) - offset) / green);
+        out.part.push_back(none ? 0.0 : count / static_cast<double>(std::max<std::int64_t>(all, 1)));
     }
     return out;
+}
+
+// The greatest g of the groups of pivots.
+double deepest_of(const Tints& tints) {
+    double deepest = 0.0;
+    for (const double own : tints.green)
+        if (std::isfinite(own)) deepest = std::max(deepest, own);
+    return deepest;
+}
+
+// Whether the stain of a picture is faded, or washed out by light, and `top`, the group of the highest score,
+// is of nuclei: too large for precipitate, and far from the largest of the other stained groups, which red
+// cells, where nothing else is there, grade into.
+bool is_faded(const Tints& tints, std::size_t top, double deepest, const Rules& rules) {
+    const double highest = tints.score[top];
+    if (highest >= rules.sure || highest < rules.faded || tints.part[top] < rules.faded_part) return false;
+    std::size_t most = 0;
+    for (std::size_t i = 1; i < tints.score.size(); ++i)
+        if (i != top && tints.green[i] > rules.faded_stained * deepest && tints.part[i] > tints.part[most])
+            most = i;
+    return most == 0 || tints.score[most] <= rules.faded_rest * highest;
 }
 
 // The pixels of the pivots whose flags are set, opened and freed of specks; none where nothing is left.
@@ -47,8 +69,13 @@ std::optional<Seeds> cleaned(const Stain& stain, Bits rough, double radius, cons
                              const Rules& rules, Pivots pivots) {
     if (radius == 0.0) return std::nullopt;
     const double disc = PI * (radius * radius);
-    rough = shapes::fill_holes(shapes::open_disc(rough, std::max(1.0, rules.opening * radius)),
-                               rules.hole * disc);
+    const double width = std::max(1.0, rules.opening * radius);
+    Bits whole = shapes::open_disc(rough, width);
+    // Coarse chromatin, of which only the dark half is taken, is a mesh that no disc fits into.
+    if (static_cast<double>(whole.count()) < rules.coarse * static_cast<double>(rough.count()))
+        whole =
+            shapes::open_disc(shapes::close_disc(rough, std::max(1.0, rules.coarse_closing * radius)), width);
+    rough = shapes::fill_holes(whole, rules.hole * disc);
     const Parts parts = shapes::components(rough);
     if (parts.n == 0) return std::nullopt;
     const auto areas = parts.areas();
@@ -132,14 +159,11 @@ Bits members_of(const Stain& stain, Groups& groups, const std::vector<std::uint8
 }  // namespace
 
 std::vector<std::uint8_t> nuclear_groups(const Tints& tints, const Rules& rules) {
-    const auto& [score, green, blue, red] = tints;
+    const std::vector<double>&score = tints.score, &green = tints.green, &blue = tints.blue, &red = tints.red;
     const std::size_t n = score.size();
-    const double highest = greatest(score);
-    const double red_of_highest =
-        red[static_cast<std::size_t>(std::max_element(score.begin(), score.end()) - score.begin())];
-    double deepest = 0.0;
-    for (const double own : green)
-        if (std::isfinite(own)) deepest = std::max(deepest, own);
+    const auto top = static_cast<std::size_t>(std::max_element(score.begin(), score.end()) - score.begin());
+    const double highest = score[top], red_of_highest = red[top];
+    const double deepest = deepest_of(tints);
     std::vector<std::uint8_t> chosen(n);
     for (std::size_t i = 0; i < n; ++i) {
         const bool purple = blue[i] > rules.purple_blue && red[i] > rules.purple_red;
@@ -161,6 +185,9 @@ std::vector<std::uint8_t> nuclear_groups(const Tints& tints, const Rules& rules)
         if (highest < rules.sure) nuclear = nuclear && (purple || redder);
         chosen[i] = nuclear && !grey;
     }
+    if (!chosen[top] && is_faded(tints, top, deepest, rules))
+        for (std::size_t i = 0; i < n; ++i)
+            chosen[i] = score[i] > rules.share * highest && red[i] > rules.purple_red;
     return chosen;
 }
 

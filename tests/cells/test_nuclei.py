@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastpgs import _core
+from fastpgs import _core, find_cells
 from fastpgs.cells.rules import RULES
+
+#: Shares of all pixels, where it does not matter how many there are of each.
+PARTS = (0.5, 0.2, 0.15, 0.12, 0.03)
 
 FIELDS = {
     "grey-blue red cells": (
@@ -43,9 +46,47 @@ FIELDS = {
 @pytest.mark.parametrize("name", list(FIELDS))
 def test_nuclear_pivots_are_told_by_score_and_hue(name):
     pivots, expected = FIELDS[name]
+    assert nuclear(pivots, PARTS) == expected
+
+
+#: A smear of d2 whose depth was taken to 0.6 of itself, towards white.
+FADED = [(-1, 3, 0, 1), (17, 32, 17, 11), (27, 57, 24, 26), (43, 71, 38, 26), (81, 108, 69, 23)]
+
+
+@pytest.mark.parametrize(
+    ("scores", "parts", "expected"),
+    [
+        ((), (0.23, 0.07, 0.43, 0.16, 0.11), [False] * 4 + [True]),
+        ((), (0.23, 0.07, 0.50, 0.17, 0.03), [False] * 5),  # so little may be precipitate
+        ((), (0.23, 0.07, 0.16, 0.43, 0.11), [False] * 5),  # most of what is stained comes close to it
+        ((45,), (0.23, 0.07, 0.43, 0.16, 0.11), [False] * 5),  # too pale for any nucleus
+    ],
+)
+def test_in_a_faded_stain_nuclei_stand_out(scores, parts, expected):
+    pivots = [*FADED[:-1], (*scores, *FADED[-1][len(scores) :])]
+    assert nuclear(pivots, parts) == expected
+
+
+def nuclear(pivots, parts):
     score, g, u, v = np.array(pivots, float).T
     # Pivot 0 stands for the pixels of none.
     score = np.concatenate([[-np.inf], score])
     green = np.concatenate([[np.inf], np.maximum(g, 1.0)])
     blue, red = (np.concatenate([[0.0], part]) / green for part in (u, v))
-    assert _core.nuclear_groups(score, green, blue, red, RULES)[1:].tolist() == expected
+    part = np.concatenate([[0.0], parts])
+    return _core.nuclear_groups(score, green, blue, red, part, RULES)[1:].tolist()
+
+
+@pytest.mark.parametrize(("period", "width"), [(6, 3), (7, 3), (8, 4)])
+def test_coarse_chromatin_is_one_nucleus(period, width):
+    """Its dark half alone is a mesh into which no disc of an opening fits."""
+    row, column = np.indices((240, 240))
+    away = np.hypot(row - 120, column - 120)
+    nucleus = away < 48
+    image = np.full((240, 240, 3), 235, np.uint8)
+    image[away < 75] = (200, 205, 225)
+    image[nucleus] = (165, 120, 195)
+    image[nucleus & ((row % period < width) | (column % period < width))] = (40, 10, 80)
+    found = find_cells(image)
+    assert len(found) == 1
+    assert np.mean((found.nuclei > 0) == nucleus) > 0.99

@@ -19,8 +19,9 @@ namespace fastpgs::nuclei {
 // The Python package documents them: fastpgs.cells.rules.
 struct Rules {
     double share, sure, purple_blue, purple_red, pale, lowest, stained, redder, violet, likely, faint;
-    double vivid_blue, vivid_red, grey, greyer;                      // which pivots are nuclear
-    double opening, body, part, hole;                                // of rough nuclei
+    double vivid_blue, vivid_red, grey, greyer;
+    double faded, faded_part, faded_stained, faded_rest;             // which pivots are nuclear
+    double opening, coarse, coarse_closing, body, part, hole;        // of rough nuclei
     double edge, closing, smooth, lobe, contrast, skin, vague, rim;  // of the single one
 };
 
@@ -32,17 +33,18 @@ struct Pivots {
     double ground = 0;                  // median strength of the background
 };
 
-// Means over the pixels of each pivot's group: the score, g, and the shares of u and v in g. Group 0 stands
-// for the pixels of none: its score is -inf, its g inf.
+// Means over the pixels of each pivot's group: the score, g, and the shares of u and v in g; and the group's
+// share of all pixels. Group 0 stands for the pixels of none: its score is -inf, its g inf, its part 0.
 struct Tints {
-    std::vector<double> score, green, blue, red;
+    std::vector<double> score, green, blue, red, part;
 };
 
 // Flags of the groups whose pivots are nuclear.
 //
 // Red cells are salmon (little u) or grey-blue (little v), never purple: a pale nucleus beside very dark ones
 // is told by that. Where light or dye turn all the picture purple, hue is compared within it: the dye of red
-// cells keeps its hue however deep it is, nuclei are redder than what is paler.
+// cells keeps its hue however deep it is, nuclei are redder than what is paler. Where the whole stain is
+// faded, or washed out by light, nuclei are what stands out from the rest of it.
 std::vector<std::uint8_t> nuclear_groups(const Tints& tints, const Rules& rules);
 
 // Eq. 4 of the paper: the pixels whose nearest pivot is a nuclear one. With `lenient` above 1 a nuclear pivot

@@ -40,9 +40,17 @@ class NucleusRules(NamedTuple):
     faint: float = 30.0  # then a pivot above this counts
     vivid_blue: float = 0.8  # with more than this share of u in g
     vivid_red: float = 0.25  # and of v
+    faded: float = 50.0  # in a faded stain the highest score comes to this,
+    faded_part: float = 0.04  # its pivot has this share of all pixels,
+    faded_stained: float = 0.2  # and of the other pivots with more than this share of the greatest g
+    faded_rest: float = 0.5  # the largest at most this share of the score: red cells alone have no such gap
     grey: float = 0.12  # a pivot with a smaller share of v, and no redder than paler ones, is red cells
     greyer: float = 0.1  # if the highest pivot's share of v is larger by this
     opening: float = 0.1  # bridges narrower than twice this are cut
+    coarse: float = (
+        0.75  # where that leaves less than this share of the pixels, they are a mesh of coarse chromatin,
+    )
+    coarse_closing: float = 0.06  # and what is narrower than twice this is closed first
     body: float = 0.25  # a part whose inscribed radius is smaller is a platelet or precipitate
     part: float = 0.05  # and so is a part smaller than this
     hole: float = 0.01  # larger holes are gaps between cells or lobes
