@@ -52,7 +52,8 @@ void take(Taken& given, Struct& rules, const Member<Struct> (&members)[n]) {
 
 staining::Rules stain_rules(const py::dict& given) {
     using Struct = staining::Rules;
-    static const Member<Struct> members[] = {MEMBER(offset), MEMBER(dark), MEMBER(rim)};
+    static const Member<Struct> members[] = {MEMBER(offset), MEMBER(dark),  MEMBER(rim),       MEMBER(uneven),
+                                             MEMBER(shadow), MEMBER(rough), MEMBER(rough_part)};
     Taken taken(given);
     Struct rules;
     take(taken, rules, members);
@@ -155,13 +156,13 @@ search::Reference reference_of(const py::object& given) {
 std::tuple<LabelArray, LabelArray, Found> find_cells(const ByteArray& rgb, bool grey,
                                                      const std::optional<MaskArray>& mask, const Rules& rules,
                                                      double neck, int k, std::uint64_t seed, int threads,
-                                                     const py::object& reference, bool measured) {
+                                                     const py::object& reference, bool measured, bool even) {
     staining::Given given{picture_of(rgb), nullptr, grey};
     if (given.picture.size() >= std::int64_t{1} << 31)
         throw std::invalid_argument("image must have fewer than 2**31 pixels, got " +
                                     std::to_string(given.picture.size()));
     if (mask) same_shape(*mask, given.picture.rows, given.picture.cols, "mask");
-    const search::Options options{{k, seed, threads, rules.stain.offset}, neck, measured};
+    const search::Options options{{k, seed, threads, rules.stain.offset}, neck, measured, even};
     std::optional<search::Reference> known;
     if (!reference.is_none()) known = reference_of(reference);
     LabelArray labels = new_plane<std::int32_t>({given.picture.rows, given.picture.cols}),
@@ -303,7 +304,7 @@ void bind_search(py::module_& module) {
         .def_readonly("many", &Found::many)
         .def_readonly("converged", &Found::converged);
     module.def("find_cells", &find_cells, "rgb"_a.noconvert(), "grey"_a, "mask"_a.noconvert(), "rules"_a,
-               "neck"_a, "k"_a, "seed"_a, "threads"_a, "reference"_a, "measured"_a);
+               "neck"_a, "k"_a, "seed"_a, "threads"_a, "reference"_a, "measured"_a, "even"_a);
     module.def("islands", &islands, "view"_a.noconvert(), "rules"_a, "reference"_a, "lenient"_a, "apart"_a);
     module.def("nuclear_groups", &nuclear_groups, "score"_a, "green"_a, "blue"_a, "red"_a, "part"_a,
                "rules"_a);

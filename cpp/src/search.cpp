@@ -5,6 +5,7 @@
 
 #include "fastpgs/bodies.hpp"
 #include "fastpgs/crew.hpp"
+#include "fastpgs/evenness.hpp"
 #include "fastpgs/outlines.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/shapes.hpp"
@@ -21,6 +22,14 @@ constexpr std::ptrdiff_t SHARED = 16384;  // pixels: no helper is worth waking f
 constexpr double WHOLE = 0.3;  // of a disc of the typical radius: smaller parts are no nuclei of their own
 
 std::vector<std::int64_t> part_areas(const Bits& bits) { return shapes::components(bits).areas(); }
+
+// Whether the light of a picture is uneven; if so, the picture under even light.
+bool even_light(const staining::Given& given, const staining::Rules& rules, Block<std::uint8_t>& evened) {
+    const evenness::Rules which{rules.uneven, rules.shadow, rules.rough, rules.rough_part};
+    const auto light = evenness::measure(given.picture, given.mask, which);
+    if (light) evened = evenness::evened(given.picture, *light, static_cast<int>(rules.dark));
+    return light.has_value();
+}
 
 // Whether what lies within a black surround is one cell, not a field of them.
 bool is_alone(const Found& found, const CellRules& rules) {
@@ -134,14 +143,18 @@ Found find(const staining::Given& given, const Rules& rules, const Options& opti
     });
     Found found;
     std::optional<nuclei::Found> own;
+    Block<std::uint8_t> evened;
+    staining::Given seen = given;
+    if (options.even && !reference && even_light(given, rules.stain, evened))
+        seen.picture.rgb = evened.data();
     if (reference) {
-        found.stain = staining::stain(given, rules.stain, true, &reference->white);
+        found.stain = staining::stain(seen, rules.stain, true, &reference->white);
         found.seeds = nuclei::find(found.stain, rules.nuclei,
                                    nuclei::Known{reference->pivots, reference->radius, reference->part});
     } else {
-        find_seeds(given, rules, options.start, true, own.emplace(), found);
+        find_seeds(seen, rules, options.start, true, own.emplace(), found);
         if (found.stain.surround && !is_alone(found, rules.cells))
-            find_seeds(given, rules, options.start, false, own.emplace(), found);
+            find_seeds(seen, rules, options.start, false, own.emplace(), found);
     }
     if (found.seeds) find_region(found, rules, reference, own ? &*own : nullptr);
     own.reset();  // nobody looks at the picture aside any more

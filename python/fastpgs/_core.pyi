@@ -281,6 +281,7 @@ def find_cells(
     threads: int,
     reference: Any,
     measured: bool,
+    even: bool,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], SearchFound]: ...
 def islands(
     view: npt.NDArray[np.uint8], rules: SearchRules, reference: Any, lenient: float, apart: float
@@ -290,6 +291,7 @@ def nuclear_groups(
     green: Sequence[float],
     blue: Sequence[float],
     red: Sequence[float],
+    part: Sequence[float],
     rules: SearchRules,
 ) -> npt.NDArray[np.bool_]: ...
 def blobs_alone(

@@ -9,7 +9,7 @@ from scipy import ndimage
 from fastpgs import _core
 from fastpgs.cells.rules import StainRules
 
-OFFSET, DARK, _ = StainRules()
+OFFSET, DARK, *_ = StainRules()
 
 
 @st.composite

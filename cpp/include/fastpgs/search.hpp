@@ -41,6 +41,7 @@ struct Options {
     double neck = 0.9;      // touching cells are split where the passage is narrower than so many times the
                             // narrower one
     bool measured = false;  // cells are
+    bool even = false;      // uneven light is evened, without a reference
 };
 
 // What was measured on the way.

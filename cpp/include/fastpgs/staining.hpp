@@ -17,6 +17,7 @@ struct Rules {
     double offset = 0;  // added to the two colour differences, which may be negative
     double dark = 0;    // levels at or below which a pixel of a black surround lies
     double rim = 0;     // width of the blurred rim of a field of view, pixels
+    double uneven = 0, shadow = 0, rough = 0, rough_part = 0;  // which light is uneven (evenness.hpp)
 };
 
 struct Given {

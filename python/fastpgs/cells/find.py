@@ -151,7 +151,7 @@ def fit_reference(
     """
     _check(k, neck, None)
     threads = _problem.check_num_threads(num_threads)
-    labels, nuclei, found = _search(image, neck, mask, None, int(k), seed, threads)
+    labels, nuclei, found = _search(image, neck, mask, None, int(k), seed, threads, even=False)
     n = int(labels.max(initial=0))
     if n == 0:
         return None
@@ -194,16 +194,18 @@ def _search(
     seed: int = 0,
     threads: int = 1,
     measured: bool = False,
+    even: bool = True,
 ) -> tuple[Labels, Labels, _core.SearchFound]:
     """The image's cells, their nuclei, and what was measured on the way; of each cell, too, if they are `measured`.
 
     Cells are found by the image's own measures or, with a reference, by those of the whole that it is a window of.
+    Without one uneven light is evened, unless the image is put together of windows.
     """
     rgb = as_levels(image)
     used = None if mask is None else check_mask(mask, (rgb.shape[0], rgb.shape[1]))
     grey = np.ndim(image) == 2 or np.shape(image)[2] == 1  # a grey image tells by depth alone
     labels, nuclei, found = _core.find_cells(
-        rgb, grey, used, RULES, neck, k, _problem.check_seed(seed), threads, reference, measured
+        rgb, grey, used, RULES, neck, k, _problem.check_seed(seed), threads, reference, measured, even
     )
     if not found.converged:
         warn_not_converged(MAX_ITER, 4)

@@ -18,6 +18,13 @@ class StainRules(NamedTuple):
     offset: int = 64  # keeps u and v, which may be negative, in uint8
     dark: int = 12  # levels at or below which a pixel of a black surround lies, JPEG noise included
     rim: float = 2.0  # width of a field of view's blurred rim, pixels
+    uneven: float = (
+        0.12  # light that differs by more than this (in logarithms, times the share of the picture that
+    )
+    # shows glass) is evened, if glass lies on a smooth surface
+    shadow: float = 0.03  # below which by more than this (in logarithms) lie cells
+    rough: float = 0.016  # and from which it strays by no more than this, root mean square,
+    rough_part: float = 0.08  # or this share of what the light differs by
 
 
 class NucleusRules(NamedTuple):
