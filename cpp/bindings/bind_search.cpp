@@ -249,7 +249,7 @@ MaskArray nuclear_groups(const std::vector<double>& score, const std::vector<dou
     for (const auto* values : {&green, &blue, &red, &part})
         if (score.empty() || values->size() != score.size())
             throw std::invalid_argument("score, green, blue, red and part must have a value for each group");
-    const auto chosen = nuclei::nuclear_groups({score, green, blue, red, part}, rules.nuclei);
+    const auto chosen = nuclei::nuclear_groups({score, green, blue, red, part}, true, rules.nuclei);
     MaskArray out(static_cast<py::ssize_t>(chosen.size()));
     std::copy(chosen.begin(), chosen.end(), bytes_of(out));
     return out;

@@ -158,7 +158,7 @@ Bits members_of(const Stain& stain, Groups& groups, const std::vector<std::uint8
 
 }  // namespace
 
-std::vector<std::uint8_t> nuclear_groups(const Tints& tints, const Rules& rules) {
+std::vector<std::uint8_t> nuclear_groups(const Tints& tints, bool glass, const Rules& rules) {
     const std::vector<double>&score = tints.score, &green = tints.green, &blue = tints.blue, &red = tints.red;
     const std::size_t n = score.size();
     const auto top = static_cast<std::size_t>(std::max_element(score.begin(), score.end()) - score.begin());
@@ -185,7 +185,7 @@ std::vector<std::uint8_t> nuclear_groups(const Tints& tints, const Rules& rules)
         if (highest < rules.sure) nuclear = nuclear && (purple || redder);
         chosen[i] = nuclear && !grey;
     }
-    if (!chosen[top] && is_faded(tints, top, deepest, rules))
+    if (glass && !chosen[top] && is_faded(tints, top, deepest, rules))
         for (std::size_t i = 0; i < n; ++i)
             chosen[i] = score[i] > rules.share * highest && red[i] > rules.purple_red;
     return chosen;
@@ -210,7 +210,7 @@ void find(const Stain& stain, const Rules& rules, const Start& start, Found& fou
     if (!segment_stain(stain, start, found.groups, result)) return;
     found.converged = result.converged;
     const Tints tints = tints_of(sums_of(stain, start, found.groups), start.offset);
-    auto nuclear = nuclear_groups(tints, rules);
+    auto nuclear = nuclear_groups(tints, !stain.surround, rules);
     if (stain.surround && !any(nuclear)) {
         // On black no glass says what is white, so colours may mislead; but no red cells are there to be told
         // from, and depth is enough.

@@ -39,13 +39,13 @@ struct Tints {
     std::vector<double> score, green, blue, red, part;
 };
 
-// Flags of the groups whose pivots are nuclear.
+// Flags of the groups whose pivots are nuclear; `glass`: the picture shows some, which tells what is white.
 //
 // Red cells are salmon (little u) or grey-blue (little v), never purple: a pale nucleus beside very dark ones
 // is told by that. Where light or dye turn all the picture purple, hue is compared within it: the dye of red
 // cells keeps its hue however deep it is, nuclei are redder than what is paler. Where the whole stain is
 // faded, or washed out by light, nuclei are what stands out from the rest of it.
-std::vector<std::uint8_t> nuclear_groups(const Tints& tints, const Rules& rules);
+std::vector<std::uint8_t> nuclear_groups(const Tints& tints, bool glass, const Rules& rules);
 
 // Eq. 4 of the paper: the pixels whose nearest pivot is a nuclear one. With `lenient` above 1 a nuclear pivot
 // may be farther by that factor, in squared distance.
