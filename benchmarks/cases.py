@@ -27,9 +27,22 @@ def picture(size: int) -> Image:
         return np.asarray(file.convert("RGB").resize((size, size), PIL.Image.Resampling.BICUBIC)).copy()
 
 
-def pivots(size: int) -> Image:
-    """Three pixels to start from."""
-    return np.array([[size // 5, size // 5], [size // 2, size // 2], [size // 2, size // 4]])
+#: Where given pivots lie, in parts of a side; three, unless k says otherwise.
+PLACES = (
+    (0.2, 0.2),
+    (0.5, 0.5),
+    (0.5, 0.25),
+    (0.25, 0.75),
+    (0.75, 0.25),
+    (0.75, 0.75),
+    (0.8, 0.5),
+    (0.125, 0.5),
+)
+
+
+def pivots(size: int, k: int = 3) -> Image:
+    """Pixels to start from."""
+    return np.array([[int(size * row), int(size * column)] for row, column in PLACES[:k]])
 
 
 def core(image: Image, **options: Any) -> Call:
@@ -129,6 +142,7 @@ PATHS: dict[str, Callable[[Image], Call]] = {
     "rgb": core,
     "rgb, k-medoids++": lambda image: default(image, features="rgb"),
     "lab, k-medoids++ (default)": default,
+    "k = 8, given pivots": lambda image: core(image, k=8, init=pivots(len(image), 8)),
     "k = 8": lambda image: default(image, features="rgb", k=8),
     "global growth": lambda image: core(image, threshold=900.0),
     "connected growth": lambda image: core(image, threshold=900.0, connectivity=1),
