@@ -104,17 +104,6 @@ redness::Model model_of(const ByteArray& features, const MaskArray& near, const 
     return redness::fit(around, far, outlier);
 }
 
-DoubleArray odds_by(const ByteArray& features, const redness::Model& model, double most, int size) {
-    const stain::Picture picture = picture_of(features);
-    if (size < 1 || size % 2 == 0)
-        throw std::invalid_argument("size must be odd, got " + std::to_string(size));
-    DoubleArray out = new_plane<double>({picture.rows, picture.cols});
-    double* data = out.mutable_data();
-    const Released released;
-    odds::by_colour(picture, model, most, size, data);
-    return out;
-}
-
 // Three weights, the bias, and how well the two are told apart.
 std::vector<double> colour_model(const ByteArray& features, const MaskArray& near, const MaskArray& red,
                                  double outlier) {
@@ -122,25 +111,42 @@ std::vector<double> colour_model(const ByteArray& features, const MaskArray& nea
     return {model.weights[0], model.weights[1], model.weights[2], model.bias, model.sure};
 }
 
-DoubleArray model_odds(const ByteArray& features, const std::vector<double>& model, double most, int size) {
+odds::Odds odds_by(const ByteArray& features, const std::vector<double>& model, double most, int size) {
+    const stain::Picture picture = picture_of(features);
     if (model.size() != 4)
         throw std::invalid_argument("model must hold three weights and a bias, got " +
                                     std::to_string(model.size()) + " numbers");
-    return odds_by(features, {{model[0], model[1], model[2]}, model[3], 0.0}, most, size);
+    if (size < 1 || size % 2 == 0)
+        throw std::invalid_argument("size must be odd, got " + std::to_string(size));
+    return {picture, {{model[0], model[1], model[2]}, model[3], 0.0}, most, size};
 }
 
-// The pixels that odds and distances from a nucleus of a given radius, by their squares, take for a red
-// cell's.
-MaskArray against(const DoubleArray& odds, const LabelArray& squares, double radius, double even) {
-    if (odds.ndim() != 2) throw std::invalid_argument("odds must have two dimensions");
-    const py::ssize_t rows = odds.shape(0), cols = odds.shape(1);
+// For tests: each pixel's odds, and whether they are above 0.
+std::tuple<DoubleArray, MaskArray> model_odds(const ByteArray& features, const std::vector<double>& model,
+                                              double most, int size) {
+    const odds::Odds odds = odds_by(features, model, most, size);
+    const py::ssize_t rows = features.shape(0), cols = features.shape(1);
+    DoubleArray all = new_plane<double>({rows, cols});
+    MaskArray above = new_plane<bool>({rows, cols});
+    double* data = all.mutable_data();
+    for (py::ssize_t r = 0; r < rows; ++r)
+        for (py::ssize_t c = 0; c < cols; ++c) *data++ = odds.at(r, c);
+    shapes::unpack(odds.above_zero(shapes::Bits(rows, cols).outside()), bytes_of(above), cols);
+    return {all, above};
+}
+
+// For tests: the pixels that odds and distances from a nucleus of a given radius, by their squares, take for
+// a red cell's.
+MaskArray against(const ByteArray& features, const std::vector<double>& model, double most, int size,
+                  const LabelArray& squares, double radius, double even) {
+    const odds::Odds odds = odds_by(features, model, most, size);
+    const py::ssize_t rows = features.shape(0), cols = features.shape(1);
     same_shape(squares, rows, cols, "squares");
     const reach::Away away = away_of(squares, radius);
     MaskArray out = new_plane<bool>({rows, cols});
-    const double* own = odds.data();
     std::uint8_t* data = bytes_of(out);
     const Released released;
-    shapes::unpack(odds::against(own, away, even, shapes::Bits(rows, cols).outside()), data, cols);
+    shapes::unpack(odds.against(away, even, shapes::Bits(rows, cols).outside()), data, cols);
     return out;
 }
 
@@ -185,7 +191,8 @@ void bind_stain(py::module_& module) {
     module.def("stain_planes", &stain_planes, "rgb"_a.noconvert(), "white"_a.noconvert(), "offset"_a,
                "grey"_a);
     module.def("spread_pivots", &spread_pivots, "score"_a.noconvert(), "valid"_a.noconvert(), "k"_a);
-    module.def("against", &against, "odds"_a.noconvert(), "squares"_a.noconvert(), "radius"_a, "even"_a);
+    module.def("against", &against, "features"_a.noconvert(), "model"_a, "most"_a, "size"_a,
+               "squares"_a.noconvert(), "radius"_a, "even"_a);
     module.def("median", &median, "plane"_a.noconvert(), "where"_a.noconvert());
 }
 

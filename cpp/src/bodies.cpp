@@ -77,9 +77,9 @@ class Smooth {
             poll(z(r), 16);
             load(r + 1);
             const std::array<const double*, 3> column{line(r - 1), line(r), line(r + 1)};
-            plane_kernels().sum_lines({column.data(), 3, width, 1.0, sums.data()});
+            sum_lines(SumLinesArgs<double>{column.data(), 3, width, 1.0, sums.data()});
             const std::array<const double*, 3> beside{sums.data(), sums.data() + 1, sums.data() + 2};
-            plane_kernels().sum_lines({beside.data(), 3, width - 2, 1.0, means.data()});
+            sum_lines(SumLinesArgs<double>{beside.data(), 3, width - 2, 1.0, means.data()});
             std::int32_t* to = values_.data() + at(r, known.left);
             for (std::size_t i = 0; i + 2 < width; ++i)
                 to[i] = static_cast<std::int32_t>(std::min(means[i] * (FINE / 9.0), MOST) + 0.5);

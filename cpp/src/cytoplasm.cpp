@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "fastpgs/block.hpp"
 #include "fastpgs/crew.hpp"
 #include "fastpgs/odds.hpp"
 #include "fastpgs/shapes.hpp"
@@ -40,9 +39,7 @@ class Grower {
     Bits stained(double level) const { return stain_.stronger(mixed(rules_.edge, level), around_); }
 
     void find_odds(const redness::Model& model) {
-        odds_ = Block<double>(static_cast<std::size_t>(stain_.rows * stain_.cols));
-        odds::by_colour(stain_.colours(), model, rules_.most_odds, seeds_.radius < SMALL_NUCLEUS ? 3 : 5,
-                        odds_.data());
+        odds_ = odds::Odds(stain_.colours(), model, rules_.most_odds, seeds_.radius < SMALL_NUCLEUS ? 3 : 5);
     }
 
     // The tone of the image, whose nuclei are so dark, and its odds where red cells must be told apart.
@@ -62,7 +59,7 @@ class Grower {
         looking.finish();
         tone.model = redness::fit(near, far, rules_.outlier);
         find_odds(*tone.model);
-        const Bits told = shapes::above(ring, odds_.data(), 0.0);
+        const Bits told = odds_.above_zero(ring);
         if (told.count() > FEW) tone.level = stain_.median(told);
         tone.limit =
             std::min(std::max(rules_.halo + STEEP * (tone.model->sure - TOLD), rules_.halo), rules_.reach);
@@ -78,7 +75,7 @@ class Grower {
             const double contact = untold ? std::max(1.0, rules_.alone_opening * seeds_.radius) : opening;
             Aside apart(
                 [&] { blobs = alone(stained, seeds_.nuclei, away_, rules_, seeds_.radius, contact); });
-            Bits red = odds::against(odds_.data(), away_, rules_.even, stained);
+            Bits red = odds_.against(away_, rules_.even, stained);
             red = shapes::open_disc(red, std::max(1.0, rules_.red * seeds_.radius));
             apart.finish();
             stained.subtract(red);
@@ -133,7 +130,7 @@ class Grower {
     const reach::Away& away_;
     double square_;  // of the typical radius
     Bits around_;    // pixels to be looked at that are of no nucleus
-    Block<double> odds_;
+    odds::Odds odds_;
 };
 
 }  // namespace

@@ -132,7 +132,7 @@ std::pair<int, int> values_along(const colour::Vector& axis, const Window& windo
                                  std::ptrdiff_t first, std::ptrdiff_t last,
                                  std::vector<std::int16_t>& values) {
     std::vector<double> line(static_cast<std::size_t>(cell.cols));
-    LinearArgs along{nullptr,    0, {axis[0], axis[1], axis[2]}, 0.0, std::numeric_limits<double>::infinity(),
+    LinearArgs<double> along{nullptr,    0, {axis[0], axis[1], axis[2]}, 0.0, std::numeric_limits<double>::infinity(),
                      line.data()};
     std::int16_t least = 0, most = 0;
     // Beside such a number there are no fractions.
@@ -144,7 +144,7 @@ std::pair<int, int> values_along(const colour::Vector& axis, const Window& windo
         shapes::each_run(cell, r, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
             along.triples = window.colour(r, begin);
             along.n = static_cast<std::size_t>(end - begin);
-            plane_kernels().linear(along);
+            linear(along);
             std::int16_t* to = values.data() + r * cell.cols + begin;
             for (std::size_t i = 0; i < along.n; ++i) to[i] = rounded(line[i]);
             for (std::size_t i = 0; i < along.n; ++i) {

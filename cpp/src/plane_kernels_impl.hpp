@@ -22,16 +22,17 @@ static inline void each_split(const std::uint8_t* triples, std::size_t n, Visit 
     }
 }
 
-static void linear(const LinearArgs& args) {
-    const double wr = args.weights[0], wg = args.weights[1], wb = args.weights[2];
-    const double bias = args.bias, most = args.most;
-    double* out = args.out;
+template <class Real>
+static void linear(const LinearArgs<Real>& args) {
+    const Real wr = args.weights[0], wg = args.weights[1], wb = args.weights[2];
+    const Real bias = args.bias, most = args.most;
+    Real* out = args.out;
     each_split(args.triples, args.n,
                [=](std::size_t first, std::size_t n, const std::int16_t* red, const std::int16_t* green,
                    const std::int16_t* blue) {
                    for (std::size_t i = 0; i < n; ++i) {
-                       double value = wr * static_cast<double>(red[i]) + wg * static_cast<double>(green[i]) +
-                                      wb * static_cast<double>(blue[i]) + bias;
+                       Real value = wr * static_cast<Real>(red[i]) + wg * static_cast<Real>(green[i]) +
+                                    wb * static_cast<Real>(blue[i]) + bias;
                        value = value < -most ? -most : value;
                        out[first + i] = most < value ? most : value;
                    }
@@ -57,29 +58,30 @@ static void quadratic(const QuadraticArgs& args) {
                });
 }
 
-template <std::size_t Number>
-static void sum_few(const SumLinesArgs& args) {
-    const double* lines[Number];
+template <std::size_t Number, class Real>
+static void sum_few(const SumLinesArgs<Real>& args) {
+    const Real* lines[Number];
     for (std::size_t l = 0; l < Number; ++l) lines[l] = args.lines[l];
-    const double divisor = args.divisor;
+    const Real divisor = args.divisor;
     const std::size_t n = args.n;
-    double* __restrict out = args.out;
+    Real* __restrict out = args.out;
     for (std::size_t i = 0; i < n; ++i) {
-        double sum = 0.0;
+        Real sum = 0;
         for (std::size_t l = 0; l < Number; ++l) sum += lines[l][i];
-        out[i] = divisor == 1.0 ? sum : sum / divisor;
+        out[i] = divisor == Real{1} ? sum : sum / divisor;
     }
 }
 
-static void sum_lines(const SumLinesArgs& args) {
+template <class Real>
+static void sum_lines(const SumLinesArgs<Real>& args) {
     if (args.number == 3) return sum_few<3>(args);
     if (args.number == 5) return sum_few<5>(args);
-    const double divisor = args.divisor;
+    const Real divisor = args.divisor;
     const std::size_t n = args.n;
-    double* __restrict out = args.out;
-    for (std::size_t i = 0; i < n; ++i) out[i] = 0.0;
+    Real* __restrict out = args.out;
+    for (std::size_t i = 0; i < n; ++i) out[i] = 0;
     for (std::size_t l = 0; l < args.number; ++l) {
-        const double* line = args.lines[l];
+        const Real* line = args.lines[l];
         for (std::size_t i = 0; i < n; ++i) out[i] += line[i];
     }
     for (std::size_t i = 0; i < n; ++i) out[i] /= divisor;
@@ -237,22 +239,15 @@ static void above_f64(const LimitArgs<double>& args) {
 }
 
 static void against(const AgainstArgs& args) {
-    const double *odds = args.odds, *away = args.away, even = args.even, most = args.most;
-    const Reals evens = all(even), twice = all(2.0), highest = all(most), lowest = all(-most),
-                zero = all(0.0);
-    fill_words<kReals>(
-        args.n, args.words,
-        [=](std::size_t i) {
-            const Reals prior =
-                least(fastpgs::FASTPGS_PATH::most(multiply(twice, subtract(evens, load(away + i))), lowest),
-                      highest);
-            return bits(less(add(load(odds + i), prior), zero));
-        },
-        [=](std::size_t i) {
-            double prior = 2.0 * (even - away[i]);
-            prior = prior < -most ? -most : prior;
-            return odds[i] + (most < prior ? most : prior) < 0.0;
-        });
+    const float* odds = args.odds;
+    const std::int32_t* squares = args.squares;
+    const float factor = args.factor, even = args.even, most = args.most;
+    float* __restrict out = args.out;
+    for (std::size_t i = 0; i < args.n; ++i) {
+        float farther = factor * ::sqrtf(static_cast<float>(squares[i])) - even;
+        farther = farther < -most ? -most : farther;
+        out[i] = (most < farther ? most : farther) - odds[i];
+    }
 }
 
 // Single precision, several at a time.
@@ -339,10 +334,28 @@ static void narrow(const NarrowArgs& args) {
 }
 
 extern const PlaneKernels plane_table;
-const PlaneKernels plane_table = {&balance,    &stain_row,   &stain_colours, &linear,        &quadratic,
-                                  &sum_lines,  &roots,       &corners,       &nearest_sites, &nearer,
-                                  &population, &at_most_i32, &members,       &above_f64,     &above_f32,
-                                  &against,    &group_sums,  kFewGroups,     &meet,          &narrow};
+const PlaneKernels plane_table = {&balance,
+                                  &stain_row,
+                                  &stain_colours,
+                                  &linear<double>,
+                                  &linear<float>,
+                                  &quadratic,
+                                  &sum_lines<double>,
+                                  &sum_lines<float>,
+                                  &roots,
+                                  &corners,
+                                  &nearest_sites,
+                                  &nearer,
+                                  &population,
+                                  &at_most_i32,
+                                  &members,
+                                  &above_f64,
+                                  &above_f32,
+                                  &against,
+                                  &group_sums,
+                                  kFewGroups,
+                                  &meet,
+                                  &narrow};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -144,19 +144,6 @@ void Nearest::rows_at_most(const std::vector<std::int32_t>& most, const shapes::
     }
 }
 
-void Nearest::distances(const std::vector<double>& radius, std::ptrdiff_t row, std::ptrdiff_t begin,
-                        std::ptrdiff_t end, double* out) const {
-    for (std::size_t i = first_[static_cast<std::size_t>(row)]; i < first_[static_cast<std::size_t>(row) + 1];
-         ++i) {
-        const std::ptrdiff_t from = std::max<std::ptrdiff_t>(begin, stretches_[i].begin),
-                             to = std::min<std::ptrdiff_t>(end, stretches_[i].end);
-        if (from < to)
-            plane_kernels().roots({squares_.data() + row * cols_ + from, static_cast<std::size_t>(to - from),
-                                   radius[static_cast<std::size_t>(stretches_[i].part)],
-                                   out + (from - begin)});
-    }
-}
-
 Away::Away(Nearest nearest, const std::vector<double>& whole) : nearest_(std::move(nearest)) {
     for (const double radius : whole) radius_.push_back(std::max(radius, 1.0));
 }
@@ -165,6 +152,14 @@ std::vector<std::int32_t> Away::squares_within(double limit, bool less) const {
     std::vector<std::int32_t> most;
     for (const double radius : radius_) most.push_back(square_within(limit, radius, less));
     return most;
+}
+
+void Away::distances(std::ptrdiff_t row, std::ptrdiff_t begin, std::ptrdiff_t end, double* out) const {
+    each_stretch(row, begin, end,
+                 [=](std::ptrdiff_t from, std::ptrdiff_t to, double radius, const std::int32_t* squares) {
+                     plane_kernels().roots(
+                         {squares, static_cast<std::size_t>(to - from), radius, out + (from - begin)});
+                 });
 }
 
 Bits Away::below(const Bits& among, double limit) const {

@@ -148,7 +148,7 @@ Model fit(const Colours& near, const Colours& red, double outlier) {
         model.bias = -0.5 * dot(weights, {a[0] + b[0], a[1] + b[1], a[2] + b[2]});
         std::copy(weights.begin(), weights.end(), model.weights);
         apart = std::sqrt(dot(weights, off));
-        plane_kernels().linear({near.data(),
+        linear(LinearArgs<double>{near.data(),
                                 number,
                                 {weights[0], weights[1], weights[2]},
                                 model.bias,

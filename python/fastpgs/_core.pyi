@@ -134,7 +134,7 @@ def colour_model(
 ) -> list[float]: ...
 def model_odds(
     features: npt.NDArray[np.uint8], model: Sequence[float], most: float, size: int
-) -> npt.NDArray[np.float64]: ...
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]: ...
 def black_surround(rgb: npt.NDArray[np.uint8], dark: int) -> npt.NDArray[np.bool_] | None: ...
 def background(
     rgb: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_] | None
@@ -217,7 +217,13 @@ def dense(
     x: npt.NDArray[np.float32], weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]: ...
 def against(
-    odds: npt.NDArray[np.float64], squares: npt.NDArray[np.int32], radius: float, even: float
+    features: npt.NDArray[np.uint8],
+    model: Sequence[float],
+    most: float,
+    size: int,
+    squares: npt.NDArray[np.int32],
+    radius: float,
+    even: float,
 ) -> npt.NDArray[np.bool_]: ...
 def nearest_is_nuclear(
     features: npt.NDArray[np.uint8],

@@ -270,13 +270,31 @@ def test_cytoplasm_is_told_from_red_cells_by_fishers_discriminant(apart, size):
     features[:20, :30] += np.array([0.3, 1.0, 0.6]) * apart
     features = features.clip(0, 255).astype(np.uint8)
     *model, sure = _core.colour_model(features, near, red, 6.0)
-    odds = _core.model_odds(features, model, 6.0, size)
+    odds, above = _core.model_odds(features, model, 6.0, size)
     expected, expected_sure = odds_in_numpy(features, near, red, 6.0, 6.0, size)
     np.testing.assert_allclose(odds, expected, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(above, odds > 0)
     squares = rng.integers(0, 1600, near.shape, dtype=np.int32)
     prior = np.clip(2.0 * (1.2 - np.sqrt(squares) / 10.0), -4.0, 4.0)
-    np.testing.assert_array_equal(_core.against(odds, squares, 10.0, 1.2), odds + prior < 0)
+    red_here = _core.against(features, model, 6.0, size, squares, 10.0, 1.2)
+    np.testing.assert_array_equal(red_here, odds + prior < 0)
     assert sure == pytest.approx(expected_sure, rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_odds_that_single_precision_cannot_tell_are_computed_anew(size):
+    # Levels whose odds are -2, 0 and 2, but for what single precision drops: means lie at 0, beside it by less than
+    # that, or far away.
+    rng = np.random.default_rng(size)
+    features = rng.choice(np.array([100, 120, 140], np.uint8), (40, 70, 1)).repeat(3, axis=2)
+    for off in (0.0, 1e-12, -1e-12):
+        model = [1.0 / 30.0, 1.0 / 30.0, 1.0 / 30.0, -12.0 + off]
+        odds, above = _core.model_odds(features, model, 6.0, size)
+        np.testing.assert_array_equal(above, odds > 0)
+        squares = np.full((40, 70), 144, np.int32)  # as far away as is neutral
+        red = _core.against(features, model, 6.0, size, squares, 10.0, 1.2)
+        np.testing.assert_array_equal(red, odds + 2.0 * (1.2 - np.sqrt(squares) / 10.0) < 0)
+        assert (np.abs(odds) < 1e-6).sum() > 100
 
 
 def test_a_discriminant_needs_pixels():

@@ -43,12 +43,13 @@ struct StainColoursArgs {
 };
 
 // weights[0] r + weights[1] g + weights[2] b + bias of each of n triples, at most `most` in magnitude.
+template <class Real>
 struct LinearArgs {
     const std::uint8_t* triples;
     std::size_t n;
-    double weights[3];
-    double bias, most;
-    double* out;
+    Real weights[3];
+    Real bias, most;
+    Real* out;
 };
 
 // d . (spread d) for each triple less a centre.
@@ -61,12 +62,13 @@ struct QuadraticArgs {
 };
 
 // Sums of lines, one after the other from 0 on, over a divisor.
+template <class Real>
 struct SumLinesArgs {
-    const double* const* lines;
+    const Real* const* lines;
     std::size_t number;
     std::size_t n;
-    double divisor;
-    double* out;
+    Real divisor;
+    Real* out;
 };
 
 // Roots of whole numbers, over a divisor.
@@ -134,13 +136,14 @@ struct LimitArgs {
     std::uint64_t* words;  // out: as above
 };
 
-// Where odds and twice how much nearer than `even` a pixel is, at most `most` in magnitude, are negative
-// together.
+// By how much the roots of squares, times a factor, are more than `even`, at most `most` in magnitude; less
+// odds.
 struct AgainstArgs {
-    const double *odds, *away;
+    const float* odds;
+    const std::int32_t* squares;
     std::size_t n;
-    double even, most;
-    std::uint64_t* words;  // out: as above
+    float factor, even, most;
+    float* out;
 };
 
 // Of each group 0..number five sums over its pixels: 1, the score, and the three features.
@@ -173,9 +176,11 @@ struct PlaneKernels {
     void (*stain_row)(const StainRowArgs&);
     // False where u or v lies at an end of its scale, where the colour may lie beyond.
     bool (*stain_colours)(const StainColoursArgs&);
-    void (*linear)(const LinearArgs&);
+    void (*linear_f64)(const LinearArgs<double>&);
+    void (*linear_f32)(const LinearArgs<float>&);
     void (*quadratic)(const QuadraticArgs&);
-    void (*sum_lines)(const SumLinesArgs&);
+    void (*sum_lines_f64)(const SumLinesArgs<double>&);
+    void (*sum_lines_f32)(const SumLinesArgs<float>&);
     void (*roots)(const RootsArgs&);
     void (*corners)(const CornersArgs&);
     void (*nearest_sites)(const NearestSitesArgs&);
@@ -194,6 +199,10 @@ struct PlaneKernels {
 
 const PlaneKernels& plane_kernels();
 
+inline void linear(const LinearArgs<double>& args) { plane_kernels().linear_f64(args); }
+inline void linear(const LinearArgs<float>& args) { plane_kernels().linear_f32(args); }
+inline void sum_lines(const SumLinesArgs<double>& args) { plane_kernels().sum_lines_f64(args); }
+inline void sum_lines(const SumLinesArgs<float>& args) { plane_kernels().sum_lines_f32(args); }
 inline void at_most(const AtMostArgs& args) { plane_kernels().at_most_i32(args); }
 inline void above(const LimitArgs<double>& args) { plane_kernels().above_f64(args); }
 inline void above(const LimitArgs<float>& args) { plane_kernels().above_f32(args); }

@@ -1,6 +1,7 @@
 // How far the pixels of an image lie from its nuclei, and how large those are.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -40,9 +41,16 @@ class Nearest {
     // the box, has no pixel of, if given, nothing is told.
     shapes::Bits at_most(const std::vector<std::int32_t>& most, const shapes::Box& box,
                          const shapes::Bits* among) const;
-    // Distances over radius[nucleus] of the pixels begin..end of a row.
-    void distances(const std::vector<double>& radius, std::ptrdiff_t row, std::ptrdiff_t begin,
-                   std::ptrdiff_t end, double* out) const;
+    // Calls visit(from, to, nucleus, squared distances) for stretches of the pixels begin..end of a row.
+    template <class Visit>
+    void each_stretch(std::ptrdiff_t row, std::ptrdiff_t begin, std::ptrdiff_t end, Visit visit) const {
+        const auto r = static_cast<std::size_t>(row);
+        for (std::size_t i = first_[r]; i < first_[r + 1]; ++i) {
+            const std::ptrdiff_t from = std::max<std::ptrdiff_t>(begin, stretches_[i].begin),
+                                 to = std::min<std::ptrdiff_t>(end, stretches_[i].end);
+            if (from < to) visit(from, to, stretches_[i].part, squares_.data() + row * cols_ + from);
+        }
+    }
 
   private:
     void rows_at_most(const std::vector<std::int32_t>& most, const shapes::Box& box,
@@ -69,8 +77,15 @@ class Away {
     shapes::Bits within(const shapes::Box& box, double limit) const;
 
     // Of the pixels begin..end of a row.
-    void distances(std::ptrdiff_t row, std::ptrdiff_t begin, std::ptrdiff_t end, double* out) const {
-        nearest_.distances(radius_, row, begin, end, out);
+    void distances(std::ptrdiff_t row, std::ptrdiff_t begin, std::ptrdiff_t end, double* out) const;
+    // Calls visit(from, to, radius, squares in pixels) for stretches of them that have one radius.
+    template <class Visit>
+    void each_stretch(std::ptrdiff_t row, std::ptrdiff_t begin, std::ptrdiff_t end, Visit visit) const {
+        nearest_.each_stretch(row, begin, end,
+                              [&](std::ptrdiff_t from, std::ptrdiff_t to, std::int32_t nucleus,
+                                  const std::int32_t* squares) {
+                                  visit(from, to, radius_[static_cast<std::size_t>(nucleus)], squares);
+                              });
     }
 
   private:
