@@ -69,8 +69,10 @@ std::tuple<LabelArray, LabelArray, double> draw_cells(const LabelArray& bodies, 
     const outlines::Field field{rough.rows, rough.cols, cells_of, seeds, away, depth.data(), colours.rgb};
     std::fill_n(cell, rough.size(), 0);
     std::fill_n(nucleus, rough.size(), 0);
-    const outlines::Typical typical = outlines::draw(field, rules, cell, nucleus);
-    return {cells, inner, typical.edge};
+    const outlines::Drawing drawn = outlines::draw(field, rules);
+    drawn.write(&outlines::Drawn::cell, rough.cols, cell);
+    drawn.write(&outlines::Drawn::nucleus, rough.cols, nucleus);
+    return {cells, inner, drawn.typical.edge};
 }
 
 LabelArray body_markers(const MaskArray& region, double neck) {

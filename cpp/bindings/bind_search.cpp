@@ -177,7 +177,6 @@ std::tuple<LabelArray, LabelArray, Found> find_cells(const ByteArray& rgb, bool 
             given.mask = &used;
         }
         found = search::find(given, rules, options, known ? &*known : nullptr, cell, nucleus);
-        if (!measured) found.cells = measures::locate(cell, nucleus, given.picture.rows, given.picture.cols);
     }
     return {labels, nuclei, std::move(found)};
 }

@@ -59,8 +59,9 @@ py::dict measure_cells(const LabelArray& labels, const LabelArray& nuclei, const
     {
         const std::int32_t *own = labels.data(), *inner = nuclei.data();
         const Released released;
-        cells = measures::measure(own, inner, picture.rgb, picture.rows, picture.cols,
-                                  {0, 0, picture.rows, picture.cols});
+        cells =
+            measures::measure(measures::runs_of(own, inner, picture.cols, {0, 0, picture.rows, picture.cols}),
+                              {inner, picture.rgb, picture.rows, picture.cols});
     }
     return table_of(cells, picture.rows, picture.cols);
 }

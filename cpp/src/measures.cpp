@@ -14,62 +14,43 @@ namespace {
 
 std::size_t z(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
 
-struct Image {
-    const std::int32_t *labels, *nuclei;
-    const std::uint8_t* rgb;
-    std::ptrdiff_t rows, cols;
-    std::vector<shapes::Run> cells, inner;  // runs of cells, and of their nuclei, with the cells' numbers
+struct Image : Picture {
+    const std::vector<shapes::Run>&cells, &inner;
 
-    Image(const std::int32_t* labels_, const std::int32_t* nuclei_, const std::uint8_t* rgb_,
-          std::ptrdiff_t rows_, std::ptrdiff_t cols_, const shapes::Box& within)
-        : labels(labels_), nuclei(nuclei_), rgb(rgb_), rows(rows_), cols(cols_) {
-        const auto append = [&](const std::int32_t* numbers, const shapes::Run& of,
-                                std::vector<shapes::Run>& runs) {
-            shapes::append_runs(numbers + of.row * cols + of.begin, of, runs);
-        };
-        const auto in_picture = [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-            return shapes::Run{static_cast<std::int32_t>(within.top + r),
-                               static_cast<std::int32_t>(within.left + begin),
-                               static_cast<std::int32_t>(within.left + end), 0};
-        };
-        shapes::each_run(
-            shapes::members(labels + within.top * cols + within.left, within.rows(), within.cols(), cols, {0})
-                .outside(),
-            [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-                poll(z(r), 64);
-                append(labels, in_picture(r, begin, end), cells);
-            });
-        for (const shapes::Run& cell : cells) {
-            const std::size_t first = inner.size();
-            append(nuclei, cell, inner);
-            for (std::size_t i = first; i < inner.size(); ++i) inner[i].part = cell.part;
-        }
-    }
+    Image(const Picture& picture, const Runs& runs)
+        : Picture(picture), cells(runs.cells), inner(runs.nuclei) {}
 
     std::ptrdiff_t at(const shapes::Run& run) const { return run.row * cols + run.begin; }
 };
 
-void add_colours(const std::uint8_t* colour, std::int32_t n, std::int64_t (&to)[3]) {
-    std::uint32_t red = 0, green = 0, blue = 0;  // a row holds fewer than 2^24 pixels
-    for (std::int32_t i = 0; i < n; ++i, colour += 3) {
-        red += colour[0];
-        green += colour[1];
-        blue += colour[2];
+// Levels in turns of so many, as one loop that compilers turn into vectors.
+void add_colours(const std::uint8_t* colour, std::ptrdiff_t n, std::int64_t (&to)[3]) {
+    constexpr std::ptrdiff_t kTurns = 48, kRounds = 256;  // sums of bytes that fit 16 bits
+    std::ptrdiff_t left = 3 * n;
+    while (left > 0) {
+        std::uint16_t sums[kTurns] = {};
+        std::ptrdiff_t rounds = std::min(left / kTurns, kRounds);
+        left -= rounds * kTurns;
+        for (; rounds > 0; --rounds, colour += kTurns)
+            for (std::ptrdiff_t i = 0; i < kTurns; ++i)
+                sums[i] = static_cast<std::uint16_t>(sums[i] + colour[i]);
+        if (left < kTurns) {
+            for (std::ptrdiff_t i = 0; i < left; ++i) to[i % 3] += colour[i];
+            left = 0;
+        }
+        for (std::ptrdiff_t i = 0; i < kTurns; ++i) to[i % 3] += sums[i];
     }
-    to[0] += red;
-    to[1] += green;
-    to[2] += blue;
 }
 
 // Boxes, areas and sums of positions.
-std::vector<Cell> first_sums(const Image& image) {
+std::vector<Cell> first_sums(const Runs& runs, std::ptrdiff_t rows, std::ptrdiff_t cols) {
     std::int32_t n = 0;
-    for (const shapes::Run& run : image.cells) n = std::max(n, run.part);
+    for (const shapes::Run& run : runs.cells) n = std::max(n, run.part);
     Cell none{};
-    none.top = image.rows;
-    none.left = image.cols;
+    none.top = rows;
+    none.left = cols;
     std::vector<Cell> cells(static_cast<std::size_t>(n), none);
-    for (const shapes::Run& run : image.cells) {
+    for (const shapes::Run& run : runs.cells) {
         Cell& cell = cells[z(run.part - 1)];
         cell.top = std::min<std::int64_t>(cell.top, run.row);
         cell.left = std::min<std::int64_t>(cell.left, run.begin);
@@ -80,7 +61,7 @@ std::vector<Cell> first_sums(const Image& image) {
         cell.rows += run.row * length;
         cell.cols += (std::int64_t{run.begin} + run.end - 1) * length / 2;
     }
-    for (const shapes::Run& run : image.inner) cells[z(run.part - 1)].nucleus_area += run.end - run.begin;
+    for (const shapes::Run& run : runs.nuclei) cells[z(run.part - 1)].nucleus_area += run.end - run.begin;
     return cells;
 }
 
@@ -124,14 +105,15 @@ void textures(const Image& image, std::vector<Cell>& cells) {
             squares += off * off;
         }
         cell.green_green = squares;
-        std::int32_t steps = 0, neighbours = 0;
+        // Within a run neighbours are of one nucleus.
+        std::int32_t steps = 0, neighbours = static_cast<std::int32_t>(length - 1);
+        for (std::ptrdiff_t i = 0; i + 1 < length; ++i) steps += std::abs(green[3 * i] - green[3 * i + 3]);
         const auto step = [&](std::ptrdiff_t i, std::ptrdiff_t next) {
             const bool same = own[next] == nucleus;
             neighbours += same;
             steps += same ? std::abs(green[3 * i] - green[3 * next]) : 0;
         };
-        const std::ptrdiff_t beside = run.end < image.cols ? length : length - 1;
-        for (std::ptrdiff_t i = 0; i < beside; ++i) step(i, i + 1);
+        if (run.end < image.cols) step(length - 1, length);
         if (run.row + 1 < image.rows)
             for (std::ptrdiff_t i = 0; i < length; ++i) step(i, i + image.cols);
         cell.green_steps += steps;
@@ -207,10 +189,36 @@ Ellipse ellipse_of(const Cell& cell) {
             large > 0.0 ? std::sqrt(1.0 - small / large) : 0.0};
 }
 
-std::vector<Cell> measure(const std::int32_t* labels, const std::int32_t* nuclei, const std::uint8_t* rgb,
-                          std::ptrdiff_t rows, std::ptrdiff_t cols, const shapes::Box& within) {
-    const Image image(labels, nuclei, rgb, rows, cols, within);
-    std::vector<Cell> cells = first_sums(image);
+Runs runs_of(const std::int32_t* labels, const std::int32_t* nuclei, std::ptrdiff_t cols,
+             const shapes::Box& within) {
+    Runs out;
+    const auto append = [&](const std::int32_t* numbers, const shapes::Run& of,
+                            std::vector<shapes::Run>& runs) {
+        shapes::append_runs(numbers + of.row * cols + of.begin, of, runs);
+    };
+    const auto in_picture = [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        return shapes::Run{static_cast<std::int32_t>(within.top + r),
+                           static_cast<std::int32_t>(within.left + begin),
+                           static_cast<std::int32_t>(within.left + end), 0};
+    };
+    shapes::each_run(
+        shapes::members(labels + within.top * cols + within.left, within.rows(), within.cols(), cols, {0})
+            .outside(),
+        [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+            poll(z(r), 64);
+            append(labels, in_picture(r, begin, end), out.cells);
+        });
+    for (const shapes::Run& cell : out.cells) {
+        const std::size_t first = out.nuclei.size();
+        append(nuclei, cell, out.nuclei);
+        for (std::size_t i = first; i < out.nuclei.size(); ++i) out.nuclei[i].part = cell.part;
+    }
+    return out;
+}
+
+std::vector<Cell> measure(const Runs& runs, const Picture& picture) {
+    const Image image(picture, runs);
+    std::vector<Cell> cells = first_sums(runs, picture.rows, picture.cols);
     beside(
         [&] {
             colours(image, cells);
@@ -223,9 +231,8 @@ std::vector<Cell> measure(const std::int32_t* labels, const std::int32_t* nuclei
     return cells;
 }
 
-std::vector<Cell> locate(const std::int32_t* labels, const std::int32_t* nuclei, std::ptrdiff_t rows,
-                         std::ptrdiff_t cols) {
-    return first_sums(Image(labels, nuclei, nullptr, rows, cols, {0, 0, rows, cols}));
+std::vector<Cell> locate(const Runs& runs, std::ptrdiff_t rows, std::ptrdiff_t cols) {
+    return first_sums(runs, rows, cols);
 }
 
 }  // namespace fastpgs::measures

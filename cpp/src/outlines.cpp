@@ -6,6 +6,7 @@
 #include <iterator>
 #include <limits>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "fastpgs/crew.hpp"
@@ -289,13 +290,6 @@ Bits smooth_outline(const Bits& cell, const Bits& may, const Bits& rough, double
     return shapes::touching(opened |= nucleus &= smooth, rough);
 }
 
-struct Drawn {
-    Box box;
-    Bits cell, nucleus;
-    double inner;  // median depth of the nucleus
-    double edge;   // how steeply depth rises at the outline; a nan where hardly any of it lies free
-};
-
 // The median steepness of depth, levels a pixel, along the outline of a cell where that is `free` beyond.
 double steepness(const Field& field, const Box& box, const Bits& cell, const Bits& free) {
     Bits beyond = free, rim = cell;
@@ -380,15 +374,60 @@ bool outline(const Field& field, std::int32_t own, const Rules& rules, Drawn& dr
     return true;
 }
 
-void write(const Bits& bits, const Box& box, std::ptrdiff_t cols, std::int32_t number, std::int32_t* out) {
-    shapes::each_run(bits, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
-        std::fill_n(out + (box.top + r) * cols + box.left + begin, end - begin, number);
-    });
+// Runs of bits that lie in boxes, with the numbers of these.
+template <class BitsOf>
+std::vector<shapes::Run> runs_in_order(const std::vector<Drawn>& cells, BitsOf bits_of) {
+    std::vector<shapes::Run> runs;
+    std::int32_t number = 0;
+    for (const Drawn& own : cells) {
+        ++number;
+        shapes::each_run(bits_of(own), [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+            runs.push_back({static_cast<std::int32_t>(own.box.top + r),
+                            static_cast<std::int32_t>(own.box.left + begin),
+                            static_cast<std::int32_t>(own.box.left + end), number});
+        });
+    }
+    if (number > 1)
+        std::sort(runs.begin(), runs.end(), [](const shapes::Run& a, const shapes::Run& b) {
+            return std::tie(a.row, a.begin) < std::tie(b.row, b.begin);
+        });
+    return runs;
 }
 
 }  // namespace
 
-Typical draw(const Field& field, const Rules& rules, std::int32_t* labels, std::int32_t* nuclei) {
+void Drawing::write(Bits Drawn::* part, std::ptrdiff_t cols, std::int32_t* out) const {
+    std::int32_t number = 0;
+    for (const Drawn& own : cells) {
+        ++number;
+        std::int32_t* first = out + own.box.top * cols + own.box.left;
+        shapes::each_run(own.*part, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+            std::fill_n(first + r * cols + begin, end - begin, number);
+        });
+    }
+}
+
+bool Drawing::apart() const {
+    for (auto one = cells.begin(); one != cells.end(); ++one)
+        for (auto other = cells.begin(); other != one; ++other)
+            if (one->box.top < other->box.bottom && other->box.top < one->box.bottom &&
+                one->box.left < other->box.right && other->box.left < one->box.right)
+                return false;
+    return true;
+}
+
+std::vector<shapes::Run> Drawing::runs() const {
+    return runs_in_order(cells, [](const Drawn& own) -> const Bits& { return own.cell; });
+}
+
+std::vector<shapes::Run> Drawing::nuclear_runs() const {
+    return runs_in_order(cells, [](const Drawn& own) {
+        Bits inner = own.nucleus;
+        return inner &= own.cell;
+    });
+}
+
+Drawing draw(const Field& field, const Rules& rules) {
     const std::vector<Box> boxes = shapes::boxes_of(field.bodies);
     const auto drawn_of = [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
         std::vector<Drawn> some;
@@ -401,23 +440,20 @@ Typical draw(const Field& field, const Rules& rules, std::int32_t* labels, std::
         }
         return some;
     };
-    std::vector<Drawn> drawn;
+    Drawing out;
+    std::vector<Drawn>& drawn = out.cells;
     for (auto& some : collect(field.bodies.n, 1, drawn_of))
         drawn.insert(drawn.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
-    const Typical own_typical =
+    const Typical typical_of =
         rules.typical ? *rules.typical : Typical{typical(drawn, &Drawn::inner), typical(drawn, &Drawn::edge)};
     // Clots are far paler than nuclei. Burst cells are paler too, if less, and fade into what lies around.
     const auto no_cell = [&](const Drawn& own) {
-        return !(own.inner >= rules.faintest * own_typical.depth) ||
-               (own.inner < rules.pale * own_typical.depth && own.edge < rules.blurred * own_typical.edge);
+        return !(own.inner >= rules.faintest * typical_of.depth) ||
+               (own.inner < rules.pale * typical_of.depth && own.edge < rules.blurred * typical_of.edge);
     };
     drawn.erase(std::remove_if(drawn.begin(), drawn.end(), no_cell), drawn.end());
-    const auto write_all = [&](Bits Drawn::* part, std::int32_t* out) {
-        std::int32_t number = 0;
-        for (const Drawn& own : drawn) write(own.*part, own.box, field.cols, ++number, out);
-    };
-    beside([&] { write_all(&Drawn::cell, labels); }, [&] { write_all(&Drawn::nucleus, nuclei); });
-    return own_typical;
+    out.typical = typical_of;
+    return out;
 }
 
 }  // namespace fastpgs::outlines

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "fastpgs/bodies.hpp"
 #include "fastpgs/crew.hpp"
@@ -96,10 +97,9 @@ void find_region(Found& found, const Rules& rules, const Reference* reference, n
 }
 
 // Tells touching cells apart: each body with enough nucleus grows over the whole region. Then outline and
-// nucleus of each.
-// Returns the box that all lie in.
-shapes::Box split_and_draw(Found& found, const Rules& rules, double neck, const Reference* reference,
-                           std::int32_t* labels, std::int32_t* nuclei) {
+// nucleus of each, and the box that all lie in.
+std::pair<outlines::Drawing, shapes::Box> split_and_draw(Found& found, const Rules& rules, double neck,
+                                                         const Reference* reference) {
     const Seeds& seeds = *found.seeds;
     const double disc = PI * (seeds.radius * seeds.radius);
     if (reference) {
@@ -125,10 +125,31 @@ shapes::Box split_and_draw(Found& found, const Rules& rules, double neck, const 
     const outlines::Field field{stain.rows,           stain.cols,         cells,
                                 seeds.nuclei,         found.region->away, stain.depth.data(),
                                 stain.features.data()};
-    found.edge =
-        outlines::draw(field, drawing(rules, seeds.radius, stain.surround, reference), labels, nuclei).edge;
-    return cells.runs.empty() ? shapes::Box{}
-                              : shapes::box_of(cells).wider(outlines::MARGIN, stain.rows, stain.cols);
+    outlines::Drawing drawn =
+        outlines::draw(field, drawing(rules, seeds.radius, stain.surround, reference));
+    found.edge = drawn.typical.edge;
+    return {std::move(drawn),
+            cells.runs.empty() ? shapes::Box{}
+                               : shapes::box_of(cells).wider(outlines::MARGIN, stain.rows, stain.cols)};
+}
+
+// Cells and nuclei into their planes, which are 0 before, and what is measured of them.
+void write_and_measure(const outlines::Drawing& drawn, const shapes::Box& box, const stain::Picture& picture,
+                       bool measured, std::int32_t* labels, std::int32_t* nuclei, Found& found) {
+    Aside writing([&] { drawn.write(&outlines::Drawn::cell, picture.cols, labels); });
+    drawn.write(&outlines::Drawn::nucleus, picture.cols, nuclei);
+    measures::Runs runs;
+    if (drawn.apart()) {
+        runs = {drawn.runs(), drawn.nuclear_runs()};
+    } else {
+        writing.finish();
+        runs = measures::runs_of(labels, nuclei, picture.cols, box);
+    }
+    if (measured)
+        found.cells = measures::measure(runs, {nuclei, picture.rgb, picture.rows, picture.cols});
+    else
+        found.cells = measures::locate(runs, picture.rows, picture.cols);
+    writing.finish();
 }
 
 }  // namespace
@@ -160,10 +181,8 @@ Found find(const staining::Given& given, const Rules& rules, const Options& opti
     own.reset();  // nobody looks at the picture aside any more
     clearing.finish();
     if (!found.seeds) return found;
-    const shapes::Box box = split_and_draw(found, rules, options.neck, reference, labels, nuclei);
-    if (options.measured)
-        found.cells =
-            measures::measure(labels, nuclei, given.picture.rgb, given.picture.rows, given.picture.cols, box);
+    const auto [drawn, box] = split_and_draw(found, rules, options.neck, reference);
+    write_and_measure(drawn, box, given.picture, options.measured, labels, nuclei, found);
     return found;
 }
 

@@ -38,12 +38,24 @@ struct Ellipse {
 };
 Ellipse ellipse_of(const Cell& cell);
 
-// All cells 1..n of `labels`, which lie within a box; nuclei carry the same numbers and lie inside.
-std::vector<Cell> measure(const std::int32_t* labels, const std::int32_t* nuclei, const std::uint8_t* rgb,
-                          std::ptrdiff_t rows, std::ptrdiff_t cols, const shapes::Box& within);
+// Runs of cells, and of what is nucleus within them, in raster order, with the cells' numbers.
+struct Runs {
+    std::vector<shapes::Run> cells, nuclei;
+};
+// Of labels that lie within a box, and nuclei that carry the same numbers.
+Runs runs_of(const std::int32_t* labels, const std::int32_t* nuclei, std::ptrdiff_t cols,
+             const shapes::Box& within);
+
+struct Picture {
+    const std::int32_t* nuclei;  // their numbers, rows x cols
+    const std::uint8_t* rgb;
+    std::ptrdiff_t rows, cols;
+};
+
+// All cells 1..n.
+std::vector<Cell> measure(const Runs& runs, const Picture& picture);
 
 // Their boxes, areas and sums of positions alone; all else is 0.
-std::vector<Cell> locate(const std::int32_t* labels, const std::int32_t* nuclei, std::ptrdiff_t rows,
-                         std::ptrdiff_t cols);
+std::vector<Cell> locate(const Runs& runs, std::ptrdiff_t rows, std::ptrdiff_t cols);
 
 }  // namespace fastpgs::measures

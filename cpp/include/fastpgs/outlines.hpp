@@ -42,8 +42,30 @@ struct Field {
 // A cell reaches no farther beyond the box of its body, pixels.
 constexpr std::ptrdiff_t MARGIN = 2;
 
-// Outline and nucleus of each body into `labels` and `nuclei` (zero before), numbered anew; returns what is
-// typical of them.
-Typical draw(const Field& field, const Rules& rules, std::int32_t* labels, std::int32_t* nuclei);
+// One cell.
+struct Drawn {
+    shapes::Box box;  // that what follows is of
+    shapes::Bits cell, nucleus;
+    double inner;  // median depth of the nucleus
+    double edge;   // how steeply depth rises at the outline; a nan where hardly any of it lies free
+};
+
+// The cells 1..n of a field. Where two overlap, the later one lies above.
+struct Drawing {
+    std::vector<Drawn> cells;
+    Typical typical;
+
+    // Into planes of so many columns, which are 0 before.
+    void write(shapes::Bits Drawn::* part, std::ptrdiff_t cols, std::int32_t* out) const;
+
+    // Whether the cells' boxes have no pixel in common. Then each is as it was drawn:
+    bool apart() const;
+    // runs of the cells, and of what is nucleus within them, in raster order.
+    std::vector<shapes::Run> runs() const;
+    std::vector<shapes::Run> nuclear_runs() const;
+};
+
+// Outline and nucleus of each body.
+Drawing draw(const Field& field, const Rules& rules);
 
 }  // namespace fastpgs::outlines

@@ -40,7 +40,7 @@ struct Options {
     nuclei::Start start;    // without a reference
     double neck = 0.9;      // touching cells are split where the passage is narrower than so many times the
                             // narrower one
-    bool measured = false;  // cells are
+    bool measured = false;  // cells are, not only located
     bool even = false;      // uneven light is evened, without a reference
 };
 
@@ -53,7 +53,7 @@ struct Found {
     double edge = 0;                          // typical steepness of depth along the outline of a cell
     bool many = false;                        // enough nuclei to tell how large one is
     bool converged = true;                    // pivots came to rest
-    std::vector<measures::Cell> cells;        // where they were to be measured
+    std::vector<measures::Cell> cells;
 };
 
 // Cells and their nuclei into `labels` and `nuclei`, rows x cols each, with the same numbers 1..n; 0: none.
