@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "fastpgs/crew.hpp"
 #include "fastpgs/interrupt.hpp"
+#include "fastpgs/plane_kernels.hpp"
 
 namespace fastpgs::nuclear {
 
@@ -54,6 +56,18 @@ void nearest(stain::Picture features, const Colours& nuclei, const Colours& othe
         row.nearest(others, other);
         for (std::size_t c = 0; c < nuclear.size(); ++c) out[c] = nuclear[c] < lenient * other[c];
     }
+}
+
+shapes::Bits nearest_flagged(stain::Picture features, const Colours& pivots,
+                             const std::vector<std::uint8_t>& flags) {
+    shapes::Bits out(features.rows, features.cols);
+    const auto cols = static_cast<std::size_t>(features.cols);
+    share(features.rows, rows_worth(features.cols), [&](std::ptrdiff_t r, std::ptrdiff_t end) {
+        for (; r < end; ++r)
+            plane_kernels().nearest_chosen({features.rgb + 3 * r * features.cols, cols, pivots.front().data(),
+                                            flags.data(), pivots.size(), out.row(r)});
+    });
+    return out;
 }
 
 }  // namespace fastpgs::nuclear

@@ -143,19 +143,6 @@ std::vector<std::int64_t> sums_of(const Stain& stain, const Start& start, const 
     return stain::group_sums(groups.labels.data(), start.k, stain.score.data(), stain.colours());
 }
 
-// The pixels of the groups that are flagged.
-Bits members_of(const Stain& stain, Groups& groups, const std::vector<std::uint8_t>& flags) {
-    if (groups.colours.told()) {
-        Block<std::uint8_t> chosen(static_cast<std::size_t>(stain.rows * stain.cols));
-        groups.counted.palette->write_flags(groups.counted.labels, flags, chosen.data());
-        return shapes::pack({chosen.data(), stain.rows, stain.cols});
-    }
-    std::vector<std::int32_t> chosen;
-    for (std::size_t i = 0; i < flags.size(); ++i)
-        if (flags[i]) chosen.push_back(static_cast<std::int32_t>(i));
-    return shapes::members(groups.labels.data(), stain.rows, stain.cols, stain.cols, chosen);
-}
-
 }  // namespace
 
 std::vector<std::uint8_t> nuclear_groups(const Tints& tints, bool glass, const Rules& rules) {
@@ -230,7 +217,8 @@ void find(const Stain& stain, const Rules& rules, const Start& start, Found& fou
         pivots.features.push_back(colour);
     }
     found.find_ground(stain, empty);
-    const Bits rough = shapes::open_disc(members_of(stain, found.groups, nuclear), 1.0);
+    Bits members = nuclear::nearest_flagged(stain.colours(), pivots.features, pivots.nuclear);
+    const Bits rough = shapes::open_disc(members &= stain.valid, 1.0);
     const double radius = std::sqrt(shapes::typical_area(shapes::components(rough).areas()) / PI);
     found.seeds = cleaned(stain, rough, radius, nullptr, rules, std::move(pivots));
 }

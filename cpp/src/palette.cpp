@@ -28,20 +28,6 @@ std::size_t tasks_for(std::size_t pixels, int threads) {
     return static_cast<std::size_t>(team(pixels, kPixelsPerTask, threads));
 }
 
-// From where pixels are counted to what stands there.
-template <class Out>
-void copy_from(const std::uint8_t* of_place, const std::int32_t* places, std::ptrdiff_t n, Out* out) {
-    for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = of_place[places[i]];
-}
-
-using OfLabel = std::array<std::uint8_t, 256>;
-
-constexpr OfLabel itself() {
-    OfLabel out{};
-    for (std::size_t label = 0; label < out.size(); ++label) out[label] = static_cast<std::uint8_t>(label);
-    return out;
-}
-
 // Pixels of each grey level. Neighbours are alike: a counter each in turn, so that none waits for the one
 // before.
 std::array<std::uint64_t, 256> pixels_of_levels(const std::uint8_t* data, const MaskView& mask,
@@ -305,54 +291,39 @@ void Palette::write_labels(const std::vector<std::uint8_t>& colour_labels, int t
     });
 }
 
+// From where pixels are counted to their labels.
 void Palette::write_labels(const std::vector<std::uint8_t>& group_labels,
                            const std::vector<std::uint8_t>& colour_labels, int threads) {
-    look_up(group_labels, colour_labels, itself(), threads, labels_);
-}
-
-void Palette::write_flags(const ColourLabels& labels, const std::vector<std::uint8_t>& flags,
-                          std::uint8_t* out) {
-    OfLabel of_label{};
-    std::copy(flags.begin(), flags.end(), of_label.begin());
-    look_up(labels.groups, labels.colours, of_label, 1, out);
-}
-
-// From where pixels are counted to what stands for their labels.
-template <class Out>
-void Palette::look_up(const std::vector<std::uint8_t>& group_labels,
-                      const std::vector<std::uint8_t>& colour_labels, const OfLabel& of_label, int threads,
-                      Out* out) {
     parallel_for(parts_.size(), threads, [&](std::size_t part) {
-        fill_table(parts_[part], group_labels, colour_labels, of_label);
+        fill_table(parts_[part], group_labels, colour_labels);
         const std::uint8_t* of_place = parts_[part].counters(0);
         const auto [begin, end] = run_of(part);
-        const std::int32_t* const places = labels_ + begin;
-        Out* const to = out + begin;
+        std::int32_t* const places = labels_ + begin;
         share(static_cast<std::ptrdiff_t>(end - begin), kLookedUp,
               [&](std::ptrdiff_t first, std::ptrdiff_t last) {
-                  copy_from(of_place, places + first, last - first, to + first);
+                  for (std::ptrdiff_t i = first; i < last; ++i) places[i] = of_place[places[i]];
               });
     });
 }
 
-// What stands for labels takes the places of counters, which lie in cache and are not needed any more.
+// Labels take the places of counters, which lie in cache and are not needed any more.
 void Palette::fill_table(ColourCounts& part, const std::vector<std::uint8_t>& group_labels,
-                         const std::vector<std::uint8_t>& colour_labels, const OfLabel& of_label) const {
-    *part.counters(0) = of_label[0];  // outside the mask
+                         const std::vector<std::uint8_t>& colour_labels) const {
+    *part.counters(0) = 0;  // outside the mask
     for (std::size_t g = 0; g < groups(); ++g) {
         const std::size_t block = part.block_of(list_.spans[g].key / kPlaces);
         if (block == 0) continue;
         std::uint8_t* of_block = part.counters(block);
         if (group_labels[g] != kStraddles) {
             std::fill_n(of_block + list_.spans[g].key % kPlaces, list_.spans[g].length,
-                        of_label[group_labels[g]]);
+                        group_labels[g]);
             continue;
         }
         std::array<std::int32_t, kCube> keys;
         const std::size_t begin = list_.starts[g], n = list_.starts[g + 1] - begin;
         tile_kernels().colours.group_keys(grouped(), begin, begin + n, keys.data());
         for (std::size_t i = 0; i < n; ++i)
-            of_block[ColourCounts::place_of(keys[i])] = of_label[colour_labels[begin + i]];
+            of_block[ColourCounts::place_of(keys[i])] = colour_labels[begin + i];
     }
 }
 

@@ -230,6 +230,57 @@ static void members(const MembersArgs& args) {
         });
 }
 
+// What is least where a pivot P is nearest to x, |P|^2 - 2 x . P, times kMost and with the pivot's number, so
+// that no two are the same: below 2^25.
+struct PivotKey {
+    std::int32_t a, b, of_square;  // factors of (r, g) and (b, 1), and what is added
+
+    PivotKey() = default;
+    PivotKey(const std::uint8_t* p, std::size_t number) {
+        constexpr auto kMost = static_cast<std::int32_t>(NearestChosenArgs::kMost);
+        const std::int32_t r = p[0], g = p[1], other = p[2];
+        a = (-2 * kMost * r & 0xFFFF) | -2 * kMost * g * 0x10000;
+        b = -2 * kMost * other & 0xFFFF;
+        of_square = kMost * (r * r + g * g + other * other) + static_cast<std::int32_t>(number);
+    }
+    Lanes of(Lanes rg, Lanes b1) const { return add(add(dot(rg, all(a)), dot(b1, all(b))), all(of_square)); }
+};
+
+static void nearest_chosen(const NearestChosenArgs& args) {
+    PivotKey keys[NearestChosenArgs::kMost];
+    std::size_t n_chosen = 0, k = 0;
+    for (std::size_t j = 0; j < args.k; ++j)
+        if (args.chosen[j] != 0) keys[k++] = PivotKey(args.pivots + 3 * j, j);
+    n_chosen = k;
+    for (std::size_t j = 0; j < args.k; ++j)
+        if (args.chosen[j] == 0) keys[k++] = PivotKey(args.pivots + 3 * j, j);
+    constexpr std::size_t kTwo = 2 * kLanes;  // at once, beside one another
+    const auto flags_of = [&keys, n_chosen, k](const std::uint8_t* p) {
+        Lanes rg[2], b1[2], inner[2], outer[2];
+        for (std::size_t half = 0; half < 2; ++half) {
+            load_rgb(p + half * 3 * kLanes, rg[half], b1[half]);
+            inner[half] = outer[half] = all(1 << 30);
+        }
+        for (std::size_t j = 0; j < n_chosen; ++j)
+            for (std::size_t half = 0; half < 2; ++half)
+                inner[half] = least(inner[half], keys[j].of(rg[half], b1[half]));
+        for (std::size_t j = n_chosen; j < k; ++j)
+            for (std::size_t half = 0; half < 2; ++half)
+                outer[half] = least(outer[half], keys[j].of(rg[half], b1[half]));
+        return bits(greater(outer[0], inner[0])) | bits(greater(outer[1], inner[1])) << kLanes;
+    };
+    for (std::size_t i = 0; i < args.n; i += 64) args.words[i / 64] = 0;
+    for (std::size_t i = 0; i < args.n; i += kTwo) {
+        const std::uint8_t* own = args.triples + 3 * i;
+        std::uint8_t last[3 * kTwo] = {};
+        const std::size_t left = args.n - i;
+        for (std::size_t at = 0; left < kTwo && at < 3 * left; ++at) last[at] = own[at];
+        std::uint64_t flags = flags_of(left < kTwo ? last : own);
+        if (left < kTwo) flags &= (std::uint64_t{1} << left) - 1;
+        args.words[i / 64] |= flags << i % 64;
+    }
+}
+
 static void above_f64(const LimitArgs<double>& args) {
     const double *values = args.values, limit = args.limit;
     const Reals limits = all(limit);
@@ -349,6 +400,7 @@ const PlaneKernels plane_table = {&balance,
                                   &population,
                                   &at_most_i32,
                                   &members,
+                                  &nearest_chosen,
                                   &above_f64,
                                   &above_f32,
                                   &against,

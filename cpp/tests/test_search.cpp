@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "check.hpp"
+#include "fastpgs/nuclear.hpp"
 #include "fastpgs/search.hpp"
 #include "fastpgs/segment.hpp"
 
@@ -214,13 +215,18 @@ void groups_by_colour(std::mt19937& random, int lowest) {
     auto expected = stain::group_sums(labels.data(), k, score.data(), picture);
     std::fill_n(expected.begin(), 5, 0);
     CHECK(colours.group_sums(counted) == expected);
+    nuclear::Colours pivots;
+    for (const std::int64_t raster : plain.pivots) {
+        const std::uint8_t* own = features.data() + 3 * raster;
+        pivots.push_back({own[0], own[1], own[2]});
+    }
     for (std::uint8_t group = 1; group <= k; ++group) {
         const shapes::Bits members = shapes::members(labels.data(), rows, cols, cols, {group});
         CHECK(colours.median_strength(counted, group) == stain::median(strength.data(), members));
-        std::vector<std::uint8_t> flags(k + 1, 0), chosen(size);
-        flags[group] = 1;
-        counted.palette->write_flags(counted.labels, flags, chosen.data());
-        CHECK(shapes::pack({chosen.data(), rows, cols}).words == members.words);
+        std::vector<std::uint8_t> flags(k, 0);
+        flags[group - 1U] = 1;
+        shapes::Bits chosen = nuclear::nearest_flagged(picture, pivots, flags);
+        CHECK((chosen &= shapes::pack({used.data(), rows, cols})).words == members.words);
     }
     counted.palette->write_labels(counted.labels.groups, counted.labels.colours, 1);
     CHECK(places == labels);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "fastpgs/bits.hpp"
 #include "fastpgs/stain.hpp"
 
 namespace fastpgs::nuclear {
@@ -16,5 +17,9 @@ using Colours = std::vector<std::array<std::uint8_t, 3>>;
 // ones none.
 void nearest(stain::Picture features, const Colours& nuclei, const Colours& others, float lenient,
              std::uint8_t* out);
+
+// The pixels whose nearest pivot, of several as near the first, is one of those that are flagged, at most 64.
+shapes::Bits nearest_flagged(stain::Picture features, const Colours& pivots,
+                             const std::vector<std::uint8_t>& flags);
 
 }  // namespace fastpgs::nuclear

@@ -67,9 +67,6 @@ class Palette {
     // The same where whole groups have one label: group_labels[g], or 255 where colour_labels say it.
     void write_labels(const std::vector<std::uint8_t>& group_labels,
                       const std::vector<std::uint8_t>& colour_labels, int threads);
-    // Of RGB, flags[label] of each pixel instead, on one thread and who is at hand: before labels are
-    // written.
-    void write_flags(const ColourLabels& labels, const std::vector<std::uint8_t>& flags, std::uint8_t* out);
 
   private:
     // Keys of a group's colours: an eighth of a cell, or all of it.
@@ -101,13 +98,8 @@ class Palette {
                     Colours& list) const;
     std::pair<std::size_t, std::size_t> run_of(std::size_t part) const;
     std::int64_t first_of(std::size_t colour, std::size_t before) const;
-    using OfLabel = std::array<std::uint8_t, 256>;
-    template <class Out>
-    void look_up(const std::vector<std::uint8_t>& group_labels,
-                 const std::vector<std::uint8_t>& colour_labels, const OfLabel& of_label, int threads,
-                 Out* out);
     void fill_table(ColourCounts& part, const std::vector<std::uint8_t>& group_labels,
-                    const std::vector<std::uint8_t>& colour_labels, const OfLabel& of_label) const;
+                    const std::vector<std::uint8_t>& colour_labels) const;
 
     ImageView image_;
     MaskView mask_;

@@ -127,6 +127,17 @@ struct MembersArgs {
     std::uint64_t* words;  // out: as above
 };
 
+// Which triples' nearest pivot, of several as near the first, is one of those that are chosen.
+struct NearestChosenArgs {
+    static constexpr std::size_t kMost = 64;  // pivots
+
+    const std::uint8_t* triples;
+    std::size_t n;
+    const std::uint8_t *pivots, *chosen;  // (k, 3), and k flags
+    std::size_t k;
+    std::uint64_t* words;  // out: as above
+};
+
 // Which values are above a limit.
 template <class T>
 struct LimitArgs {
@@ -188,6 +199,7 @@ struct PlaneKernels {
     std::int64_t (*population)(const std::uint64_t* words, std::size_t n);  // set bits
     void (*at_most_i32)(const AtMostArgs&);
     void (*members)(const MembersArgs&);
+    void (*nearest_chosen)(const NearestChosenArgs&);
     void (*above_f64)(const LimitArgs<double>&);
     void (*above_f32)(const LimitArgs<float>&);
     void (*against)(const AgainstArgs&);
