@@ -134,10 +134,11 @@ std::tuple<DoubleArray, MaskArray> nuclear_reach(const MaskArray& nuclei, bool n
     std::uint8_t* out = bytes_of(around);
     {
         const Released released;
-        const reach::Reach found = reach::measure(shapes::pack(rough), {near, halo});
+        const reach::Reach found = reach::measure(shapes::pack(rough), near);
         for (std::ptrdiff_t r = 0; r < rough.rows; ++r)
             found.away.distances(r, 0, rough.cols, distance + r * rough.cols);
-        shapes::unpack(found.halo, out, rough.cols);
+        const shapes::Bits all = shapes::Bits(rough.rows, rough.cols).outside();
+        shapes::unpack(found.away.beside(all, found.radii.part, halo), out, rough.cols);
     }
     return {away, around};
 }

@@ -87,7 +87,8 @@ DoubleArray inscribed_radii(const MaskArray& mask) {
     {
         const Released released(in.size());
         const shapes::Bits bits = shapes::pack(in);
-        radii = shapes::inscribed_radii(bits, shapes::components(bits));
+        for (const shapes::Inscribed& disc : shapes::inscribed(bits, shapes::components(bits)))
+            radii.push_back(disc.radius);
     }
     return DoubleArray(static_cast<py::ssize_t>(radii.size()) - 1, radii.data() + 1);
 }

@@ -66,7 +66,8 @@ class Grower {
         return tone;
     }
 
-    Bits grow(const Tone& tone, const Bits& halo) const {
+    // Nuclei have parts of such radii.
+    Bits grow(const Tone& tone, const std::vector<double>& radius) const {
         Bits stained = this->stained(tone.level);
         const double opening = std::max(1.0, rules_.opening * seeds_.radius);
         const bool untold = tone.limit == rules_.halo;
@@ -81,7 +82,7 @@ class Grower {
             stained.subtract(red);
         }
         if (untold)
-            stained &= halo;
+            stained = away_.beside(stained, radius, rules_.halo);
         else
             stained = nearer(stained, tone.limit);
         if (blobs) stained |= *blobs;
@@ -163,7 +164,7 @@ Region find(const Stain& stain, const Seeds& seeds, const Rules& rules, reach::R
     } else {
         region.tone = grower.measure(dark);
     }
-    region.mask = grower.grow(region.tone, around.halo);
+    region.mask = grower.grow(region.tone, around.radii.part);
     return region;
 }
 

@@ -105,46 +105,106 @@ Box box_beside(const Bits& bits) {
             std::min(box.bottom + 1, bits.rows), std::min(box.right + 1, bits.cols)};
 }
 
+// The longest run of each part 1..n that has any.
+std::vector<const Run*> longest_runs(const Parts& parts) {
+    std::vector<const Run*> longest(static_cast<std::size_t>(parts.n) + 1, nullptr);
+    for (const Run& run : parts.runs) {
+        const Run*& own = longest[static_cast<std::size_t>(run.part)];
+        if (own == nullptr || run.end - run.begin > own->end - own->begin) own = &run;
+    }
+    return longest;
+}
+
 }  // namespace
 
-std::vector<double> inscribed_radii(const Bits& inside, const Parts& parts) {
-    std::vector<double> radii(static_cast<std::size_t>(parts.n) + 1, 0.0);
+std::vector<Inscribed> inscribed(const Bits& inside, const Parts& parts) {
+    std::vector<Inscribed> discs(static_cast<std::size_t>(parts.n) + 1);
+    if (parts.runs.empty()) return discs;
     if (inside.count() == inside.rows * inside.cols) {  // nothing is outside
-        std::fill(radii.begin() + 1, radii.end(), static_cast<double>(std::max(inside.rows, inside.cols)));
-        return radii;
+        discs.back().radius = static_cast<double>(std::max(inside.rows, inside.cols));
+        return discs;
     }
-    const Outside outside(inside, box_beside(inside));
+    // What is nearest to a pixel of a part and outside lies beside one of it.
+    const Outside outside(inside, box_of(parts).wider(1, inside.rows, inside.cols));
     const auto look = [&](const Run& run) {
         const std::int32_t* g = outside.row(run.row);
-        double& best = radii[static_cast<std::size_t>(run.part)];
+        Inscribed& best = discs[static_cast<std::size_t>(run.part)];
         const std::int32_t left = run.begin > 0 ? run.begin - 1 : -kNone;
         const std::int32_t right = run.end < inside.cols ? run.end : kNone;
         // No pixel is farther from the outside than along its row and its column,
-        const auto near = static_cast<std::int32_t>(best);
+        const auto near = static_cast<std::int32_t>(best.radius);
         const std::int32_t last = std::min(run.end, right - near);
         for (std::int32_t c = std::max(run.begin, left + near + 1); c < last;) {
-            if (std::min({c - left, right - c, g[c]}) <= best) {
+            if (std::min({c - left, right - c, g[c]}) <= best.radius) {
                 ++c;
                 continue;
             }
             const double own = std::sqrt(static_cast<double>(outside.square(run.row, c)));
-            best = std::max(best, own);
+            if (own > best.radius) best = {own, run.row, c};
             // nor than its neighbour is and one more.
-            c += static_cast<std::int32_t>(best - own) + 1;
+            c += static_cast<std::int32_t>(best.radius - own) + 1;
         }
     };
-    // A few rows of each part first: few other pixels are then worth looking at.
+    // The longest run of each part first, then a few rows: few other pixels are then worth looking at.
+    for (const Run* run : longest_runs(parts))
+        if (run != nullptr) look(*run);
     for (const std::int32_t step : {16, 1})
         for (const Run& run : parts.runs) {
             poll(static_cast<std::size_t>(run.row), 16);
             if (run.row % step == 0) look(run);
         }
-    return radii;
+    return discs;
 }
 
-double inscribed_radius(const Bits& inside) {
-    const std::vector<double> radii = inscribed_radii(inside, components(inside));
-    return *std::max_element(radii.begin(), radii.end());
+namespace {
+
+// Whether no pixel outside lies nearer than `radius` to a pixel.
+bool holds_disc(const Bits& inside, std::ptrdiff_t row, std::ptrdiff_t col, double radius) {
+    auto half = static_cast<std::ptrdiff_t>(std::ceil(radius));
+    const auto nearer = [radius](std::ptrdiff_t down, std::ptrdiff_t right) {
+        return std::sqrt(static_cast<double>(down * down + right * right)) < radius;
+    };
+    for (std::ptrdiff_t down = 0; nearer(down, 0); ++down) {
+        while (!nearer(down, half)) --half;
+        const std::ptrdiff_t begin = std::max<std::ptrdiff_t>(col - half, 0),
+                             end = std::min(col + half + 1, inside.cols);
+        for (const std::ptrdiff_t r : {row - down, row + down})
+            if (r >= 0 && r < inside.rows && inside.count(r, begin, end) < end - begin) return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+Bytes as_wide(const Bits& inside, const Parts& parts, const Bytes& asked, double radius) {
+    Bytes out(asked.size());
+    // Mostly the middle of its longest run tells of a part that it is.
+    const std::vector<const Run*> longest = longest_runs(parts);
+    const bool held = radius <= static_cast<double>(std::max(inside.rows, inside.cols));
+    for (std::size_t i = 1; held && i < asked.size(); ++i)
+        if (asked[i])
+            out[i] = holds_disc(inside, longest[i]->row, (longest[i]->begin + longest[i]->end) / 2, radius);
+    Parts others{{}, parts.n};
+    for (const Run& run : parts.runs)
+        if (asked[static_cast<std::size_t>(run.part)] && !out[static_cast<std::size_t>(run.part)])
+            others.runs.push_back(run);
+    if (others.runs.empty()) return out;
+    const std::vector<Inscribed> discs = inscribed(inside, others);
+    for (std::size_t i = 1; i < asked.size(); ++i)
+        out[i] = out[i] || (asked[i] && discs[i].radius >= radius);
+    return out;
+}
+
+Inscribed inscribed(const Bits& inside) {
+    Parts all{{}, 1};
+    each_run(inside, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        Run& run = all.runs.emplace_back();
+        run.row = static_cast<std::int32_t>(r);
+        run.begin = static_cast<std::int32_t>(begin);
+        run.end = static_cast<std::int32_t>(end);
+        run.part = 1;
+    });
+    return inscribed(inside, all).back();
 }
 
 namespace {

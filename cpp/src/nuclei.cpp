@@ -85,10 +85,8 @@ std::optional<Seeds> cleaned(const Stain& stain, Bits rough, double radius, cons
     shapes::Bytes keep(areas.size());
     for (std::size_t i = 1; i < areas.size(); ++i)
         keep[i] = static_cast<double>(areas[i]) >= rules.part * seeds.part;
-    if (!stain.surround) {  // a cell on black has no platelets beside it, but perhaps coarse chromatin
-        const auto radii = shapes::inscribed_radii(rough, parts);
-        for (std::size_t i = 1; i < keep.size(); ++i) keep[i] = keep[i] && radii[i] >= rules.body * radius;
-    }
+    if (!stain.surround)  // a cell on black has no platelets beside it, but perhaps coarse chromatin
+        keep = shapes::as_wide(rough, parts, keep, rules.body * radius);
     if (!any(keep)) return std::nullopt;
     seeds.nuclei = Bits(rough.rows, rough.cols);
     parts.draw(keep, seeds.nuclei);

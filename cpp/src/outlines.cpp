@@ -98,8 +98,9 @@ using Around = std::function<double()>;  // the median depth of what lies around
 
 // The nucleus grown once more in a plane that rises towards it: its pivot is the median of its members, its
 // rival that of the cytoplasm, or what lies around where there is hardly any. False where nothing is left.
+// `least` is what a pixel has at least, of the round before in this plane, if any, and of this one.
 bool grow_again(const Plane& plane, const Bits& cell, const Around& around, const Rules& rules,
-                Bits& nucleus) {
+                std::optional<double>& least, Bits& nucleus) {
     double inner = 0.0;
     std::optional<Histogram> counted;
     beside([&] { inner = plane.median(nucleus); },
@@ -110,7 +111,10 @@ bool grow_again(const Plane& plane, const Bits& cell, const Around& around, cons
     const Histogram& cytoplasm = *counted;
     const bool scant = static_cast<double>(cytoplasm.size()) <= SCANT * static_cast<double>(nucleus.count());
     const double outer = scant ? around() : cytoplasm.median();
-    Bits next = plane.above(outer + rules.edge * (inner - outer));
+    const double threshold = outer + rules.edge * (inner - outer);
+    if (least && *least == std::floor(threshold)) return true;  // it would be the same
+    least = std::floor(threshold);
+    Bits next = plane.above(threshold);
     if (!tidy(next &= cell, cell, rules)) return false;
     nucleus = next;
     return true;
@@ -233,10 +237,12 @@ void try_half(const Window& window, const Bits& cell, const Bits& inside, const 
     if (!two_means(plane.histogram(nucleus), LEAST, means)) return;
     Bits half = plane.above(means.threshold);
     half = shapes::open_disc(half &= nucleus, std::max(1.0, rules.smooth * rules.radius));
-    for (int round = 0; round < 2; ++round)
+    for (int round = 0; round < 2; ++round) {
+        std::optional<double> least;
         if (!colour_axis(window, cell, inside, half, axis) ||
-            !grow_again(axis.plane(cell), cell, around, rules, half))
+            !grow_again(axis.plane(cell), cell, around, rules, least, half))
             return;
+    }
     Bits kept = half;
     if (2 * (kept &= nucleus).count() >= nucleus.count()) nucleus = half;
 }
@@ -248,10 +254,11 @@ Bits nucleus_of(const Window& window, const Bits& cell, const Bits& rough, const
     const Bits inside = shapes::erode_disc(cell, rules.skin * rules.radius);
     Bits nucleus = deeper_part(window.depth, inside, rough, rules);
     Axis axis;
-    if (grow_again(window.depth, cell, around, rules, nucleus) &&
-        grow_again(window.depth, cell, around, rules, nucleus) &&
+    std::optional<double> of_depth, along_axis;
+    if (grow_again(window.depth, cell, around, rules, of_depth, nucleus) &&
+        grow_again(window.depth, cell, around, rules, of_depth, nucleus) &&
         colour_axis(window, cell, inside, nucleus, axis) &&
-        grow_again(axis.plane(cell), cell, around, rules, nucleus) &&
+        grow_again(axis.plane(cell), cell, around, rules, along_axis, nucleus) &&
         vague(axis, cell, inside, nucleus, rules))
         try_half(window, cell, inside, around, rules, axis, nucleus);
     return nucleus;
@@ -355,10 +362,10 @@ bool outline(const Field& field, std::int32_t own, const Rules& rules, Drawn& dr
     Bits& cell = drawn.cell;
     cell = compact(window, body, rough, rules);
     if (rules.solid > 0) {
-        double inscribed = shapes::inscribed_radius(cell);
-        Bits whole = shapes::touching(shapes::cut_tongues(cell, rough, rules.tongue, inscribed), rough);
-        if (whole.words != cell.words) inscribed = shapes::inscribed_radius(whole);
-        cell = smooth_outline(whole, may, rough, rules.outline * inscribed);
+        shapes::Inscribed disc = shapes::inscribed(cell);
+        Bits whole = shapes::touching(shapes::cut_tongues(cell, rough, rules.tongue, disc), rough);
+        if (whole.words != cell.words) disc = shapes::inscribed(whole);
+        cell = smooth_outline(whole, may, rough, rules.outline * disc.radius);
     }
     cell &= may;
     const auto around = [&] {

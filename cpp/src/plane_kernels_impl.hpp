@@ -301,6 +301,17 @@ static void against(const AgainstArgs& args) {
     }
 }
 
+static void bins_of(const BinsArgs& args) {
+    const float *values = args.values, factor = args.factor, last = args.last;
+    std::uint16_t* __restrict out = args.out;
+    for (std::size_t i = 0; i < args.n; ++i) {
+        float value = values[i] * factor;
+        value = value > 0.0F ? value : 0.0F;
+        value = value < last ? value : last;
+        out[i] = static_cast<std::uint16_t>(static_cast<std::int32_t>(value));
+    }
+}
+
 // Single precision, several at a time.
 #if defined(__AVX2__)
 constexpr std::size_t kSingles = 8;
@@ -404,6 +415,7 @@ const PlaneKernels plane_table = {&balance,
                                   &above_f64,
                                   &above_f32,
                                   &against,
+                                  &bins_of,
                                   &group_sums,
                                   kFewGroups,
                                   &meet,

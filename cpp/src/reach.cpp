@@ -172,11 +172,18 @@ Bits Away::above(const Bits& among, double limit) const {
     return out.subtract(nearest_.at_most(squares_within(limit, false), nearest_.box(), &among));
 }
 
+Bits Away::beside(const Bits& among, const std::vector<double>& radius, double limit) const {
+    std::vector<std::int32_t> most;
+    for (const double own : radius) most.push_back(square_within(limit * own, 1.0, true));
+    Bits out = nearest_.at_most(most, nearest_.box(), &among);
+    return out &= among;
+}
+
 Bits Away::within(const shapes::Box& box, double limit) const {
     return nearest_.at_most(squares_within(limit, false), box, nullptr);
 }
 
-Reach measure(const Bits& nuclei, const Rules& rules) {
+Reach measure(const Bits& nuclei, bool near) {
     const Parts parts = shapes::components(nuclei);
     if (parts.n == 0) throw std::invalid_argument("nuclei must hold a pixel");
     Reach out;
@@ -184,18 +191,14 @@ Reach measure(const Bits& nuclei, const Rules& rules) {
     for (const std::int64_t area : parts.areas())
         radii.part.push_back(std::sqrt(static_cast<double>(area) / PI));
     Nearest nearest(nuclei, parts);
-    std::vector<std::int32_t> lobe, skin;
-    for (const double radius : radii.part) {
-        lobe.push_back(square_within(LOBES * radius, 1.0, false));
-        skin.push_back(square_within(rules.halo * radius, 1.0, true));
-    }
-    out.halo = nearest.at_most(skin, nearest.box(), nullptr);
     if (parts.n == 1) {  // it is the whole nucleus
         radii.whole = radii.part;
     } else {
+        std::vector<std::int32_t> lobe;
+        for (const double radius : radii.part) lobe.push_back(square_within(LOBES * radius, 1.0, false));
         const Bits lobes = nearest.at_most(lobe, nearest.box(), nullptr);
         radii.whole =
-            rules.near ? whole_of_near(neighbours(nearest.stretches(), radii.part.size(), lobes), radii.part)
+            near ? whole_of_near(neighbours(nearest.stretches(), radii.part.size(), lobes), radii.part)
                        : whole_of_all(parts, radii.part, lobes);
     }
     out.away = Away(std::move(nearest), radii.whole);

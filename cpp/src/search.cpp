@@ -89,7 +89,7 @@ void find_region(Found& found, const Rules& rules, const Reference* reference, n
     });
     // In a window of a crowded slide, chains of neighbouring lobes end where the window does: there only the
     // next neighbours and theirs are looked at.
-    reach::Reach around = reach::measure(seeds.nuclei, {reference != nullptr, rules.cytoplasm.halo});
+    reach::Reach around = reach::measure(seeds.nuclei, reference != nullptr);
     darkening.finish();
     if (own) seeds.pivots.ground = own->ground();
     found.region = cytoplasm::find(found.stain, seeds, rules.cytoplasm, std::move(around), dark,

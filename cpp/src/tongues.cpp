@@ -29,9 +29,28 @@ bool any_farther(const Outside& from, const Run& run, double limit) {
     return false;
 }
 
+// Whether all of the mask is so near to its inscribed disc that no outgrowth is long enough for a tongue.
+//
+// The core holds what lies within radius - sqrt(2) of the disc's middle: discs of the opening, whose middles
+// lie on pixels, reach it from within the inscribed one. Of a pixel farther out the nearest pixel of the core
+// is no more than 2 sqrt(2) farther than that circle.
+bool all_near(const Bits& bits, const TongueRules& rules, const Inscribed& disc) {
+    if (!((1.0 - rules.core) * disc.radius > 1.0)) return false;
+    const double farthest = (1.0 + rules.length) * disc.radius - 3.0;
+    bool near = farthest > 0.0;
+    each_run(bits, [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        const auto down = static_cast<double>(r - disc.row),
+                   right = static_cast<double>(std::max(disc.col - begin, end - 1 - disc.col));
+        near = near && down * down + right * right <= farthest * farthest;
+    });
+    return near;
+}
+
 }  // namespace
 
-Bits cut_tongues(const Bits& bits, const Bits& kept, const TongueRules& rules, double inscribed) {
+Bits cut_tongues(const Bits& bits, const Bits& kept, const TongueRules& rules, const Inscribed& disc) {
+    if (all_near(bits, rules, disc)) return bits;
+    const double inscribed = disc.radius;
     const Bits core = open_disc(bits, rules.core * inscribed);
     Bits room = bits;
     const Parts outgrowths = components(room.subtract(core));
@@ -63,7 +82,7 @@ Bits cut_tongues(const Bits& bits, const Bits& kept, const TongueRules& rules, d
 
 void cut_tongues(Mask mask, const std::uint8_t* kept, const TongueRules& rules, std::uint8_t* out) {
     const Bits bits = pack(mask);
-    unpack(cut_tongues(bits, pack({kept, mask.rows, mask.cols}), rules, inscribed_radius(bits)), out,
+    unpack(cut_tongues(bits, pack({kept, mask.rows, mask.cols}), rules, inscribed(bits)), out,
            mask.cols);
 }
 

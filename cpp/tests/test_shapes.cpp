@@ -103,7 +103,9 @@ void bits(const Case& given) {
     });
     CHECK(again.words == packed.words);
     CHECK(!again.subtract(packed).any());
-    const std::vector<double> radii = shapes::inscribed_radii(packed, shapes::components(packed));
+    std::vector<double> radii;
+    for (const shapes::Inscribed& disc : shapes::inscribed(packed, shapes::components(packed)))
+        radii.push_back(disc.radius);
     std::vector<double> away(back.size()), most(radii.size(), 0.0);
     std::vector<std::int32_t> parts(back.size());
     shapes::distance(packed, away.data());
@@ -112,7 +114,17 @@ void bits(const Case& given) {
         most[static_cast<std::size_t>(parts[i])] =
             std::max(most[static_cast<std::size_t>(parts[i])], away[i]);
     CHECK(most == radii);
-    CHECK(shapes::inscribed_radius(packed) == *std::max_element(most.begin(), most.end()));
+    shapes::Bytes asked(radii.size());
+    for (auto& own : asked) own = random() % 4 != 0;
+    asked[0] = 0;
+    for (const double radius : {0.0, 1.0, 1.5, 2.0, std::sqrt(5.0), 4.0}) {
+        const shapes::Bytes wide = shapes::as_wide(packed, shapes::components(packed), asked, radius);
+        for (std::size_t i = 0; i < radii.size(); ++i)
+            CHECK((wide[i] != 0) == (asked[i] && radii[i] >= radius));
+    }
+    const shapes::Inscribed disc = shapes::inscribed(packed);
+    CHECK(disc.radius == *std::max_element(most.begin(), most.end()));
+    CHECK(disc.radius == 0.0 || away[static_cast<std::size_t>(disc.row * given.cols + disc.col)] == disc.radius);
 }
 
 // Which part is nearest, and which pixels are nearer than what: by looking at all of them.
@@ -305,7 +317,7 @@ void pipeline(const Case& given, std::mt19937& random) {
     for (std::size_t i = 0; i < size; ++i)
         CHECK((body[i] >= 0 && body[i] <= split && (given.bytes[i] || !body[i])));
     if (shapes::pack(given.mask()).any()) {
-        const reach::Reach found = reach::measure(packed, {random() % 2 == 0, 0.4});
+        const reach::Reach found = reach::measure(packed, random() % 2 == 0);
         const reach::Radii& radii = found.radii;
         for (std::ptrdiff_t r = 0; r < given.rows; ++r)
             found.away.distances(r, 0, given.cols, levels.data() + r * given.cols);

@@ -157,6 +157,15 @@ struct AgainstArgs {
     float* out;
 };
 
+// Values times a factor without their fractions, at least 0 and at most `last`.
+struct BinsArgs {
+    const float* values;
+    std::size_t n;
+    float factor;
+    std::uint16_t last;
+    std::uint16_t* out;
+};
+
 // Of each group 0..number five sums over its pixels: 1, the score, and the three features.
 struct GroupSumsArgs {
     const std::int32_t* groups;
@@ -203,6 +212,7 @@ struct PlaneKernels {
     void (*above_f64)(const LimitArgs<double>&);
     void (*above_f32)(const LimitArgs<float>&);
     void (*against)(const AgainstArgs&);
+    void (*bins)(const BinsArgs&);
     void (*group_sums)(const GroupSumsArgs&);
     std::int32_t few_groups;  // up to so many that takes less time than sums in turns
     void (*meet)(const MeetArgs&);

@@ -10,13 +10,6 @@
 
 namespace fastpgs::reach {
 
-struct Rules {
-    // Look for lobes among the next neighbours and theirs only: in a window of a crowded slide, chains of
-    // neighbours end where the window does.
-    bool near = false;
-    double halo = 0.0;  // in radii of the nearest part
-};
-
 // Radii of the nuclei 1..n in pixels; entry 0 is 0.
 struct Radii {
     std::vector<double> part;  // of each connected part
@@ -73,6 +66,8 @@ class Away {
     // The pixels of a mask that are nearer than a limit, or farther.
     shapes::Bits below(const shapes::Bits& among, double limit) const;
     shapes::Bits above(const shapes::Bits& among, double limit) const;
+    // Those that are nearer than so many radii of the nearest part, whatever else belongs to its nucleus.
+    shapes::Bits beside(const shapes::Bits& among, const std::vector<double>& radius, double limit) const;
     // The pixels of a box that are no farther.
     shapes::Bits within(const shapes::Box& box, double limit) const;
 
@@ -97,11 +92,11 @@ class Away {
 
 struct Reach {
     Away away;
-    shapes::Bits halo;  // the pixels nearer than so many radii of the part
     Radii radii;
 };
 
-// There must be a nucleus.
-Reach measure(const shapes::Bits& nuclei, const Rules& rules);
+// There must be a nucleus. `near`: lobes are looked for among the next neighbours and theirs only; in a window
+// of a crowded slide, chains of neighbours end where the window does.
+Reach measure(const shapes::Bits& nuclei, bool near);
 
 }  // namespace fastpgs::reach

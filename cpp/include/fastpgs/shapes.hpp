@@ -74,14 +74,20 @@ void erode_disc(Mask mask, double radius, std::uint8_t* out);
 void open_disc(Mask mask, double radius, std::uint8_t* out);
 void close_disc(Mask mask, double radius, std::uint8_t* out);
 
+// The greatest distance of a pixel to the outside, and one that is as far; 0 where there is none.
+struct Inscribed {
+    double radius = 0.0;
+    std::ptrdiff_t row = 0, col = 0;
+};
+
 // What an opening with a disc of `core` inscribed radii takes from a shape are its outgrowths. One longer
 // than `length` inscribed radii, and than `neck` times the pixels by which it holds, is a tongue.
 struct TongueRules {
     double core = 0, length = 0, neck = 0;
 };
 
-// The mask, whose inscribed radius is known, without its tongues; those that hold a pixel of `kept` stay.
-Bits cut_tongues(const Bits& bits, const Bits& kept, const TongueRules& rules, double inscribed);
+// The mask, whose inscribed disc is known, without its tongues; those that hold a pixel of `kept` stay.
+Bits cut_tongues(const Bits& bits, const Bits& kept, const TongueRules& rules, const Inscribed& disc);
 void cut_tongues(Mask mask, const std::uint8_t* kept, const TongueRules& rules, std::uint8_t* out);
 
 // Area of the convex hull of the pixels, each a unit square.
@@ -136,10 +142,11 @@ void squares(const Bits& inside, std::int32_t* out);
 // stretch of each row, in raster order. There must be a part.
 std::vector<Run> nearest_parts(const Bits& bits, const Parts& parts, std::int32_t* squares);
 
-// The greatest distance of a pixel of the mask to the outside; and that of each of its components 0..n, of
-// which 0 has none.
-double inscribed_radius(const Bits& inside);
-std::vector<double> inscribed_radii(const Bits& inside, const Parts& parts);
+// The inscribed disc of a mask, and of each of its components 0..n, of which 0 has none.
+Inscribed inscribed(const Bits& inside);
+std::vector<Inscribed> inscribed(const Bits& inside, const Parts& parts);
+// Which of the parts that are asked for have an inscribed radius of at least `radius`.
+Bytes as_wide(const Bits& inside, const Parts& parts, const Bytes& asked, double radius);
 
 // Watershed by flooding from markers (> 0) over the mask, 4-connected, in order of level, then of age. Marks
 // are spread in place; markers outside the mask are erased.
