@@ -189,9 +189,7 @@ def test_shapes_must_agree():
         shapes.label(np.ones((0, 4), bool))
 
 
-@given(masks(), st.integers(0, 2**32 - 1), st.floats(0.2, 0.9), st.floats(0, 1), st.floats(0, 2))
-def test_tongues_are_long_outgrowths_with_a_narrow_contact(mask, seed, core, length, neck):
-    kept = np.random.default_rng(seed).random(mask.shape) < 0.01
+def without_tongues(mask, kept, core, length, neck):
     inscribed = _core.distance(mask)[mask].max(initial=0.0)
     opened = shapes.open_disc(mask, core * inscribed)
     away = _core.distance(~opened)
@@ -202,7 +200,32 @@ def test_tongues_are_long_outgrowths_with_a_narrow_contact(mask, seed, core, len
         longest, contact = away[part].max(), np.count_nonzero(away[part] <= 1.0)
         if longest > length * inscribed and longest > neck * contact and not (part & kept).any():
             expected &= ~part
+    return expected
+
+
+@given(masks(), st.integers(0, 2**32 - 1), st.floats(0.2, 0.9), st.floats(0, 1), st.floats(0, 2))
+def test_tongues_are_long_outgrowths_with_a_narrow_contact(mask, seed, core, length, neck):
+    kept = np.random.default_rng(seed).random(mask.shape) < 0.01
+    expected = without_tongues(mask, kept, core, length, neck)
     np.testing.assert_array_equal(_core.cut_tongues(mask, kept, core, length, neck), expected)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.1, 0.5), st.floats(0, 0.6))
+def test_tongues_of_cells_round_and_long(seed, length, neck):
+    # Ellipses of all proportions, with and without outgrowths of about the length that makes a tongue.
+    rng = np.random.default_rng(seed)
+    row, col = np.mgrid[:90, :110]
+    large = rng.uniform(8, 40)
+    small, turn = large * rng.uniform(0.5, 1.0), rng.uniform(0, np.pi)
+    down, right = row - rng.uniform(25, 65), col - rng.uniform(30, 80)
+    along, across = down * np.cos(turn) + right * np.sin(turn), right * np.cos(turn) - down * np.sin(turn)
+    mask = (along / large) ** 2 + (across / small) ** 2 <= 1.0
+    reach = small * (1.0 + length) + rng.uniform(-4, 4)
+    if rng.random() < 0.5:
+        mask |= (abs(along) <= rng.uniform(1, 6)) & (across >= 0) & (across <= reach)
+    nothing = np.zeros_like(mask)
+    expected = without_tongues(mask, nothing, 0.65, length, neck)
+    np.testing.assert_array_equal(_core.cut_tongues(mask, nothing, 0.65, length, neck), expected)
 
 
 def test_a_disc_loses_its_tongue_and_a_pear_nothing():
