@@ -190,8 +190,7 @@ Bytes as_wide(const Bits& inside, const Parts& parts, const Bytes& asked, double
             others.runs.push_back(run);
     if (others.runs.empty()) return out;
     const std::vector<Inscribed> discs = inscribed(inside, others);
-    for (std::size_t i = 1; i < asked.size(); ++i)
-        out[i] = out[i] || (asked[i] && discs[i].radius >= radius);
+    for (std::size_t i = 1; i < asked.size(); ++i) out[i] = out[i] || (asked[i] && discs[i].radius >= radius);
     return out;
 }
 

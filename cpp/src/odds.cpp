@@ -17,7 +17,7 @@ namespace {
 using shapes::Bits;
 using shapes::Word;
 
-constexpr double MOST_PRIOR = 4.0;  // what distance says at most, in logits
+constexpr double MOST_PRIOR = 4.0;                                    // what distance says at most, in logits
 constexpr double UNIT = std::numeric_limits<float>::epsilon() / 2.0;  // what one rounding changes at most
 
 // Where a line's position `i`, which may lie beyond its ends, is found: a line shorter than the margin is
@@ -97,16 +97,15 @@ void Odds::fill(std::ptrdiff_t begin, std::ptrdiff_t end) {
 
 double Odds::at(std::ptrdiff_t row, std::ptrdiff_t col) const {
     const std::ptrdiff_t half = size_ / 2;
-    const double(&weights)[3] = model_.weights;
+    const double (&weights)[3] = model_.weights;
     double all = 0.0;
     for (std::ptrdiff_t down = -half; down <= half; ++down) {
-        const std::uint8_t* line =
-            features_.rgb + 3 * mirrored(row + down, features_.rows) * features_.cols;
+        const std::uint8_t* line = features_.rgb + 3 * mirrored(row + down, features_.rows) * features_.cols;
         double sum = 0.0;
         for (std::ptrdiff_t right = -half; right <= half; ++right) {
             const std::uint8_t* own = line + 3 * mirrored(col + right, features_.cols);
-            sum += clipped(weights[0] * own[0] + weights[1] * own[1] + weights[2] * own[2] + model_.bias,
-                           most_);
+            sum +=
+                clipped(weights[0] * own[0] + weights[1] * own[1] + weights[2] * own[2] + model_.bias, most_);
         }
         all += sum;
     }
@@ -115,7 +114,8 @@ double Odds::at(std::ptrdiff_t row, std::ptrdiff_t col) const {
 
 Bits Odds::above_zero(const Bits& among) const {
     const auto error = static_cast<float>(2.0 * error_);
-    Bits sure = shapes::above(among, odds_.data(), error), unsure = shapes::above(among, odds_.data(), -error);
+    Bits sure = shapes::above(among, odds_.data(), error),
+         unsure = shapes::above(among, odds_.data(), -error);
     shapes::each_run(unsure.subtract(sure), [&](std::ptrdiff_t r, std::ptrdiff_t begin, std::ptrdiff_t end) {
         for (std::ptrdiff_t c = begin; c < end; ++c)
             if (at(r, c) > 0.0) sure.set(r, c, c + 1);
@@ -153,14 +153,13 @@ void Odds::rows_against(const reach::Away& away, double even, const Bits& among,
             if (wanted[w] == 0) continue;
             while (until + 1 < among.width && wanted[until + 1] != 0) ++until;
             const std::ptrdiff_t begin = w * kWord, end = std::min((until + 1) * kWord, among.cols);
-            away.each_stretch(row, begin, end,
-                              [&](std::ptrdiff_t from, std::ptrdiff_t to, double radius,
-                                  const std::int32_t* squares) {
-                                  plane_kernels().against(
-                                      {odds_.data() + row * among.cols + from, squares, z(to - from),
-                                       static_cast<float>(2.0 / radius), static_cast<float>(2.0 * even),
-                                       static_cast<float>(MOST_PRIOR), line.data() + from});
-                              });
+            away.each_stretch(
+                row, begin, end,
+                [&](std::ptrdiff_t from, std::ptrdiff_t to, double radius, const std::int32_t* squares) {
+                    plane_kernels().against({odds_.data() + row * among.cols + from, squares, z(to - from),
+                                             static_cast<float>(2.0 / radius), static_cast<float>(2.0 * even),
+                                             static_cast<float>(MOST_PRIOR), line.data() + from});
+                });
             above(LimitArgs<float>{line.data() + begin, margin, z(end - begin), red + w});
             above(LimitArgs<float>{line.data() + begin, -margin, z(end - begin), perhaps.data()});
             for (std::ptrdiff_t i = w; i <= until; ++i)

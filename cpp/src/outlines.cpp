@@ -137,8 +137,8 @@ std::pair<int, int> values_along(const colour::Vector& axis, const Window& windo
                                  std::ptrdiff_t first, std::ptrdiff_t last,
                                  std::vector<std::int16_t>& values) {
     std::vector<double> line(static_cast<std::size_t>(cell.cols));
-    LinearArgs<double> along{nullptr,    0, {axis[0], axis[1], axis[2]}, 0.0, std::numeric_limits<double>::infinity(),
-                     line.data()};
+    LinearArgs<double> along{
+        nullptr, 0, {axis[0], axis[1], axis[2]}, 0.0, std::numeric_limits<double>::infinity(), line.data()};
     std::int16_t least = 0, most = 0;
     // Beside such a number there are no fractions.
     const auto rounded = [](double value) {

@@ -315,8 +315,7 @@ void Palette::fill_table(ColourCounts& part, const std::vector<std::uint8_t>& gr
         if (block == 0) continue;
         std::uint8_t* of_block = part.counters(block);
         if (group_labels[g] != kStraddles) {
-            std::fill_n(of_block + list_.spans[g].key % kPlaces, list_.spans[g].length,
-                        group_labels[g]);
+            std::fill_n(of_block + list_.spans[g].key % kPlaces, list_.spans[g].length, group_labels[g]);
             continue;
         }
         std::array<std::int32_t, kCube> keys;

@@ -396,30 +396,11 @@ static void narrow(const NarrowArgs& args) {
 }
 
 extern const PlaneKernels plane_table;
-const PlaneKernels plane_table = {&balance,
-                                  &stain_row,
-                                  &stain_colours,
-                                  &linear<double>,
-                                  &linear<float>,
-                                  &quadratic,
-                                  &sum_lines<double>,
-                                  &sum_lines<float>,
-                                  &roots,
-                                  &corners,
-                                  &nearest_sites,
-                                  &nearer,
-                                  &population,
-                                  &at_most_i32,
-                                  &members,
-                                  &nearest_chosen,
-                                  &above_f64,
-                                  &above_f32,
-                                  &against,
-                                  &bins_of,
-                                  &group_sums,
-                                  kFewGroups,
-                                  &meet,
-                                  &narrow};
+const PlaneKernels plane_table = {
+    &balance,           &stain_row,        &stain_colours, &linear<double>, &linear<float>, &quadratic,
+    &sum_lines<double>, &sum_lines<float>, &roots,         &corners,        &nearest_sites, &nearer,
+    &population,        &at_most_i32,      &members,       &nearest_chosen, &above_f64,     &above_f32,
+    &against,           &bins_of,          &group_sums,    kFewGroups,      &meet,          &narrow};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

@@ -199,7 +199,7 @@ Reach measure(const Bits& nuclei, bool near) {
         const Bits lobes = nearest.at_most(lobe, nearest.box(), nullptr);
         radii.whole =
             near ? whole_of_near(neighbours(nearest.stretches(), radii.part.size(), lobes), radii.part)
-                       : whole_of_all(parts, radii.part, lobes);
+                 : whole_of_all(parts, radii.part, lobes);
     }
     out.away = Away(std::move(nearest), radii.whole);
     return out;

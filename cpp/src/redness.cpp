@@ -149,11 +149,11 @@ Model fit(const Colours& near, const Colours& red, double outlier) {
         std::copy(weights.begin(), weights.end(), model.weights);
         apart = std::sqrt(dot(weights, off));
         linear(LinearArgs<double>{near.data(),
-                                number,
-                                {weights[0], weights[1], weights[2]},
-                                model.bias,
-                                std::numeric_limits<double>::infinity(),
-                                odds.data()});
+                                  number,
+                                  {weights[0], weights[1], weights[2]},
+                                  model.bias,
+                                  std::numeric_limits<double>::infinity(),
+                                  odds.data()});
         above(odds, 0.0, again);
         if (static_cast<double>(count(again)) < std::max(0.05 * static_cast<double>(number), 3.0) ||
             again == chosen)

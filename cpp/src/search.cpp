@@ -125,12 +125,11 @@ std::pair<outlines::Drawing, shapes::Box> split_and_draw(Found& found, const Rul
     const outlines::Field field{stain.rows,           stain.cols,         cells,
                                 seeds.nuclei,         found.region->away, stain.depth.data(),
                                 stain.features.data()};
-    outlines::Drawing drawn =
-        outlines::draw(field, drawing(rules, seeds.radius, stain.surround, reference));
+    outlines::Drawing drawn = outlines::draw(field, drawing(rules, seeds.radius, stain.surround, reference));
     found.edge = drawn.typical.edge;
-    return {std::move(drawn),
-            cells.runs.empty() ? shapes::Box{}
-                               : shapes::box_of(cells).wider(outlines::MARGIN, stain.rows, stain.cols)};
+    return {std::move(drawn), cells.runs.empty()
+                                  ? shapes::Box{}
+                                  : shapes::box_of(cells).wider(outlines::MARGIN, stain.rows, stain.cols)};
 }
 
 // Cells and nuclei into their planes, which are 0 before, and what is measured of them.

@@ -66,9 +66,9 @@ Inscribed disc_at(const Bits& bits, std::ptrdiff_t row, std::ptrdiff_t col) {
 
 // Whether the mask is so near to discs within it that no outgrowth is long enough for a tongue.
 //
-// The core holds what lies within radius - sqrt(2) of a disc's middle: discs of the opening, whose middles lie
-// on pixels, reach it from within the larger one. Of a pixel farther out the nearest pixel of the core is no
-// more than 2 sqrt(2) farther than that circle. What is true of both ends of a run is true of all of it.
+// The core holds what lies within radius - sqrt(2) of a disc's middle: discs of the opening, whose middles
+// lie on pixels, reach it from within the larger one. Of a pixel farther out the nearest pixel of the core is
+// no more than 2 sqrt(2) farther than that circle. What is true of both ends of a run is true of all of it.
 class Near {
   public:
     Near(const Bits& bits, const TongueRules& rules, const Inscribed& largest)
@@ -146,8 +146,7 @@ Bits cut_tongues(const Bits& bits, const Bits& kept, const TongueRules& rules, c
 
 void cut_tongues(Mask mask, const std::uint8_t* kept, const TongueRules& rules, std::uint8_t* out) {
     const Bits bits = pack(mask);
-    unpack(cut_tongues(bits, pack({kept, mask.rows, mask.cols}), rules, inscribed(bits)), out,
-           mask.cols);
+    unpack(cut_tongues(bits, pack({kept, mask.rows, mask.cols}), rules, inscribed(bits)), out, mask.cols);
 }
 
 }  // namespace fastpgs::shapes

@@ -10,6 +10,7 @@
 #include "check.hpp"
 #include "fastpgs/block.hpp"
 #include "fastpgs/bodies.hpp"
+#include "fastpgs/measures.hpp"
 #include "fastpgs/outlines.hpp"
 #include "fastpgs/reach.hpp"
 #include "fastpgs/redness.hpp"
@@ -124,7 +125,8 @@ void bits(const Case& given) {
     }
     const shapes::Inscribed disc = shapes::inscribed(packed);
     CHECK(disc.radius == *std::max_element(most.begin(), most.end()));
-    CHECK(disc.radius == 0.0 || away[static_cast<std::size_t>(disc.row * given.cols + disc.col)] == disc.radius);
+    CHECK(disc.radius == 0.0 ||
+          away[static_cast<std::size_t>(disc.row * given.cols + disc.col)] == disc.radius);
 }
 
 // Which part is nearest, and which pixels are nearer than what: by looking at all of them.
@@ -378,9 +380,21 @@ void pipeline(const Case& given, std::mt19937& random) {
     const shapes::Bits seeds = shapes::pack({rough.data(), given.rows, given.cols});
     const outlines::Field field{given.rows, given.cols,   found_bodies,   seeds,
                                 away_from,  depth.data(), features.data()};
-    const outlines::Typical usual = outlines::draw(field, rules, labels.data(), nuclei.data());
-    CHECK(std::isfinite(usual.depth));
-    CHECK(usual.edge >= 0);
+    const outlines::Drawing drawn = outlines::draw(field, rules);
+    drawn.write(&outlines::Drawn::cell, given.cols, labels.data());
+    drawn.write(&outlines::Drawn::nucleus, given.cols, nuclei.data());
+    CHECK(std::isfinite(drawn.typical.depth));
+    CHECK(drawn.typical.edge >= 0);
+    if (drawn.apart()) {  // what was drawn is what is found in the planes
+        const measures::Runs found =
+            measures::runs_of(labels.data(), nuclei.data(), given.cols, {0, 0, given.rows, given.cols});
+        const auto same = [](const shapes::Run& a, const shapes::Run& b) {
+            return a.row == b.row && a.begin == b.begin && a.end == b.end && a.part == b.part;
+        };
+        const auto runs = drawn.runs(), inner = drawn.nuclear_runs();
+        CHECK(std::equal(runs.begin(), runs.end(), found.cells.begin(), found.cells.end(), same));
+        CHECK(std::equal(inner.begin(), inner.end(), found.nuclei.begin(), found.nuclei.end(), same));
+    }
     const std::int32_t n = *std::max_element(labels.begin(), labels.end());
     CHECK(n >= 0 && n <= split);
     for (std::size_t i = 0; i < size; ++i) {

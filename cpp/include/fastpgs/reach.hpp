@@ -76,11 +76,11 @@ class Away {
     // Calls visit(from, to, radius, squares in pixels) for stretches of them that have one radius.
     template <class Visit>
     void each_stretch(std::ptrdiff_t row, std::ptrdiff_t begin, std::ptrdiff_t end, Visit visit) const {
-        nearest_.each_stretch(row, begin, end,
-                              [&](std::ptrdiff_t from, std::ptrdiff_t to, std::int32_t nucleus,
-                                  const std::int32_t* squares) {
-                                  visit(from, to, radius_[static_cast<std::size_t>(nucleus)], squares);
-                              });
+        nearest_.each_stretch(
+            row, begin, end,
+            [&](std::ptrdiff_t from, std::ptrdiff_t to, std::int32_t nucleus, const std::int32_t* squares) {
+                visit(from, to, radius_[static_cast<std::size_t>(nucleus)], squares);
+            });
     }
 
   private:
@@ -95,8 +95,8 @@ struct Reach {
     Radii radii;
 };
 
-// There must be a nucleus. `near`: lobes are looked for among the next neighbours and theirs only; in a window
-// of a crowded slide, chains of neighbours end where the window does.
+// There must be a nucleus. `near`: lobes are looked for among the next neighbours and theirs only; in a
+// window of a crowded slide, chains of neighbours end where the window does.
 Reach measure(const shapes::Bits& nuclei, bool near);
 
 }  // namespace fastpgs::reach
