@@ -39,11 +39,13 @@ static void group_keys(const GroupedColours& colours, std::size_t begin, std::si
         store(out + i - begin, keys_of(load(colours.a + i), load(colours.b + i)));
 }
 
-static void key_places(const std::int32_t* keys, const std::uint16_t* blocks, std::size_t n,
-                       std::int32_t* places) {
-    for (std::size_t i = 0; i < n; ++i)  // compilers make lanes of it
-        places[i] =
-            static_cast<std::int32_t>(blocks[i] * 512U + (static_cast<std::uint32_t>(keys[i]) & 511U));
+static std::size_t places_below(const std::int32_t* places, std::size_t n, std::int32_t bound,
+                                std::uint32_t* out) {
+    const Lanes end = all(bound);
+    std::size_t found = 0;
+    for (std::size_t i = 0; i < n; i += kLanes)
+        found += append(out + found, static_cast<std::int32_t>(i), bits(greater(end, load(places + i))));
+    return found;
 }
 
 static std::size_t find_place(const std::int32_t* places, std::size_t n, std::int32_t place) {
@@ -62,21 +64,28 @@ static std::size_t find_place(const std::int32_t* places, std::size_t n, std::in
 
 // --- colours of a cell -------------------------------------------------------------------------------
 
-static constexpr std::size_t kCubes = 8, kCube = 64;  // of a cell, and places of one
-static constexpr std::size_t kGroupColours = 64;      // of several cubes, at most
+static constexpr std::size_t kCubes = 8, kCube = 64;           // of a cell, and places of one
+static constexpr std::size_t kWord = 8;                        // places that are looked at as one
+static constexpr std::size_t kWords = kCubes * kCube / kWord;  // of a cell
+static constexpr std::size_t kGroupColours = 64;               // of several cubes, at most
 
-// Places of a cube, from its corner.
-struct CubePlaces {
-    std::int32_t a[kCube], b[kCube];
+// Colours of places: of the first of each word, from the cell's corner, and of a word's, from its first.
+struct WordPlaces {
+    std::int32_t a[kWords], b[kWords], own_a[kWord], own_b[kWord];
 
-    constexpr CubePlaces() : a(), b() {
-        for (std::int32_t place = 0; place < static_cast<std::int32_t>(kCube); ++place) {
-            a[place] = place >> 4 | (place >> 2 & 3) << 16;
-            b[place] = place & 3;
+    constexpr WordPlaces() : a(), b(), own_a(), own_b() {
+        for (std::int32_t word = 0; word < static_cast<std::int32_t>(kWords); ++word) {
+            const std::int32_t third = word >> 3;  // its cube
+            a[word] = (third & 4) + (word >> 1 & 3) + (((third & 2) << 1) + (word << 1 & 2)) * 65536;
+            b[word] = (third & 1) << 2;
+        }
+        for (std::int32_t place = 0; place < static_cast<std::int32_t>(kWord); ++place) {
+            own_a[place] = (place >> 2) * 65536;
+            own_b[place] = place & 3;
         }
     }
 };
-static constexpr CubePlaces kCubePlaces;
+static constexpr WordPlaces kWordPlaces;
 
 static inline std::size_t count_bits(std::uint64_t word) {
 #if defined(__GNUC__)
@@ -85,6 +94,16 @@ static inline std::size_t count_bits(std::uint64_t word) {
     std::size_t n = 0;
     for (; word != 0; word &= word - 1) ++n;
     return n;
+#endif
+}
+
+static inline std::size_t lowest_of_bits(std::uint64_t word) {
+#if defined(__GNUC__)
+    return static_cast<std::size_t>(__builtin_ctzll(word));
+#else
+    std::size_t bit = 0;
+    while ((word >> bit & 1U) == 0) ++bit;
+    return bit;
 #endif
 }
 
@@ -114,17 +133,21 @@ struct ColourList {
     std::size_t n;
 };
 
-// Appends the colours of a cube.
+// Appends the colours of a word that are counted.
 template <class Count>
-static inline void append_cube(ColourList& list, Lanes corner_a, Lanes corner_b, const Count* counts,
-                               std::uint64_t used) {
-    for (std::size_t place = 0; place < kCube; place += kLanes) {
-        const unsigned some = static_cast<unsigned>(used >> place) & ((1U << kLanes) - 1U);
-        if (kLanes < 8 && some == 0) continue;  // where lists take a step a lane
-        append_lanes(list.a + list.n, add(corner_a, load(kCubePlaces.a + place)), some);
-        append_lanes(list.b + list.n, add(corner_b, load(kCubePlaces.b + place)), some);
-        append_lanes(list.counts + list.n, load_counts(counts + place), some);
-        list.n += count_bits(some);
+static inline void append_word(ColourList& list, const CellColoursArgs& args, const Count* counts,
+                               std::size_t word) {
+    const Lanes a = all(kWordPlaces.a[word]), b = all(kWordPlaces.b[word]);
+    for (std::size_t place = 0; place < kWord; place += kLanes) {
+        const Lanes own_a = add(all(args.corner_a), load(kWordPlaces.own_a + place));
+        const Lanes own_b = add(all(args.corner_b), load(kWordPlaces.own_b + place));
+        const Lanes found = load_counts(counts + word * kWord + place);
+        const unsigned used = ~bits(equal(found, all(0))) & ((1U << kLanes) - 1U);
+        if (kLanes < kWord && used == 0) continue;  // where lists take a step a lane
+        append_lanes(list.a + list.n, add(own_a, a), used);
+        append_lanes(list.b + list.n, add(own_b, b), used);
+        append_lanes(list.counts + list.n, found, used);
+        list.n += count_bits(used);
     }
 }
 
@@ -139,32 +162,36 @@ static inline void fill_up(ColourList& list) {
     list.n = (list.n + kGroupStep - 1) / kGroupStep * kGroupStep;
 }
 
-// Cubes of few colours share a group with their neighbours.
+// Cubes of few colours share a group with their neighbours. Half of the words hold no colour.
 template <class Count>
-static void cell_colours_of(CellColoursArgs& args, const Count* counts) {
-    std::uint64_t used[kCubes];
+static void cell_colours_of(CellColoursArgs& out, const Count* counts) {
+    const CellColoursArgs args = out;
     std::size_t size[kCubes];
+    std::uint8_t used[kWords];
     for (std::size_t cube = 0; cube < kCubes; ++cube) {
-        used[cube] = used_places(counts + cube * kCube);
-        size[cube] = count_bits(used[cube]);
+        const std::uint64_t places = used_places(counts + cube * kCube);
+        size[cube] = count_bits(places);
+        for (std::size_t word = 0; word < kCube / kWord; ++word)
+            used[cube * kWord + word] = static_cast<std::uint8_t>(places >> word * kWord);
     }
+    std::uint64_t words = 0;
+    for (std::size_t word = 0; word < kWords; word += 4 * kLanes)
+        words |= std::uint64_t{bytes_above_zero(used + word)} << word;
     ColourList list = {args.a, args.b, reinterpret_cast<std::int32_t*>(args.counts), 0};
     std::size_t n_groups = 0;
     for (std::size_t cube = 0, next = 0; cube < kCubes; cube = next) {
         std::size_t n = size[cube];
         for (next = cube + 1; next < kCubes && n + size[next] <= kGroupColours; ++next) n += size[next];
         if (n == 0) continue;
-        args.groups[n_groups++] = {cube, next, list.n};
-        for (; cube < next; ++cube) {
-            if (used[cube] == 0) continue;
-            const auto third = static_cast<std::int32_t>(cube);
-            append_cube(list, all(args.corner_a + (third & 4) + ((third & 2) << 17)),
-                        all(args.corner_b + ((third & 1) << 2)), counts + cube * kCube, used[cube]);
-        }
+        out.groups[n_groups++] = {cube, next, list.n};
+        const std::uint64_t beyond = next < kCubes ? ~std::uint64_t{0} << next * kWord : 0;
+        for (std::uint64_t left = words & ~beyond; left != 0; left &= left - 1)
+            append_word(list, args, counts, lowest_of_bits(left));
+        words &= beyond;
         fill_up(list);
     }
-    args.n_groups = n_groups;
-    args.n = list.n;
+    out.n_groups = n_groups;
+    out.n = list.n;
 }
 
 static void cell_colours(CellColoursArgs& args) {

@@ -13,6 +13,7 @@
 #include <numeric>
 #include <optional>
 
+#include "fastpgs/bits.hpp"
 #include "fastpgs/groups.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/lab.hpp"
@@ -126,10 +127,7 @@ class ColourGroups final : public Source<std::int32_t> {
     // The pivot of every colour of a group, or -1 where it straddles.
     int owner_of(std::size_t g) const {
         const std::uint32_t mask = masks_[g];
-        if ((mask & (mask - 1)) != 0) return -1;
-        int owner = 0;
-        while ((mask >> owner & 1U) == 0) ++owner;
-        return owner;
+        return (mask & (mask - 1)) != 0 ? -1 : shapes::lowest(mask);
     }
 
     bool beyond(std::size_t i, std::int32_t owner) const {

@@ -144,12 +144,12 @@ static void group_summary(const GroupedColours& colours, std::size_t n, const Ti
         boxes.low_b[g] = least_of_pairs(low_b);
         boxes.high_b[g] = most_of_pairs(high_b);
         std::int64_t* out = boxes.wide_sums + 4 * g;
-        for (std::size_t w = 0; w < 4; ++w) out[w] = 0;
         // At most 64 colours a group: where none counts more than 511 pixels, the group is light.
         if (bits(equal(both(heavy, all(~511)), all(0))) == (1U << kLanes) - 1U) {
-            sums.flush(out);
+            sums_of(sums.s, out);
             continue;
         }
+        for (std::size_t w = 0; w < 4; ++w) out[w] = 0;
         for (std::size_t i = begin; i < end; i += kLanes) {
             std::int32_t words_a[kLanes], words_b[kLanes];
             load_colours(colours, i, a, b);

@@ -84,6 +84,20 @@ FASTPGS_FOLD(least_of_pairs, _mm_min_epi16)
 FASTPGS_FOLD(most_of_pairs, _mm_max_epi16)
 #undef FASTPGS_FOLD
 
+struct Eight {
+    Lanes of;
+
+    explicit Eight(const std::int32_t* numbers) : of(load(numbers)) {}
+    Lanes at(Lanes index) const { return _mm256_permutevar8x32_epi32(of, index); }
+};
+
+static inline void sums_of(const Lanes* four, std::int64_t* out) {
+    const __m256i sums =
+        _mm256_hadd_epi32(_mm256_hadd_epi32(four[0], four[1]), _mm256_hadd_epi32(four[2], four[3]));
+    const __m128i both = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_cvtepi32_epi64(both));
+}
+
 static inline Lanes load_bytes(const std::uint8_t* p) {
     return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
 }

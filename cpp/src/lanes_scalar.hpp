@@ -142,6 +142,25 @@ static inline std::int32_t sum_of_pairs(Lanes a) { return fold_halves(a, plus); 
 static inline std::int32_t least_of_pairs(Lanes a) { return fold_halves(a, smaller); }
 static inline std::int32_t most_of_pairs(Lanes a) { return fold_halves(a, larger); }
 
+// Of each of four, where these sums fit 32 bits.
+static inline void sums_of(const Lanes* four, std::int64_t* out) {
+    for (std::size_t s = 0; s < 4; ++s) out[s] = sum_of(four[s]);
+}
+
+// Eight numbers, and those of which each lane holds the place, in its lowest three bits.
+struct Eight {
+    std::int32_t of[8];
+
+    explicit Eight(const std::int32_t* numbers) {
+        for (std::size_t i = 0; i < 8; ++i) of[i] = numbers[i];
+    }
+    Lanes at(Lanes index) const {
+        Lanes out;
+        for (std::size_t l = 0; l < kLanes; ++l) out.v[l] = of[index.v[l] & 7];
+        return out;
+    }
+};
+
 // A byte a lane.
 static inline Lanes load_bytes(const std::uint8_t* p) {
     Lanes out;

@@ -78,6 +78,21 @@ FASTPGS_FOLD(least_of_pairs, _mm_min_epi16)
 FASTPGS_FOLD(most_of_pairs, _mm_max_epi16)
 #undef FASTPGS_FOLD
 
+static inline void sums_of(const Lanes* four, std::int64_t* out) {
+    for (std::size_t s = 0; s < 4; ++s) out[s] = sum_of(four[s]);
+}
+
+struct Eight {
+    std::int32_t of[8];
+
+    explicit Eight(const std::int32_t* numbers) { std::memcpy(of, numbers, sizeof of); }
+    Lanes at(Lanes index) const {
+        std::int32_t places[kLanes];
+        store(places, index);
+        return _mm_setr_epi32(of[places[0] & 7], of[places[1] & 7], of[places[2] & 7], of[places[3] & 7]);
+    }
+};
+
 static inline Lanes load_bytes(const std::uint8_t* p) {
     std::int32_t word;
     std::memcpy(&word, p, 4);

@@ -55,29 +55,38 @@ inline std::int64_t offset_objective(const std::int64_t* sums, const std::int32_
     return total;
 }
 
-// Aims a search for the medoid of a cluster at the rounded mean of its members.
-template <class NearArgs>
-void aim_at_mean(NearArgs& near, const std::int64_t* sums, std::size_t cluster, int shift) {
-    near.cluster = static_cast<std::int32_t>(cluster);
-    near.shift = shift;
+// The mean of a cluster's members times 2^shift, rounded; `sums` are their number and sums of features.
+inline Pixel mean_of(const std::int64_t* sums, int shift) {
+    Pixel out;
     for (std::size_t a = 0; a < 3; ++a) {
         const double mean = static_cast<double>(sums[1 + a]) / static_cast<double>(sums[0]);
-        near.mean[a] = static_cast<std::int32_t>(std::floor(std::ldexp(mean, near.shift) + 0.5));
+        out[a] = static_cast<std::int32_t>(std::floor(std::ldexp(mean, shift) + 0.5));
     }
+    return out;
 }
 
-// The same with a bound of its distance, that of a member that is known: the pivot, unless a like one
-// precedes it.
+// A bound of the distance of the nearest member where none is known.
+constexpr std::int32_t kUnknownDistance = std::numeric_limits<std::int32_t>::max() / 2;
+
+// The squared distance to it of a pixel.
+inline std::int32_t away_from_mean(const Pixel& x, const Pixel& mean, int shift) {
+    const std::int32_t by = 1 << shift;
+    return static_cast<std::int32_t>(distance2({x[0] * by, x[1] * by, x[2] * by}, mean.data()));
+}
+
+// Aims a search for the medoid of a cluster at the rounded mean of its members, with a bound of its distance,
+// that of a member that is known: the pivot, unless a like one precedes it.
 template <class NearArgs>
 void take_aim(NearArgs& near, const std::int64_t* sums, const std::int32_t* pivots, std::size_t j, bool rgb) {
-    aim_at_mean(near, sums, j, rgb ? kByteShift : 0);
+    near.cluster = static_cast<std::int32_t>(j);
+    near.shift = rgb ? kByteShift : 0;
+    const Pixel mean = mean_of(sums, near.shift);
+    std::copy(mean.begin(), mean.end(), near.mean);
     const std::int32_t* p = pivots + 3 * j;
-    near.least = std::numeric_limits<std::int32_t>::max() / 2;
+    near.least = kUnknownDistance;
     for (std::size_t l = 0; l < j; ++l)
         if (std::equal(p, p + 3, pivots + 3 * l)) return;
-    const std::int32_t by = 1 << near.shift;
-    const Pixel scaled = {p[0] * by, p[1] * by, p[2] * by};
-    near.least = static_cast<std::int32_t>(distance2(scaled, near.mean));
+    near.least = away_from_mean({p[0], p[1], p[2]}, mean, near.shift);
 }
 
 }  // namespace fastpgs

@@ -28,6 +28,16 @@ std::size_t tasks_for(std::size_t pixels, int threads) {
     return static_cast<std::size_t>(team(pixels, kPixelsPerTask, threads));
 }
 
+// Puts what stands where pixels were counted in the place of where that was.
+void look_up(const std::uint8_t* of_place, std::int32_t* places, std::ptrdiff_t n) {
+    constexpr std::ptrdiff_t kAtOnce = 8;  // compilers leave it at one
+    std::ptrdiff_t i = 0;
+    for (; i + kAtOnce <= n; i += kAtOnce)
+        for (std::ptrdiff_t l = i; l < i + kAtOnce; ++l)
+            places[l] = of_place[static_cast<std::uint32_t>(places[l])];
+    for (; i < n; ++i) places[i] = of_place[places[i]];
+}
+
 // Pixels of each grey level. Neighbours are alike: a counter each in turn, so that none waits for the one
 // before.
 std::array<std::uint64_t, 256> pixels_of_levels(const std::uint8_t* data, const MaskView& mask,
@@ -301,7 +311,7 @@ void Palette::write_labels(const std::vector<std::uint8_t>& group_labels,
         std::int32_t* const places = labels_ + begin;
         share(static_cast<std::ptrdiff_t>(end - begin), kLookedUp,
               [&](std::ptrdiff_t first, std::ptrdiff_t last) {
-                  for (std::ptrdiff_t i = first; i < last; ++i) places[i] = of_place[places[i]];
+                  look_up(of_place, places + first, last - first);
               });
     });
 }

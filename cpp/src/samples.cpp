@@ -1,7 +1,9 @@
 #include "fastpgs/samples.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <type_traits>
 
@@ -97,7 +99,6 @@ WordSample::WordSample(const WordSample& all, std::size_t step)
 
 void WordSample::fill_up() {
     for (std::size_t w = 0; w < 2; ++w) std::fill(z_[w] + size(), z_[w] + room_, z_[w][size() - 1]);
-    away_ = Block<std::int32_t>(room_);
     near_ = Block<std::uint32_t>(room_ + kSampleStep);
 }
 
@@ -113,6 +114,42 @@ void WordSample::away(const At& target, Value* out) const { measure(target, null
 std::int64_t WordSample::closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const {
     measure(target, before.of.data(), out.of.data());
     return sum(out);
+}
+
+std::size_t WordSample::take_best(const std::vector<std::size_t>& picks, Weights<Value>& d2,
+                                  Total& total) const {
+    std::size_t best = picks.front();
+    Total least = std::numeric_limits<Total>::max();
+    for (std::size_t begin = 0; begin < picks.size(); begin += WordTrialArgs::kTargets) {
+        WordTrialArgs args{};
+        args.n_targets = std::min(WordTrialArgs::kTargets, picks.size() - begin);
+        for (std::size_t t = 0; t < args.n_targets; ++t) {
+            args.target_a[t] = at(picks[begin + t]).a;
+            args.target_b[t] = at(picks[begin + t]).b;
+        }
+        in_stretches(room_, [&](std::size_t first, std::size_t n) {
+            args.a = z_[0] + first;
+            args.b = z_[1] + first;
+            args.n = n;
+            args.before = d2.of.data() + first;
+            tile_kernels().sample.trials(args);
+        });
+        for (std::size_t t = 0; t < args.n_targets; ++t) {
+            const Total sum = args.sums[t] - beyond(d2.of[size() - 1], picks[begin + t]);
+            if (sum >= least) continue;
+            least = sum;
+            best = picks[begin + t];
+        }
+    }
+    total = closer(d2, at(best), d2);
+    return best;
+}
+
+// What a sum of distances holds of the points that fill the sample up.
+WordSample::Total WordSample::beyond(Value before, std::size_t target) const {
+    const At to = at(target), last = at(size() - 1);
+    const Total away = distance2(pixel_of(last.a, last.b), pixel_of(to.a, to.b).data());
+    return static_cast<Total>(room_ - size()) * std::min<Total>(before, away);
 }
 
 void WordSample::miss(const Value* nearest, const Value* second, const Value* drawn, Value* out) const {
@@ -142,26 +179,64 @@ std::size_t WordSample::pick(const Weights<Value>& weights, Total total, SplitMi
     return i;
 }
 
-std::size_t WordSample::medoid(const Value* owners, std::size_t cluster, const Member* sums) {
+void WordSample::find_medoids(const Value* owners, const Member* sums, std::vector<Sought<At>>& sought) {
+    Sought<At>* begin = sought.data();
+    Sought<At>* const last = begin + sought.size();
+    while (begin < last) {
+        Sought<At>* end = begin;
+        while (end < last && end->cluster < begin->cluster + WordNearArgs::kClusters) ++end;
+        find_medoids(owners, sums, begin, end);
+        begin = end;
+    }
+}
+
+// The least distance that some members have.
+void WordSample::bound_distance(const Value* owners, const Sought<At>& one, const Pixel& mean,
+                                std::int32_t& least) const {
+    constexpr std::size_t kStep = 4;
+    for (std::size_t i = 0; i < size(); i += kStep) {
+        if (static_cast<std::size_t>(owners[i]) != one.cluster) continue;
+        least = std::min(least, away_from_mean(pixel_of(z_[0][i], z_[1][i]), mean, shift_));
+    }
+}
+
+// A member that is known tells how far away others need not be looked at: few are left, of which 64-bit keys
+// decide.
+void WordSample::find_medoids(const Value* owners, const Member* sums, Sought<At>* begin, Sought<At>* end) {
+    constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+    std::array<std::int64_t, WordNearArgs::kClusters> least;
+    std::array<Sought<At>*, WordNearArgs::kClusters> of_cluster{};
     WordNearArgs args{};
+    std::fill(std::begin(args.least), std::end(args.least), -1);
     args.a = z_[0];
     args.b = z_[1];
     args.n = room_;
     args.owners = owners;
-    aim_at_mean(args, sums, cluster, shift_);
-    args.away = away_.data();
+    args.first = static_cast<std::int32_t>(begin->cluster);
+    args.shift = shift_;
     args.near = near_.data();
-    tile_kernels().sample.near(args);
-    std::size_t best = near_[0];
-    std::int64_t least = std::numeric_limits<std::int64_t>::max();
-    for (std::size_t s = 0; s < args.n_near; ++s) {
-        const std::size_t i = near_[s];
-        const std::int64_t key = medoid_key(pixel_of(z_[0][i], z_[1][i]), sums);
-        if (key >= least) continue;
-        least = key;
-        best = i;
+    for (Sought<At>* one = begin; one != end; ++one) {
+        const std::size_t at = one->cluster - begin->cluster;
+        of_cluster[at] = one;
+        least[at] = kMost;
+        const Pixel mean = mean_of(sums + width() * one->cluster, shift_);
+        args.mean_a[at] = pair_words(mean[0], mean[1]);
+        args.mean_b[at] = pair_words(mean[2], 1 << shift_);
+        args.least[at] = kUnknownDistance;
+        if (one->member == nullptr)
+            bound_distance(owners, *one, mean, args.least[at]);
+        else
+            args.least[at] = away_from_mean(pixel_of(one->member->a, one->member->b), mean, shift_);
     }
-    return best;
+    tile_kernels().sample.near(args);
+    for (std::size_t s = 0; s < args.n_near; ++s) {
+        const std::size_t i = near_[s], cluster = static_cast<std::size_t>(owners[i]);
+        Sought<At>* const one = of_cluster[cluster - begin->cluster];
+        const std::int64_t key = medoid_key(pixel_of(z_[0][i], z_[1][i]), sums + width() * cluster);
+        if (key >= least[cluster - begin->cluster]) continue;
+        least[cluster - begin->cluster] = key;
+        one->found = i;
+    }
 }
 
 // --- reals -------------------------------------------------------------------------------------------
@@ -221,6 +296,23 @@ template <class D>
 D RealSample<D>::closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const {
     measure(target, before.of.data(), out.of.data());
     return sum(out);
+}
+
+template <class D>
+std::size_t RealSample<D>::take_best(const std::vector<std::size_t>& picks, Weights<Value>& d2,
+                                     Total& total) const {
+    auto trial = weights(), least = weights();
+    std::size_t best = picks.front();
+    total = closer(d2, at(best), least);
+    for (auto pick = picks.begin() + 1; pick != picks.end(); ++pick) {
+        const Total sum = closer(d2, at(*pick), trial);
+        if (!(sum < total)) continue;
+        total = sum;
+        best = *pick;
+        std::swap(least, trial);
+    }
+    std::swap(d2, least);
+    return best;
 }
 
 template <class D>
@@ -301,6 +393,11 @@ std::size_t RealSample<D>::medoid(const Value* owners, std::size_t cluster, cons
         real_kernels().sample.central({z_.data(), room_, z_.dims(), owners, static_cast<double>(cluster),
                                        kIntegral ? sums[0] : 0.0, shift});
     return found < size() ? found : 0;  // where keys overflow
+}
+
+template <class D>
+void RealSample<D>::find_medoids(const Value* owners, const Member* sums, std::vector<Sought<At>>& sought) {
+    for (Sought<At>& one : sought) one.found = medoid(owners, one.cluster, sums + width() * one.cluster);
 }
 
 template class RealSample<std::int64_t>;

@@ -75,36 +75,26 @@ std::vector<std::int64_t> plus_plus(const ImageView& image, const MaskView& mask
     std::optional<Sample> everyone;
     const Sample* pool = &candidates;
 
-    auto d2 = pool->weights(), trial = pool->weights(), best = pool->weights();
+    auto d2 = pool->weights();
     const std::size_t first = rng.below(pool->size());
     std::vector<std::int64_t> pivots = {pool->pixel(first)};
     std::vector<typename Sample::At> chosen = {pool->at(first)};
     pool->away(chosen.front(), d2.of.data());
     auto total = pool->sum(d2);
-    const int trials = 2 + static_cast<int>(std::log(k));
+    std::vector<std::size_t> picks(2 + static_cast<std::size_t>(std::log(k)));
     while (pivots.size() < static_cast<std::size_t>(k)) {
         if (!(total > 0)) {  // the pool has no further colour: look at every pixel
             if (pool->size() == count_used(image, mask)) return pivots;
             pool = &everyone.emplace(image, space, all_used(image, mask));
-            for (auto* weights : {&d2, &trial, &best}) *weights = pool->weights();
+            d2 = pool->weights();
             pool->away(chosen.front(), d2.of.data());
             for (const auto& pivot : chosen) total = pool->closer(d2, pivot, d2);
             continue;
         }
-        typename Sample::Total best_total = 0;
-        std::size_t best_pick = 0;
-        for (int t = 0; t < trials; ++t) {
-            const std::size_t pick = pool->pick(d2, total, rng);
-            const auto potential = pool->closer(d2, pool->at(pick), trial);
-            if (t > 0 && !(potential < best_total)) continue;
-            best_total = potential;
-            best_pick = pick;
-            std::swap(best, trial);
-        }
-        pivots.push_back(pool->pixel(best_pick));
-        chosen.push_back(pool->at(best_pick));
-        std::swap(d2, best);
-        total = best_total;
+        for (std::size_t& pick : picks) pick = pool->pick(d2, total, rng);
+        const std::size_t best = pool->take_best(picks, d2, total);
+        pivots.push_back(pool->pixel(best));
+        chosen.push_back(pool->at(best));
     }
     if (k == 1) return pivots;
     const std::size_t wanted = kSearched * static_cast<std::size_t>(k);

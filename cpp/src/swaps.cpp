@@ -79,15 +79,19 @@ void Swaps<Sample>::find_owners(State& state, bool distances) const {
     }
 }
 
+// A pivot that is one of the points is a member of its cluster, where this has any: nothing is closer to it,
+// and what is as close and precedes it would have all members.
 template <class Sample>
 void Swaps<Sample>::move_to_medoids(State& state) const {
+    sought_.clear();
     for (std::size_t j = 0; j < state.pivots.size(); ++j) {
-        Pivot& pivot = state.pivots[j];
-        const Member* sums = state.sums.data() + j * points_.width();
-        if (pivot.central || sums[0] == 0) continue;
-        const std::size_t point = points_.medoid(state.owners.data(), j, sums);
-        pivot = {points_.pixel(point), points_.at(point), true};
+        const Pivot& pivot = state.pivots[j];
+        if (pivot.central || state.sums[j * points_.width()] == 0) continue;
+        sought_.push_back({j, pivot.among ? &pivot.at : nullptr, 0});
     }
+    points_.find_medoids(state.owners.data(), state.sums.data(), sought_);
+    for (const Sought<At>& one : sought_)
+        state.pivots[one.cluster] = {points_.pixel(one.found), points_.at(one.found), true, true};
 }
 
 // False, and the rest is left undone, where the objective is not less than `bound`: most swaps are in vain,
@@ -119,13 +123,21 @@ template <class Sample>
 std::size_t Swaps<Sample>::least_missed(const State& state, const Value* drawn) const {
     Value* more = from_.data();
     points_.miss(state.nearest.of.data(), state.second.data(), drawn, more);
+    const std::size_t k = state.pivots.size(), n = points_.size();
+    const Value* owners = state.owners.data();
     // Integers may be added up in turns, so that a sum need not wait for itself.
     constexpr std::size_t kTurns = std::is_integral_v<Total> ? 4 : 1;
-    const std::size_t k = state.pivots.size();
     std::vector<Member> missed(kTurns * k, 0);
-    for (std::size_t i = 0; i < points_.size(); ++i)
-        missed[i % kTurns * k + static_cast<std::size_t>(state.owners[i])] += more[i];
-    for (std::size_t s = k; s < missed.size(); ++s) missed[s % k] += missed[s];
+    Member* const turns = missed.data();
+    std::size_t i = 0;
+    for (; i + kTurns <= n; i += kTurns)
+        for (std::size_t turn = 0; turn < kTurns; ++turn)
+            turns[kTurns * static_cast<std::size_t>(owners[i + turn]) + turn] += more[i + turn];
+    for (; i < n; ++i) turns[kTurns * static_cast<std::size_t>(owners[i])] += more[i];
+    for (std::size_t j = 0; j < k; ++j) {
+        turns[j] = turns[kTurns * j];
+        for (std::size_t turn = 1; turn < kTurns; ++turn) turns[j] += turns[kTurns * j + turn];
+    }
     const auto end = missed.begin() + static_cast<std::ptrdiff_t>(k);
     return static_cast<std::size_t>(std::min_element(missed.begin(), end) - missed.begin());
 }
@@ -137,7 +149,7 @@ std::vector<std::int64_t> Swaps<Sample>::search(std::vector<std::int64_t> pivots
     Block<Value> rows((2 * k + 1) * room);
     State now = new_state(k, rows.data()), trial = new_state(k, rows.data() + k * room);
     Value* drawn = rows.data() + 2 * k * room;
-    for (std::size_t j = 0; j < k; ++j) now.pivots.push_back({pivots[j], places[j], false});
+    for (std::size_t j = 0; j < k; ++j) now.pivots.push_back({pivots[j], places[j], false, false});
     // All points are the first cluster's, until owners are known.
     for (std::size_t i = 0; i < points_.size(); ++i) points_.add(i, 1, now.sums.data());
     settle(now, nullptr);
@@ -147,7 +159,7 @@ std::vector<std::int64_t> Swaps<Sample>::search(std::vector<std::int64_t> pivots
         points_.away(at, drawn);
         const std::size_t out = least_missed(now, drawn);
         follow(now, trial);
-        trial.pivots[out] = {points_.pixel(pick), at, false};
+        trial.pivots[out] = {points_.pixel(pick), at, false, true};
         std::swap(trial.rows[out], drawn);
         trial.measured[out] = at;
         if (settle(trial, &now.objective)) std::swap(now, trial);

@@ -281,9 +281,9 @@ const TileKernels tile_table = {
     &pick,
     &limit,
     {&level_boxes, &coarse_boxes, &coarse_candidates, &coarse_assign, &coarse_near, &coarse_within},
-    {&colour_moments, &colour_keys, &group_keys, &key_places, &find_place, &cell_colours, &level_labels,
+    {&colour_moments, &colour_keys, &group_keys, &places_below, &find_place, &cell_colours, &level_labels,
      &group_summary, &group_assign, &group_near, &group_within, &group_scores},
-    {&words_away, &words_nearest, &words_near, &words_miss, &words_sums},
+    {&words_away, &words_trials, &words_nearest, &words_near, &words_miss, &words_sums},
     {&growth_mark, &growth_keep},
     {&lab_of_bytes, &lab_of_pairs}};
 

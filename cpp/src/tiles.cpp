@@ -18,6 +18,7 @@
 #include <optional>
 
 #include "block_order.hpp"
+#include "fastpgs/bits.hpp"
 #include "fastpgs/interrupt.hpp"
 #include "fastpgs/lab.hpp"
 #include "fastpgs/parallel.hpp"
@@ -309,10 +310,7 @@ class Tiles final : public Source<std::int32_t> {
 
     // From 1; 0 where there are several candidates.
     static std::int32_t owner_of(std::uint32_t mask) {
-        if ((mask & (mask - 1)) != 0) return 0;
-        std::int32_t own = 1;
-        while ((mask >> own) != 0) ++own;
-        return own;
+        return (mask & (mask - 1)) != 0 ? 0 : shapes::lowest(mask) + 1;
     }
 
     // From the pixels that take part, which lie together, to their places; from the last to the first, so

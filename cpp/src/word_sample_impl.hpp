@@ -33,32 +33,89 @@ static void words_away(const WordAwayArgs& args) {
         words_away_of<false>(args);
 }
 
+// Four distances fit a lane; many are added up as two halves of it.
+struct HalfSums {
+    static constexpr std::size_t kAtOnce = 4;
+    Lanes low = all(0), high = all(0);
+
+    void add_four(Lanes some) {
+        low = add(low, both(some, all(0xFFFF)));
+        high = add(high, dot(some, all(1 << 16)));
+    }
+    std::int64_t total() const { return wide_sum(low) + 65536 * wide_sum(high); }
+};
+
+static void words_sums(const std::int32_t* values, std::size_t n, std::int64_t* runs) {
+    for (std::size_t begin = 0; begin < n; begin += kSampleRun) {
+        const std::size_t end = begin + kSampleRun < n ? begin + kSampleRun : n;
+        HalfSums sums;
+        for (std::size_t i = begin; i < end; i += HalfSums::kAtOnce * kLanes) {
+            Lanes some = load(values + i);
+            for (std::size_t v = 1; v < HalfSums::kAtOnce; ++v)
+                some = add(some, load(values + i + v * kLanes));
+            sums.add_four(some);
+        }
+        runs[begin / kSampleRun] = sums.total();
+    }
+}
+
+// Points are read once for all targets.
+template <std::size_t Targets>
+static void words_trials_of(WordTrialArgs& out) {
+    const WordTrialArgs args = out;
+    Lanes to_a[Targets], to_b[Targets];
+    for (std::size_t t = 0; t < Targets; ++t) {
+        to_a[t] = all(args.target_a[t]);
+        to_b[t] = all(args.target_b[t]);
+    }
+    HalfSums sums[Targets];
+    for (std::size_t i = 0; i < args.n; i += HalfSums::kAtOnce * kLanes) {
+        Lanes some[Targets];
+        for (Lanes& sum : some) sum = all(0);
+        for (std::size_t at = i; at < i + HalfSums::kAtOnce * kLanes; at += kLanes) {
+            const Lanes x = load(args.a + at), y = load(args.b + at), before = load(args.before + at);
+            for (std::size_t t = 0; t < Targets; ++t) {
+                const Lanes a = subtract_pairs(x, to_a[t]), b = subtract_pairs(y, to_b[t]);
+                some[t] = add(some[t], least(add(dot(a, a), dot(b, b)), before));
+            }
+        }
+        for (std::size_t t = 0; t < Targets; ++t) sums[t].add_four(some[t]);
+    }
+    for (std::size_t t = 0; t < Targets; ++t) out.sums[t] += sums[t].total();
+}
+
+static void words_trials(WordTrialArgs& args) {
+    switch (args.n_targets) {
+        case 1:
+            return words_trials_of<1>(args);
+        case 2:
+            return words_trials_of<2>(args);
+        case 3:
+            return words_trials_of<3>(args);
+        default:
+            return words_trials_of<WordTrialArgs::kTargets>(args);
+    }
+}
+
 static void words_nearest(NearestRowsArgs<std::int32_t>& args) {
     nearest_rows<Lanes, kLanes>(args, std::int32_t{0x7FFFFFFF});
 }
 
 static void words_near(WordNearArgs& out) {
     const WordNearArgs args = out;
-    const Target target(args);
-    const Lanes cluster = all(args.cluster);
-    Lanes nearest = all(kFar);
-    for (std::size_t i = 0; i < args.n; i += kLanes) {
-        const Lanes d2 = where(equal(load(args.owners + i), cluster),
-                               target.distance2(load(args.a + i), load(args.b + i)), all(kFar));
-        store(args.away + i, d2);
-        nearest = least(nearest, d2);
-    }
-    const std::int32_t reach = reach_of(least_of(nearest));
-    const Lanes beyond = all(reach < kFar ? reach + 1 : kFar);
+    std::int32_t ends[WordNearArgs::kClusters];
+    for (std::size_t j = 0; j < WordNearArgs::kClusters; ++j)
+        ends[j] = args.least[j] < 0 ? 0 : reach_of(args.least[j]) + 1;
+    const Eight mean_a(args.mean_a), mean_b(args.mean_b), end(ends);
+    const Lanes first = all(args.first), below = all(-1), above = all(WordNearArgs::kClusters);
     std::size_t n_near = 0;
-    for (std::size_t i = 0; i < args.n; i += kSampleStep) {
-        Lanes any = greater(beyond, load(args.away + i));
-        for (std::size_t at = i + kLanes; at < i + kSampleStep; at += kLanes)
-            any = either(any, greater(beyond, load(args.away + at)));
-        if (bits(any) == 0) continue;
-        for (std::size_t at = i; at < i + kSampleStep; at += kLanes)
-            n_near += append(args.near + n_near, static_cast<std::int32_t>(at),
-                             bits(greater(beyond, load(args.away + at))));
+    for (std::size_t i = 0; i < args.n; i += kLanes) {
+        const Lanes cluster = subtract(load(args.owners + i), first);
+        const Lanes a = subtract_pairs(shift_pairs(load(args.a + i), args.shift), mean_a.at(cluster));
+        const Lanes b = subtract_pairs(shift_pairs(load(args.b + i), args.shift), mean_b.at(cluster));
+        const Lanes close = greater(end.at(cluster), add(dot(a, a), dot(b, b)));
+        const Lanes among = both(greater(cluster, below), greater(above, cluster));
+        n_near += append(args.near + n_near, static_cast<std::int32_t>(i), bits(both(close, among)));
     }
     out.n_near = n_near;
 }
@@ -69,23 +126,6 @@ static void words_miss(const WordMissArgs& in) {
         const Lanes drawn = load(args.drawn + i);
         store(args.out + i,
               subtract(least(load(args.second + i), drawn), least(load(args.nearest + i), drawn)));
-    }
-}
-
-// Four distances fit a lane; many are added up as two halves of it.
-static void words_sums(const std::int32_t* values, std::size_t n, std::int64_t* runs) {
-    constexpr std::size_t kAtOnce = 4;
-    const Lanes low_half = all(0xFFFF), high_half = all(1 << 16);
-    for (std::size_t begin = 0; begin < n; begin += kSampleRun) {
-        const std::size_t end = begin + kSampleRun < n ? begin + kSampleRun : n;
-        Lanes low = all(0), high = all(0);
-        for (std::size_t i = begin; i < end; i += kAtOnce * kLanes) {
-            Lanes some = load(values + i);
-            for (std::size_t v = 1; v < kAtOnce; ++v) some = add(some, load(values + i + v * kLanes));
-            low = add(low, both(some, low_half));
-            high = add(high, dot(some, high_half));
-        }
-        runs[begin / kSampleRun] = wide_sum(low) + 65536 * wide_sum(high);
     }
 }
 

@@ -36,7 +36,7 @@ class ColourCounts {
 
     // Blocks are 1 … blocks(); 0 is none, and that of pixels outside the mask.
     std::size_t blocks() const { return cells_.size() - 1; }
-    std::size_t block_of(std::size_t cell) const { return directory_[cell] == kNone ? 0 : directory_[cell]; }
+    std::size_t block_of(std::size_t cell) const { return directory_[cell]; }
     std::size_t cell(std::size_t block) const { return cells_[block]; }
     // A pixel before which no colour of the block occurs.
     std::size_t first_pixel(std::size_t block) const { return first_pixels_[block]; }
@@ -46,12 +46,13 @@ class ColourCounts {
     const std::vector<std::uint32_t>& overflows() const { return overflows_; }
 
   private:
-    static constexpr std::uint16_t kNone = 0xFFFF;  // no block yet
-
+    static std::uint32_t place_in(std::uint32_t block, std::int32_t key) {
+        return block * kPlaces | static_cast<std::uint32_t>(place_of(key));
+    }
     void add_blocks();
     void open(std::size_t cell, std::size_t pixel);
-    bool find_blocks(std::int32_t* keys, const MaskView& mask, std::size_t begin, std::size_t n,
-                     std::uint16_t* blocks);
+    std::uint32_t find(std::int32_t key, std::size_t pixel);
+    void count_seen(const std::int32_t* keys, std::int32_t* places);
 
     std::size_t most_blocks_;
     std::vector<std::uint16_t> directory_;

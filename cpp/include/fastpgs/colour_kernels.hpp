@@ -103,8 +103,8 @@ struct ColourKernels {
     // Cells and places of n pixels, as colour_counts.hpp defines them; of colours that lie in whole groups.
     void (*keys)(const std::uint8_t* rgb, std::size_t n, std::int32_t* out);
     void (*group_keys)(const GroupedColours&, std::size_t begin, std::size_t end, std::int32_t* out);
-    // Where n pixels are counted, by their keys and the blocks of their cells.
-    void (*places)(const std::int32_t* keys, const std::uint16_t* blocks, std::size_t n, std::int32_t* out);
+    // Which of n places, whole steps of kGroupStep, are less than a bound; kGroupStep more are written.
+    std::size_t (*below)(const std::int32_t* places, std::size_t n, std::int32_t bound, std::uint32_t* out);
     std::size_t (*find)(const std::int32_t* places, std::size_t n, std::int32_t place);  // the first, or n
     void (*cell)(CellColoursArgs&);
     // Labels of n levels.

@@ -65,18 +65,35 @@ struct WordAwayArgs {
     std::int32_t* out;
 };
 
-// Members of a cluster that may be nearest to its mean, by distances to the rounded mean.
+// Sums over all points of the least of what distances were before and those to a target, of several targets.
+struct WordTrialArgs {
+    static constexpr std::size_t kTargets = 4;
+
+    const std::int32_t* a;
+    const std::int32_t* b;
+    std::size_t n;  // at most 2^18, whose halves fit a lane
+    const std::int32_t* before;
+    std::size_t n_targets;
+    std::int32_t target_a[kTargets];
+    std::int32_t target_b[kTargets];
+    std::int64_t sums[kTargets];  // in, out
+};
+
+// Members of up to eight clusters that may be nearest to their means, by distances to the rounded means.
 struct WordNearArgs {
+    static constexpr std::size_t kClusters = 8;
+
     const std::int32_t* a;
     const std::int32_t* b;
     std::size_t n;
     const std::int32_t* owners;
-    std::int32_t cluster;
-    std::int32_t mean[3];  // times 2^shift, rounded
-    int shift;             // features are multiplied by 2^shift
-    std::int32_t* away;    // room for n
-    std::uint32_t* near;   // out; n + kSampleStep places
-    std::size_t n_near;    // out
+    std::int32_t first;              // of the clusters
+    std::int32_t mean_a[kClusters];  // pairs, times 2^shift, rounded
+    std::int32_t mean_b[kClusters];
+    std::int32_t least[kClusters];  // a bound of the nearest's squared distance; -1: none is wanted
+    int shift;                      // features are multiplied by 2^shift
+    std::uint32_t* near;            // out: they ascend; room for n + kSampleStep
+    std::size_t n_near;             // out
 };
 
 // min(second, drawn) - min(nearest, drawn) of each point.
@@ -90,6 +107,7 @@ struct WordMissArgs {
 
 struct WordSampleKernels {
     void (*away)(const WordAwayArgs&);
+    void (*trials)(WordTrialArgs&);
     void (*nearest)(NearestRowsArgs<std::int32_t>&);
     void (*near)(WordNearArgs&);
     void (*miss)(const WordMissArgs&);

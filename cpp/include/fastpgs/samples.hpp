@@ -6,6 +6,7 @@
 // Both are filled up to room() points with the last one. What is counted or drawn leaves those out.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -24,6 +25,14 @@ template <class T>
 struct Weights {
     Block<T> of;
     std::vector<std::int64_t> runs;  // sums of each kSampleRun; of integers only
+};
+
+// A cluster whose medoid, the point nearest to its mean, is sought.
+template <class At>
+struct Sought {
+    std::size_t cluster;
+    const At* member;   // a point of it, or null if none is known
+    std::size_t found;  // out: of several, the first
 };
 
 class WordSample {
@@ -51,6 +60,9 @@ class WordSample {
     void away(const At& target, Value* out) const;
     // The same, or what they were before where that is less; returns their sum.
     Total closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const;
+    // Of some points the one that, as one more target, leaves the least sum, of several the first: `d2`,
+    // ready to draw from, and `total` are then those with it.
+    std::size_t take_best(const std::vector<std::size_t>& picks, Weights<Value>& d2, Total& total) const;
     void nearest(NearestRowsArgs<Value>& args) const;
     // Returns the sum of squared distances that have been written, and makes them ready to draw from.
     Total sum(Weights<Value>& found) const;
@@ -68,18 +80,21 @@ class WordSample {
         sums[2] += sign * (a >> 16);
         sums[3] += sign * static_cast<std::int16_t>(b & 0xFFFF);
     }
-    // The point nearest to the mean of a cluster, of several the first.
-    std::size_t medoid(const Value* owners, std::size_t cluster, const Member* sums);
+    // Medoids of clusters, which ascend and hold points; sums are of all clusters, (k, width).
+    void find_medoids(const Value* owners, const Member* sums, std::vector<Sought<At>>& sought);
 
   private:
     void fill_up();
     void measure(const At& target, const Value* before, Value* out) const;
+    void find_medoids(const Value* owners, const Member* sums, Sought<At>* begin, Sought<At>* end);
+    Total beyond(Value before, std::size_t target) const;
+    void bound_distance(const Value* owners, const Sought<At>& one, const std::array<std::int32_t, 3>& mean,
+                        std::int32_t& least) const;
 
     std::vector<std::int64_t> pixels_;
     std::size_t room_;
     int shift_;  // what there is room for in a feature
     Planes<std::int32_t> z_;
-    Block<std::int32_t> away_;
     Block<std::uint32_t> near_;
 };
 
@@ -102,6 +117,7 @@ class RealSample {
     Weights<Value> weights() const { return {Block<Value>(room_), {}}; }
     void away(const At& target, Value* out) const;
     Total closer(const Weights<Value>& before, const At& target, Weights<Value>& out) const;
+    std::size_t take_best(const std::vector<std::size_t>& picks, Weights<Value>& d2, Total& total) const;
     void nearest(NearestRowsArgs<Value>& args) const;
     Total sum(Weights<Value>& found) const;
     void miss(const Value* nearest, const Value* second, const Value* drawn, Value* out) const;
@@ -109,11 +125,12 @@ class RealSample {
 
     std::size_t width() const { return z_.dims() + 1; }
     void add(std::size_t i, Member sign, Member* sums) const;
-    std::size_t medoid(const Value* owners, std::size_t cluster, const Member* sums);
+    void find_medoids(const Value* owners, const Member* sums, std::vector<Sought<At>>& sought);
 
   private:
     void fill_up();
     void measure(const At& target, const Value* before, Value* out) const;
+    std::size_t medoid(const Value* owners, std::size_t cluster, const Member* sums);
 
     std::vector<std::int64_t> pixels_;
     std::size_t room_;

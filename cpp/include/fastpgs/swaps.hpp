@@ -35,6 +35,7 @@ class Swaps {
         std::int64_t pixel = -1;
         At at;
         bool central = false;  // it is the medoid of its cluster
+        bool among = true;     // it is one of the points
     };
     struct State {
         std::vector<Pivot> pivots;
@@ -57,6 +58,7 @@ class Swaps {
     std::size_t least_missed(const State& state, const Value* drawn) const;
 
     Sample& points_;
+    mutable std::vector<Sought<At>> sought_;
     mutable std::vector<std::uint32_t> changed_;
     mutable std::vector<Value> from_;
 };
