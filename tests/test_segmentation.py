@@ -45,9 +45,12 @@ def fit_both(image: Any, threads: int | None = None, **options: Any) -> tuple[An
     results: list[Any] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for fit in (reference.fit, lambda p: segmentation.solve(p, threads, clusters=True)):
+        for look, fit in (
+            (True, reference.fit),
+            (False, lambda p: segmentation.solve(p, threads, clusters=True)),
+        ):
             try:
-                results.append(fit(_problem.prepare(image, **options)))
+                results.append(fit(_problem.prepare(image, look=look, **options)))
             except ValueError as error:
                 results.append(str(error))
     return results[0], results[1]
@@ -138,10 +141,61 @@ def test_threads_on_an_image_that_is_worth_them(options: dict[str, Any]) -> None
     )
 
 
+def _few_suggest_otherwise(case: str) -> tuple[np.ndarray[Any, Any], str]:
+    """Reals, and their features, whose extent the thousand pixels that the core reads first do not tell."""
+    height, width = 101, 230
+    image = np.tile(smear(height, width) / 255.0, (2, 2, 1)) + np.random.default_rng(4).normal(0, 1e-3)
+    image = np.clip(image, 0.01, 0.99).astype(np.float32)
+    rows, cols = {"block": (40, 41), "beside": (40, 458), "below": (201, 30)}.get(case, (101, 203))
+    if case == "grain":  # sums are rounded by another power of two
+        image *= np.float32(0.125 / image.max())
+        image[rows, cols] = 0.126
+    elif case == "far":
+        image[rows, cols] = (-1e6, 3.0, 1e3)
+        return image, "raw"
+    else:
+        image[20:, :300] = image[20:, :300] * np.float32(0.1) + np.float32(0.3)
+        image[:20] = image[:, 300:] = 0.35
+        image[rows, cols] = (0.0, 1.0, 0.9)
+    return image, "rgb"
+
+
+@pytest.mark.parametrize("case", ["block", "beside", "below", "grain", "far"])
+@pytest.mark.parametrize("options", [{}, {"spatial_weight": 0.002}, {"threshold": 500.0}, {"update": "mean"}])
+def test_reals_that_lie_beyond_what_a_few_suggest(case: str, options: dict[str, Any]) -> None:
+    image, features = _few_suggest_otherwise(case)
+    for threads in THREADS:
+        assert_agree(*fit_both(image, threads, features=features, seed=2, max_iter=6, **options))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, -1e-7, 1.0000001, 1e30])
+@pytest.mark.parametrize("place", [(0, 0, 0), (40, 41, 2), (90, 100, 1), (3, 100, 2), (90, 4, 0)])
+def test_values_that_the_core_finds_on_its_way(bad: float, place: tuple[int, int, int]) -> None:
+    """In blocks, beside and below them; by the messages of the checks that look first."""
+    noise = np.random.default_rng(1).random((91, 101, 3)) / 99
+    sound = (smear(91, 101) / 255.0 * 0.9 + 0.05 + noise).astype(np.float32)
+    image = sound.copy()
+    image[place] = bad
+    message = "must be in \\[0, 1\\]" if np.isfinite(bad) else "must be finite, got"
+    for options in ({}, {"k": 40}, {"init": np.array([[0, 1], [5, 5], [9, 9]])}):
+        with pytest.raises(ValueError, match=message):
+            fastpgs.segment(image, features="rgb", num_threads=2, **options)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=f"image 1: .*{message}"):
+        fastpgs.segment_batch([sound, image], features="rgb")
+    if np.isfinite(bad):
+        assert_agree(*fit_both(image, features="raw", k=3, max_iter=4))
+    else:
+        with pytest.raises(ValueError, match=message):
+            fastpgs.segment(image, features="raw")
+
+
 def test_every_simd_path_agrees(tmp_path: Path) -> None:
     """In processes of their own, since the path is chosen once a process."""
     image = np.tile(smear(), (3, 3, 1))  # large enough for colours to be counted
-    np.save(tmp_path / "image.npy", image)
+    real = np.clip(image / 255.0 + np.random.default_rng(5).normal(0, 1e-3, image.shape), 0, 1).astype(
+        np.float32
+    )
+    np.savez(tmp_path / "images.npz", image, real)
     options = [
         {},
         {"features": "rgb", "k": 6},
@@ -149,15 +203,18 @@ def test_every_simd_path_agrees(tmp_path: Path) -> None:
         {"metric": "mahalanobis"},
         {"metric": "mahalanobis", "features": "rgb", "k": 5},
         {"features": "gray"},
+        {"features": "rgb"},
+        {"features": "rgb", "spatial_weight": 0.5},
+        {"features": "raw", "threshold": 0.05},
     ]
     code = (
         "import sys, numpy as np, fastpgs\n"
-        "image = np.load(sys.argv[1] + '/image.npy')\n"
+        "images = np.load(sys.argv[1] + '/images.npz')\n"
         f"options = {options!r}\n"
-        "labels = [fastpgs.segment(image, **o) for o in options]\n"
+        "labels = [fastpgs.segment(images[name], **o) for name in images for o in options]\n"
         "np.save(sys.argv[1] + '/' + fastpgs.build_info()['simd'], np.stack(labels))\n"
     )
-    expected = np.stack([reference.segment(image, **o) for o in options])
+    expected = np.stack([reference.segment(picture, **o) for picture in (image, real) for o in options])
     seen = set()
     for path in PATHS:
         env = {**os.environ, "FASTPGS_SIMD": path}

@@ -120,6 +120,7 @@ void bind_segment(py::module_& module) {
         .def_readwrite("positions", &Params::positions)
         .def_readwrite("map", &Params::map)
         .def_readwrite("extents", &Params::extents)
+        .def_readwrite("bounds", &Params::bounds)
         .def_readwrite("seed", &Params::seed)
         .def_readwrite("want_clusters", &Params::want_clusters)
         .def_readwrite("want_inertia", &Params::want_inertia)
@@ -139,7 +140,8 @@ void bind_segment(py::module_& module) {
         .def_readonly("inertia", &Result::inertia)
         .def_readonly("n_iter", &Result::n_iter)
         .def_readonly("converged", &Result::converged)
-        .def_readonly("distinct", &Result::distinct);
+        .def_readonly("distinct", &Result::distinct)
+        .def_readonly("beyond", &Result::beyond);
 
     module.def(
         "segment",

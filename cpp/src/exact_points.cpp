@@ -21,6 +21,10 @@ std::size_t nearest_pivot(const double* x, const std::vector<double>& pivots, st
     return own;
 }
 
+void ExactPoints::fetch(const std::uint32_t* points, std::size_t n) const {
+    for (std::size_t i = 0; i < n; ++i) reader_.fetch(reader_.raster(points[i]));
+}
+
 void ExactPoints::read(const std::uint32_t* points, std::size_t n) {
     pixels_.resize(n);
     for (std::size_t i = 0; i < n; ++i) {
@@ -52,18 +56,17 @@ void Changes::move_tile(const Planes<double>& tile_sums, std::size_t tile, std::
 
 void Changes::set_tile(std::size_t tile, std::int32_t label) {
     make_room(kCoarseTile);
-    for (std::size_t i = tile * kCoarseTile; i < (tile + 1) * kCoarseTile; ++i)
-        set(static_cast<std::uint32_t>(i), label);
+    std::int32_t* own = labels_ + tile * kCoarseTile;
+    for (std::size_t i = 0; i < kCoarseTile; ++i) {  // whether one changes is as good as random: no branch
+        changed_[n_] = static_cast<std::uint32_t>(tile * kCoarseTile + i);
+        before_[n_] = own[i];
+        n_ += own[i] != label ? 1 : 0;
+    }
+    std::fill_n(own, kCoarseTile, label);
 }
 
 void Changes::flush() {
-    std::uint32_t seen = 0;
-    for (std::size_t i = 0; i < n_; ++i) {
-        now_[i] = labels_[changed_[i]];
-        seen |= 1U << (before_[i] - 1) | 1U << (now_[i] - 1);
-    }
-    for (std::size_t j = 0; j < kCoarsePivots; ++j)
-        if ((seen >> j & 1U) != 0) touched_[j] = 1;
+    for (std::size_t i = 0; i < n_; ++i) now_[i] = labels_[changed_[i]];
     if (mover_ == nullptr) {
         add_gathered();
     } else {
@@ -90,6 +93,9 @@ void Changes::add_gathered() {
 
 void Changes::finish() {
     flush();
+    // Tiles that move have said so: what adds up to no member has not moved, or by tiles.
+    for (std::size_t j = 0; j * (dims_ + 1) < lost_.size(); ++j)
+        if (lost_[j * (dims_ + 1)] != 0.0 || sums_[j * (dims_ + 1)] != 0.0) touched_[j] = 1;
     for (std::size_t s = 0; s < lost_.size(); ++s) {
         sums_[s] -= lost_[s];
         lost_[s] = 0.0;
@@ -112,6 +118,7 @@ void Straddling::compare(const std::uint32_t* tiles, std::size_t n, double* safe
         changes_.count(args_.n_changed);
         for (std::size_t s = 0; s < args_.n; ++s)
             safe[tiles[begin + s]] = drift_.safe(gaps_[s], args_.scores.margin + 1);
+        open_.fetch(doubtful_.data(), args_.n_doubtful);
         for (std::size_t i = 0, end = 0; i < args_.n_doubtful; i = end) {
             const std::size_t tile = doubtful_[i] / kCoarseTile;
             while (end < args_.n_doubtful && doubtful_[end] / kCoarseTile == tile) ++end;

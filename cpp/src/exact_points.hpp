@@ -36,6 +36,8 @@ class ExactPoints {
         pixels_.reserve(most);
     }
 
+    // Asks for the memory of points that will be read soon.
+    void fetch(const std::uint32_t* points, std::size_t n) const;
     void read(const std::uint32_t* points, std::size_t n);
     // Of neighbours, which is quicker: where many points of a tile are wanted, read it whole.
     void read_range(std::size_t begin, std::size_t end) { reader_.read(begin, end, z_.data()); }

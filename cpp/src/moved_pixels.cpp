@@ -42,7 +42,9 @@ class Place {
 template <class T, bool Positions>
 void move_pixels(const ImageView& image, const FeatureSpace& space, const MovedPixels& moved) {
     constexpr std::size_t kDims = Positions ? 5 : 3;
-    double weight[kDims];
+    // Four lanes, so that compilers take pairs of them: the last is the pixel beside, and is not asked for.
+    constexpr std::size_t kTaken = 4;
+    double weight[kDims + 1] = {};
     for (std::size_t a = 0; a < kDims; ++a)
         weight[a] = space.map == nullptr ? 1.0 : space.map[a * (kDims + 1)];
     const double unit = space.integer || space.kind == Features::raw ? 1.0 : 255.0;
@@ -50,20 +52,24 @@ void move_pixels(const ImageView& image, const FeatureSpace& space, const MovedP
     const auto rounded = [round](double x) { return (x + round) - round; };
     const T* data = image.as<T>();
     Place place(image.width);
+    const std::size_t last = image.pixels() - 1;  // has none beside it
+    const T at_last[kTaken] = {data[3 * last], data[3 * last + 1], data[3 * last + 2], T{0}};
     for (std::size_t i = 0; i < moved.n;) {
         const std::size_t begin = i;
         const std::int32_t before = moved.before[i], now = moved.now[i];
-        double sums[kDims] = {};
+        double sums[kDims] = {}, taken[kTaken] = {};
         do {
             fetch(data + std::size_t{3} * moved.pixels[std::min(i + kAhead, moved.n - 1)]);
-            const T* p = data + std::size_t{3} * moved.pixels[i];
-            for (std::size_t c = 0; c < 3; ++c)
-                sums[c] += rounded((static_cast<double>(p[c]) * unit) * weight[c]);
+            const std::size_t pixel = moved.pixels[i];
+            const T* p = pixel == last ? at_last : data + 3 * pixel;
+            for (std::size_t c = 0; c < kTaken; ++c)
+                taken[c] += rounded((static_cast<double>(p[c]) * unit) * weight[c]);
             if (!Positions) continue;
             place.go_to(moved.pixels[i]);
             sums[kDims - 2] += rounded(place.row() * weight[kDims - 2]);
             sums[kDims - 1] += rounded(place.col() * weight[kDims - 1]);
         } while (++i < moved.n && moved.before[i] == before && moved.now[i] == now);
+        std::copy_n(taken, 3, sums);
         double* from = moved.lost + static_cast<std::size_t>(before - 1) * (kDims + 1);
         double* to = moved.gained + static_cast<std::size_t>(now - 1) * (kDims + 1);
         from[0] += static_cast<double>(i - begin);

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -21,7 +23,7 @@ namespace fastpgs {
 
 class PlacedPoints {
   public:
-    static constexpr std::size_t kRun = 32;  // tiles read at once
+    static constexpr std::size_t kRun = kChannelRun;  // tiles read at once
 
     // The task must outlive the points.
     explicit PlacedPoints(const Task& task);
@@ -30,9 +32,8 @@ class PlacedPoints {
     std::size_t tiles() const { return tiles_; }  // whole ones
     const CoarseGrid& grid() const { return grid_; }
     CoarsePoints places() const { return {words_.data(), slots_.data(), grid_.words()}; }
-    // Lays those of the tiles that have not been laid; also their sums, where they are wanted. A tile is one
-    // thread's at a time.
-    void lay(const std::uint32_t* tiles, std::size_t n, double* const* sums = nullptr) const;
+    // Lays those of the tiles that have not been laid. A tile is one thread's at a time.
+    void lay(const std::uint32_t* tiles, std::size_t n) const;
     const CoarseBoxes& boxes() const { return boxes_; }
     const Planes<double>& tile_sums() const { return tile_sums_; }
     // What coordinates and squared distances are rounded by before they are summed (points.hpp).
@@ -81,15 +82,49 @@ class PlacedPoints {
   private:
     static constexpr std::size_t kWorth = std::size_t{1} << 16;  // points that are worth a thread
 
+    static constexpr std::size_t kChannels = 3;  // of blocks
     static constexpr std::uint32_t kNotLaid = 0xFFFFFFFFU;
 
     // Whether channels are levels of 8 or 16 bits that are their own coordinates.
     bool levels() const;
     // What is added to levels as kernels see them.
     double bias() const { return channels_->type == PixelType::u16 ? 32768.0 : 0.0; }
+
+    // What points lie in.
+    struct Extent {
+        explicit Extent(std::size_t dims)
+            : low(dims, std::numeric_limits<double>::infinity()),
+              high(dims, -std::numeric_limits<double>::infinity()) {}
+        std::vector<double> low, high;
+        double lost = 0.0;  // no longer 0 where a coordinate is not finite
+        double top = 0.0;   // greatest magnitude
+
+        void widen(std::size_t a, double least, double most) {
+            low[a] = std::fmin(low[a], least);
+            high[a] = std::fmax(high[a], most);
+        }
+        void find_top() {
+            for (std::size_t a = 0; a < low.size(); ++a)
+                top = std::fmax(top, std::fmax(std::fabs(low[a]), std::fabs(high[a])));
+        }
+        // The first n coordinates.
+        bool holds(const double* least, const double* most, std::size_t n) const {
+            for (std::size_t a = 0; a < n; ++a)
+                if (!(low[a] <= least[a] && most[a] <= high[a])) return false;
+            return true;
+        }
+    };
+
     void measure();
-    void box_levels(double* low, double* high);
-    void box_channels();
+    double grain_of(double top) const;
+    void set_grid(const Extent& extent);
+    Extent suggest() const;
+    Extent look(const Extent* suggested);
+    void check(const Extent& found) const;
+    void add_positions(Extent& extent) const;
+    void box_levels(std::vector<Extent>& of_task);
+    void box_reals(const Extent& suggested, std::vector<Extent>& of_task);
+    void lay_wide(std::size_t begin, std::size_t end) const;
     void box_positions();
     void place_points();
 

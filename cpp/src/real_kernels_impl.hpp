@@ -154,33 +154,106 @@ static inline void fetch_block(const ChannelPoints& points, std::size_t tile) {
 #endif
 }
 
+// Extents of the tiles of a run: of each channel its least coordinates, then its greatest.
+struct RunExtents {
+    double low[3][kChannelRun], high[3][kChannelRun];
+};
+
+// Places of one end of them. What lies beyond the grid, or is no number, is put at its edge.
+static void place_corners(const double (*x)[kChannelRun], const ChannelBoxArgs& args,
+                          std::int32_t* const* planes) {
+    const Reals per_step = all(args.per_step), edge = all((1 << 13) - 1), other = all(1 - (1 << 13));
+    std::int32_t words[2][kChannelRun];
+    for (std::size_t i = 0; i < kChannelRun; i += kReals) {
+        Reals place[3];
+        for (std::size_t a = 0; a < 3; ++a) {
+            const Reals steps = multiply(subtract(load(x[a] + i), all(args.middle[a])), per_step);
+            place[a] = where(less(steps, edge), where(less(other, steps), steps, other), edge);
+        }
+        store_pairs(words[0] + i, place[0], place[1]);
+        store_pairs(words[1] + i, place[2], all(0.0));
+    }
+    for (std::size_t w = 0; w < 2; ++w)
+        for (std::size_t t = args.begin; t < args.end; ++t) planes[w][t] = words[w][t - args.begin];
+}
+
+template <class T>
+static void box_channels_of(ChannelBoxArgs& args) {
+    const Reals round = all(args.round);
+    const Reals factor[3] = {all(args.points.factor[0]), all(args.points.factor[1]),
+                             all(args.points.factor[2])};
+    RunExtents extents{};
+    Reals total = all(0.0);
+    for (std::size_t t = args.begin; t < args.end; ++t) {
+        const T* row = static_cast<const T*>(args.points.pixels) + 3 * corner_of(args.points, t);
+        Reals x[3], low[3], high[3], sums[3];
+        for (std::size_t r = 0; r < kBlockRows; ++r, row += 3 * args.points.width) {
+            for (std::size_t i = 0; i < kBlockColumns; i += kReals) {
+                load_three(row + 3 * i, x[0], x[1], x[2]);
+                const bool first = r == 0 && i == 0;
+                for (std::size_t a = 0; a < 3; ++a) {
+                    x[a] = multiply(x[a], factor[a]);
+                    low[a] = first ? x[a] : least(low[a], x[a]);
+                    high[a] = first ? x[a] : most(high[a], x[a]);
+                    sums[a] = first ? rounded(x[a], round) : add(sums[a], rounded(x[a], round));
+                }
+            }
+        }
+        for (std::size_t a = 0; a < 3; ++a) {
+            args.sums[a][t] = sum_of(sums[a]);
+            total = add(total, sums[a]);
+            extents.low[a][t - args.begin] = least_of(low[a]);
+            extents.high[a][t - args.begin] = most_of(high[a]);
+        }
+    }
+    const double sum = sum_of(total);
+    args.lost += sum - sum;
+    for (std::size_t a = 0; a < 3; ++a) {
+        for (std::size_t i = 0; i < args.end - args.begin; ++i) {
+            args.low[a] = extents.low[a][i] < args.low[a] ? extents.low[a][i] : args.low[a];
+            args.high[a] = extents.high[a][i] > args.high[a] ? extents.high[a][i] : args.high[a];
+        }
+    }
+    place_corners(extents.low, args, args.boxes.low);
+    place_corners(extents.high, args, args.boxes.high);
+}
+
+static void box_channels(ChannelBoxArgs& args) {
+    switch (args.points.type) {
+        case PixelType::u8:
+            return box_channels_of<std::uint8_t>(args);
+        case PixelType::u16:
+            return box_channels_of<std::uint16_t>(args);
+        case PixelType::f32:
+            return box_channels_of<float>(args);
+        case PixelType::f64:
+            return box_channels_of<double>(args);
+    }
+}
+
 template <class T, bool Positions>
 static void place_channels_of(const ChannelPlaceArgs& args) {
     constexpr std::size_t kChannels = 3, kDims = Positions ? 5 : kChannels, kTileWords = (kDims + 1) / 2;
-    const Reals per_step = all(args.per_step), round = all(args.round), none = all(0.0);
+    const Reals per_step = all(args.per_step), none = all(0.0);
     Reals factor[kChannels], middle[kChannels];  // lanes that are stored cannot change them
     for (std::size_t a = 0; a < kChannels; ++a) {
         factor[a] = all(args.points.factor[a]);
         middle[a] = all(args.middle[a]);
     }
+    for (std::size_t s = 0; s < args.n && s < kLaidAhead; ++s) fetch_block<T>(args.points, args.tiles[s]);
     TilePlaces at;
     for (std::size_t s = 0; s < args.n; ++s) {
         const std::size_t first = corner_of(args.points, args.tiles[s]);
         const T* pixels = static_cast<const T*>(args.points.pixels) + kChannels * first;
         std::int32_t* words = args.words + args.slots[args.tiles[s]] * kTileWords * kCoarseTile;
-        if (args.sums == nullptr && s + kLaidAhead < args.n)
-            fetch_block<T>(args.points, args.tiles[s + kLaidAhead]);
+        if (s + kLaidAhead < args.n) fetch_block<T>(args.points, args.tiles[s + kLaidAhead]);
         if (Positions) at.go_to(args, first);
-        Reals sums[kChannels] = {none, none, none};
         for (std::size_t i = 0; i < kCoarseTile; i += kReals) {
             Reals x[kDims + 1];
             load_three(pixels + kChannels * (i / kBlockColumns * args.points.width + i % kBlockColumns), x[0],
                        x[1], x[2]);
-            for (std::size_t a = 0; a < kChannels; ++a) {
-                x[a] = multiply(x[a], factor[a]);
-                sums[a] = add(sums[a], rounded(x[a], round));
-                x[a] = multiply(subtract(x[a], middle[a]), per_step);
-            }
+            for (std::size_t a = 0; a < kChannels; ++a)
+                x[a] = multiply(subtract(multiply(x[a], factor[a]), middle[a]), per_step);
             x[kDims] = none;
             if (Positions) {
                 x[kDims - 2] = load(at.row + i);
@@ -189,8 +262,6 @@ static void place_channels_of(const ChannelPlaceArgs& args) {
             for (std::size_t w = 0; w < kTileWords; ++w)
                 store_pairs(words + w * kCoarseTile + i, x[2 * w], x[2 * w + 1]);
         }
-        if (args.sums == nullptr) continue;
-        for (std::size_t a = 0; a < kChannels; ++a) args.sums[a][args.tiles[s]] = sum_of(sums[a]);
     }
 }
 
@@ -350,8 +421,8 @@ extern const RealKernels real_table;
 const RealKernels real_table = {&extents,
                                 &sums,
                                 &places,
-
                                 &place_boxes,
+                                &box_channels,
                                 &place_channels,
                                 &limit,
                                 &objective,

@@ -156,8 +156,12 @@ class RealTiles final : public Source<double> {
                 straddling[n] = straddling[s];
                 n += safe_[straddling[s]] > drift_.total ? 0 : 1;
             }
-            points_.lay(straddling, n);
-            some.compare(straddling, n, safe_.data());
+            // What is laid is compared, and read again where it changes hands, while a cache holds it.
+            constexpr std::size_t kAtOnce = 256;
+            for (std::size_t s = 0; s < n; s += kAtOnce) {
+                points_.lay(straddling + s, std::min(kAtOnce, n - s));
+                some.compare(straddling + s, std::min(kAtOnce, n - s), safe_.data());
+            }
             changes.finish();
         });
         for (std::size_t s = 0; s < more.size(); ++s) whole_[s % width] += more[s];

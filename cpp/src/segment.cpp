@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 
+#include "fastpgs/bounds.hpp"
 #include "fastpgs/features.hpp"
 #include "fastpgs/grey_image.hpp"
 #include "fastpgs/growing.hpp"
@@ -163,7 +164,10 @@ Result segment_wide(const Task& task) {
     if (task.image.pixels() >= kCountedMapped) source = make_mapped_groups(task);
     if (!source && !small) source = make_colours<double>(task);
     if (!source) source = make_real_tiles(task);
-    if (!source) source = make_pixels<double>(task);
+    if (!source) {
+        check_bounds(task.image, task.params);
+        source = make_pixels<double>(task);
+    }
     return Segmentation<double>(task, *source).run(task.labels);
 }
 
@@ -201,7 +205,14 @@ Result segment(const ImageView& image, const MaskView& mask, const Params& param
         }
     }
     const Task task{image, mask, space, params, threads, exact, labels, counted};
-    return exact && is_narrow(image, space) ? segment_narrow(task) : segment_wide(task);
+    if (exact && is_narrow(image, space)) return segment_narrow(task);
+    try {
+        return segment_wide(task);
+    } catch (const Beyond&) {
+        Result result;
+        result.beyond = true;
+        return result;
+    }
 }
 
 std::vector<Result> segment_batch(const std::vector<Job>& jobs, const Params& params, int threads) {

@@ -39,6 +39,7 @@ class Params:
     positions: bool
     map: list[float]
     extents: list[float]
+    bounds: tuple[float, float] | None
     seed: int
     want_clusters: bool
     want_inertia: bool
@@ -64,6 +65,8 @@ class Result:
     def converged(self) -> bool: ...
     @property
     def distinct(self) -> int: ...
+    @property
+    def beyond(self) -> bool: ...
 
 def segment(
     image: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None, params: Params

@@ -63,6 +63,8 @@ class Problem(NamedTuple):
         Internal feature units in one documented unit of a colour feature.
     extents : list of float, or None
         Least values of the channels, then greatest, where they are known.
+    bounds : tuple of float, or None
+        Least and greatest value that a channel may have, where nobody has looked yet.
     """
 
     image: PixelArray
@@ -83,6 +85,7 @@ class Problem(NamedTuple):
     spatial_weight: float
     seed: int
     extents: list[float] | None
+    bounds: tuple[float, float] | None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -248,21 +251,41 @@ def _blocks(size: int) -> Iterator[slice]:
     return (slice(begin, begin + _BLOCK) for begin in range(0, size, _BLOCK))
 
 
+def _check_colours(low: float, high: float, features: Features) -> None:
+    if low < 0.0 or high > 1.0:
+        raise ValueError(
+            f"a float colour image must be in [0, 1] for features={features!r}, got [{low:g}, {high:g}]; "
+            "rescale it, or pass features='raw' to use its values as they are"
+        )
+
+
+def _levels_of(values: PixelArray, top: int) -> npt.NDArray[np.float64] | None:
+    """Return values in [0, 1] as integer levels, or None if they hold anything else, within rounding."""
+    # A product with the rounded reciprocal of `top`, as img_as_float takes it, is off by 2 ulp at most.
+    tolerance = top * 4.0 * float(np.spacing(values.dtype.type(1)))
+    scaled = np.multiply(values, float(top), dtype=np.float64)
+    levels: npt.NDArray[np.float64] = np.rint(scaled)
+    scaled -= levels
+    return None if max(scaled.max(), -scaled.min()) > tolerance else levels
+
+
+def _few(image: PixelArray) -> PixelArray:
+    """Return a few values from everywhere: they tell at once that most images do not hold levels."""
+    flat = image.reshape(-1)
+    return flat[:: max(1, len(flat) // 256)]
+
+
 def _as_levels(image: PixelArray, top: int, dtype: npt.DTypeLike) -> PixelArray | None:
     """Map a float image in [0, 1] to integer levels if it holds nothing else, within rounding."""
+    if _levels_of(_few(image), top) is None:
+        return None
     flat = image.reshape(-1)
-    # A product with the rounded reciprocal of `top`, as img_as_float takes it, is off by 2 ulp at most.
-    tolerance = top * 4.0 * float(np.spacing(image.dtype.type(1)))
     out = np.empty(flat.shape, dtype=dtype)
-    few = flat[:: max(1, len(flat) // 256)]
-    for part in (None, *_blocks(len(flat))):  # a few values from everywhere tell most other images at once
-        scaled = np.multiply(few if part is None else flat[part], float(top), dtype=np.float64)
-        levels = np.rint(scaled)
-        scaled -= levels
-        if max(scaled.max(), -scaled.min()) > tolerance:
+    for part in _blocks(len(flat)):
+        levels = _levels_of(flat[part], top)
+        if levels is None:
             return None
-        if part is not None:
-            out[part] = levels
+        out[part] = levels
     return out.reshape(image.shape)
 
 
@@ -284,11 +307,7 @@ def _float_colours(
     And the extents of its channels, where they are known and of what is returned.
     """
     low, high, extents = _range(image, mask)
-    if low < 0.0 or high > 1.0:
-        raise ValueError(
-            f"a float colour image must be in [0, 1] for features={features!r}, got [{low:g}, {high:g}]; "
-            "rescale it, or pass features='raw' to use its values as they are"
-        )
+    _check_colours(low, high, features)
     colours: PixelArray = np.require(_without_masked(image, mask), requirements="C")
     for top, dtype in ((255, np.uint8), (65535, np.uint16)):
         levels = _as_levels(colours, top, dtype)
@@ -386,10 +405,37 @@ def _check_exact(problem: Problem) -> None:
         )
 
 
+def _core_looks(image: PixelArray, features: Features) -> tuple[float, float] | None:
+    """Return the bounds of the values of a float image that the core looks at on the way, or None.
+
+    It does for colours, or three raw channels, that a few values tell not to be levels.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or not (image.flags.c_contiguous and image.flags.aligned):
+        return None
+    if features == "raw":
+        return -MAX_ABS, MAX_ABS
+    few = _few(image)
+    if features != "rgb" or not (few.min() >= 0.0 and few.max() <= 1.0):
+        return None
+    return (0.0, 1.0) if all(_levels_of(few, top) is None for top in (255, 65535)) else None
+
+
+def check_values(problem: Problem) -> None:
+    """Look at all values where :func:`prepare` left that to the core; refuse what it would have refused."""
+    if problem.bounds is None:
+        return
+    low, high, _ = _range(problem.image, None)
+    if problem.features == "raw":
+        _check_magnitude(low, high)
+    else:
+        _check_colours(low, high, problem.features)
+
+
 def prepare(
     image: npt.ArrayLike,
     k: int = 3,
     *,
+    look: bool = True,
     threshold: float | None = None,
     features: Features = "lab",
     metric: Metric = "sqeuclidean",
@@ -405,6 +451,14 @@ def prepare(
     seed: int = 0,
 ) -> Problem:
     """Check the arguments of :func:`fastpgs.segment` and bring them into internal units.
+
+    Parameters
+    ----------
+    image, k
+        As all others but `look`: see :func:`fastpgs.segment`.
+    look : bool, default True
+        Look at all values of a float image. False leaves it to the core where that does it on its way; who asks
+        for that then calls :func:`check_values` if the core found values beyond their bounds.
 
     Raises
     ------
@@ -429,8 +483,12 @@ def prepare(
     shape = (array.shape[0], array.shape[1])
     used = _check_mask(mask, shape)
     _check_channels(array, features)
-    extents = None
-    if array.dtype.kind == "f" and features != "xy":
+    extents = bounds = None
+    if not look and used is None and array.dtype.kind == "f" and metric == "sqeuclidean":
+        bounds = _core_looks(array, features)
+    if bounds is not None:
+        pass
+    elif array.dtype.kind == "f" and features != "xy":
         if features != "raw":
             array, extents = _float_colours(array, features, used)
         else:
@@ -470,6 +528,7 @@ def prepare(
         spatial_weight=spatial_weight * unit,
         seed=check_seed(seed),
         extents=extents,
+        bounds=bounds,
     )
     _check_exact(problem)
     return problem

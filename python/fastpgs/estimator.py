@@ -170,7 +170,9 @@ class PivotGrowingSegmentation:
         self
         """
         _refuse_foreign(X)
-        fit = solve(_problem.prepare(X, mask=mask, **self._options()), self.num_threads, clusters=True)
+        fit = solve(
+            _problem.prepare(X, look=False, mask=mask, **self._options()), self.num_threads, clusters=True
+        )
         core, problem = fit.core, fit.problem
         points = np.asarray(core.pivot_features, dtype=np.float64).reshape(problem.k, core.dims)
         if problem.update == "mean":

@@ -64,6 +64,8 @@ def _params(problem: Problem, linear: npt.NDArray[np.float64] | None) -> _core.P
     if linear is not None:
         params.positions = problem.spatial_weight > 0.0
         params.map = linear.ravel().tolist()
+    if problem.bounds is not None:
+        params.bounds = problem.bounds
     params.seed = problem.seed
     return params
 
@@ -111,6 +113,8 @@ def warn_not_converged(max_iter: int, stacklevel: int) -> None:
 
 def _check(result: _core.Result, problem: Problem, stacklevel: int) -> None:
     """Raise or warn of what the core found."""
+    if result.beyond or result.distinct >= 0:
+        _problem.check_values(problem)  # says what is wrong with them
     if result.distinct >= 0:
         raise _problem.too_few_distinct(problem.k, result.distinct)
     if not result.converged:
@@ -261,6 +265,7 @@ def segment(
     problem = _problem.prepare(
         image,
         k,
+        look=False,
         threshold=threshold,
         features=features,
         metric=metric,
@@ -322,18 +327,18 @@ def segment_batch(
     pictures = list(images)
     masks = _one_mask_each(mask, len(pictures))
     problems: list[Problem] = []
-    groups: dict[tuple[float, ...] | None, list[int]] = {}
+    groups: dict[tuple[Any, ...], list[int]] = {}
     maps: list[npt.NDArray[np.float64] | None] = []
     for position, (picture, one) in enumerate(zip(pictures, masks, strict=True)):
         try:
-            problem = _problem.prepare(picture, k, mask=one, **options)
+            problem = _problem.prepare(picture, k, look=False, mask=one, **options)
             linear = _linear_map(problem)
         except ValueError as error:
             raise ValueError(f"image {position}: {error}") from error
         problems.append(problem)
         maps.append(linear)
         # Images that share a map and feature units share parameters, and so one call of the core.
-        key = (problem.unit2, *([] if linear is None else linear.ravel().tolist()))
+        key = (problem.unit2, problem.bounds, *([] if linear is None else linear.ravel().tolist()))
         groups.setdefault(key, []).append(position)
     labels: list[npt.NDArray[np.int32]] = [np.empty((0, 0), dtype=np.int32)] * len(problems)
     for positions in groups.values():

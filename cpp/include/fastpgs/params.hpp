@@ -1,6 +1,7 @@
 // What a segmentation is asked for, and what it answers.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -28,10 +29,12 @@ struct Params {
     bool positions = false;             // append (row, col) to the colour features
     std::vector<double> map;            // row-major lower-triangular (F, F) map of the features, or empty
     std::vector<double> extents;        // least values of the channels, then greatest; empty: unknown
-    std::uint64_t seed = 0;             //
-    bool want_clusters = false;         // fill Result::clusters
-    bool want_inertia = true;           // fill Result::inertia, if it costs anything
-    int threads = 0;                    // 0: all that are permitted
+    // Least and greatest value that a channel may have, where nobody has looked yet; see Result::beyond.
+    std::optional<std::array<double, 2>> bounds;
+    std::uint64_t seed = 0;      //
+    bool want_clusters = false;  // fill Result::clusters
+    bool want_inertia = true;    // fill Result::inertia, if it costs anything
+    int threads = 0;             // 0: all that are permitted
 };
 
 struct Result {
@@ -43,7 +46,8 @@ struct Result {
     double inertia = 0.0;                // Eq. 3
     int n_iter = 0;
     bool converged = false;
-    int distinct = -1;  // if not negative: only so many distinct features, fewer than k; no result
+    int distinct = -1;    // if not negative: only so many distinct features, fewer than k; no result
+    bool beyond = false;  // values are not finite or not within Params::bounds; no result
 };
 
 }  // namespace fastpgs

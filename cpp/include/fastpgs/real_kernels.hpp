@@ -42,17 +42,30 @@ struct PlaceBoxesArgs {
     double per_step;
 };
 
+inline constexpr std::size_t kChannelRun = 32;  // tiles at once, at most
+
+// Boxes on the grid and sums of tiles of such pixels, of their channels.
+struct ChannelBoxArgs {
+    ChannelPoints points;
+    std::size_t begin, end;
+    double round;  // as of RealPoints
+    const double* middle;
+    double per_step;
+    CoarseBoxes boxes;       // out: two words; what the grid does not reach is at its edge
+    double* const* sums;     // out: planes of tiles
+    double low[3], high[3];  // in, out: of all
+    double lost;             // in, out: no longer 0 where a value was not finite
+};
+
 // Listed tiles of such pixels.
 struct ChannelPlaceArgs {
     ChannelPoints points;
     const std::uint32_t* tiles;
     const std::uint32_t* slots;  // where their places go
     std::size_t n;
-    double round;  // as of RealPoints
     const double* middle;
     double per_step;
     std::int32_t* words;  // out: (slots, words, kCoarseTile)
-    double* const* sums;  // out: planes of tiles, of the channels; or null
 };
 
 struct RealNearestArgs {
@@ -97,6 +110,7 @@ struct RealKernels {
     void (*places)(const RealPoints&, const double* middle, double per_step, std::int32_t* words);
     void (*place_boxes)(const PlaceBoxesArgs&);
     // The same straight from an image.
+    void (*box_channels)(ChannelBoxArgs&);
     void (*place_channels)(const ChannelPlaceArgs&);
     // Labels 1 … k within the limit, 0 beyond it.
     void (*limit)(const RealNearestArgs&, std::uint8_t* labels);
