@@ -118,7 +118,8 @@ void Straddling::compare(const std::uint32_t* tiles, std::size_t n, double* safe
         changes_.count(args_.n_changed);
         for (std::size_t s = 0; s < args_.n; ++s)
             safe[tiles[begin + s]] = drift_.safe(gaps_[s], args_.scores.margin + 1);
-        open_.fetch(doubtful_.data(), args_.n_doubtful);
+        // Few lie apart; of many, whole tiles are read.
+        if (args_.n_doubtful <= 2 * kTiles) open_.fetch(doubtful_.data(), args_.n_doubtful);
         for (std::size_t i = 0, end = 0; i < args_.n_doubtful; i = end) {
             const std::size_t tile = doubtful_[i] / kCoarseTile;
             while (end < args_.n_doubtful && doubtful_[end] / kCoarseTile == tile) ++end;

@@ -87,9 +87,12 @@ void PlacedPoints::set_grid(const Extent& extent) {
 }
 
 // What all points are likely to lie in, and exactly what they do where that is known.
-PlacedPoints::Extent PlacedPoints::suggest() const {
+PlacedPoints::Extent PlacedPoints::suggest() {
     Extent out(dims_);
+    constexpr double kWide = 0.1;
     if (task_.space.extents != nullptr && reader_.extents(out.low.data(), out.high.data())) {
+        for (std::size_t a = 0; a < kChannels; ++a)
+            wide_ = std::fmax(wide_, kWide * (out.high[a] - out.low[a]));
         out.find_top();
         return out;
     }
@@ -103,15 +106,16 @@ PlacedPoints::Extent PlacedPoints::suggest() const {
         for (std::size_t i = 0; i < pixels.size(); ++i) out.widen(a, z[a][i], z[a][i]);
     add_positions(out);
     out.find_top();
-    // The widest channel sets the step; a grid of twice its range is a bit coarser.
+    // The widest channel sets the step; a grid of half as much again is a bit coarser.
     double widest = 0.0;
     for (std::size_t a = 0; a < kChannels; ++a) {
         if (!(out.low[a] <= out.high[a])) out.low[a] = out.high[a] = 0.0;  // no number is among the few
         widest = std::fmax(widest, out.high[a] - out.low[a]);
     }
+    wide_ = kWide * widest;
     for (std::size_t a = 0; a < kChannels; ++a) {
-        out.low[a] -= 0.5 * widest;
-        out.high[a] += 0.5 * widest;
+        out.low[a] -= 0.25 * widest;
+        out.high[a] += 0.25 * widest;
         if (!task_.params.bounds) continue;
         out.low[a] = std::fmax(out.low[a], (*task_.params.bounds)[0] * channels_->factor[a]);
         out.high[a] = std::fmin(out.high[a], (*task_.params.bounds)[1] * channels_->factor[a]);
@@ -238,13 +242,13 @@ void PlacedPoints::place_points() {
 
 // Tiles that span many colours mostly straddle sooner or later: they are laid while a cache holds them.
 void PlacedPoints::lay_wide(std::size_t begin, std::size_t end) const {
-    constexpr std::int32_t kWide = (1 << 14) / 10;  // places of all channels, each of which has up to 2^14
+    const auto enough = static_cast<std::int32_t>(std::fmin(wide_ * grid_.per_step(), 1 << 14));
     std::uint32_t wide[kRun];
     std::size_t n = 0;
     for (std::size_t t = begin; t < end; ++t) {
         const Pixel low = pixel_of(low_[0][t], low_[1][t]), high = pixel_of(high_[0][t], high_[1][t]);
         wide[n] = static_cast<std::uint32_t>(t);
-        n += (high[0] - low[0]) + (high[1] - low[1]) + (high[2] - low[2]) >= kWide ? 1 : 0;
+        n += (high[0] - low[0]) + (high[1] - low[1]) + (high[2] - low[2]) >= enough ? 1 : 0;
     }
     lay(wide, n);
 }

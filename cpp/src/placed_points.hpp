@@ -118,7 +118,7 @@ class PlacedPoints {
     void measure();
     double grain_of(double top) const;
     void set_grid(const Extent& extent);
-    Extent suggest() const;
+    Extent suggest();
     Extent look(const Extent* suggested);
     void check(const Extent& found) const;
     void add_positions(Extent& extent) const;
@@ -138,6 +138,7 @@ class PlacedPoints {
     Planes<double> last_;
     CoarseGrid grid_;
     double round_ = 0.0, objective_round_ = 0.0;
+    double wide_ = 0.0;  // what tiles of reals span, channels added up, that are laid at once
     Planes<double> tile_sums_;
     mutable Block<std::int32_t> words_;   // (slots, words, kCoarseTile): pages are had as they are written
     mutable Block<std::uint32_t> slots_;  // of each tile, or kNotLaid

@@ -176,6 +176,34 @@ void test_too_few_colours_are_reported() {
     }
 }
 
+// Wherever it lies: in blocks and beyond them, with pivots that tiles serve and with more.
+void test_values_beyond_their_bounds_are_reported() {
+    constexpr std::size_t kHeight = 41, kWidth = 101;
+    SplitMix64 rng(2);
+    std::vector<float> sound(kHeight * kWidth * 3);
+    for (float& value : sound) value = static_cast<float>(rng.uniform());
+    std::vector<std::int32_t> labels(kHeight * kWidth);
+    const float bad[] = {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                         -1e-7F, 1.0000001F, 1e30F};
+    for (const int k : {3, 40}) {
+        Params params;
+        params.features = Features::rgb;
+        params.k = k;
+        params.max_iter = 3;
+        params.bounds = {0.0, 1.0};
+        CHECK(!segment({sound.data(), PixelType::f32, kHeight, kWidth, 3}, {}, params, labels.data()).beyond);
+        for (const std::size_t place :
+             {std::size_t{0}, std::size_t{3 * kWidth - 1}, 3 * kWidth * 20 + 50, sound.size() - 1}) {
+            for (const float value : bad) {
+                std::vector<float> image = sound;
+                image[place] = value;
+                CHECK(segment({image.data(), PixelType::f32, kHeight, kWidth, 3}, {}, params, labels.data())
+                          .beyond);
+            }
+        }
+    }
+}
+
 void test_lab_is_exact_where_it_must_be() {
     for (int level = 0; level < 256; ++level) {
         const auto v = static_cast<std::uint8_t>(level);
@@ -347,6 +375,7 @@ int main() {
         {"growing reaches neighbours only", test_growing_reaches_neighbours_only},
         {"masks and batch", test_masks_and_batch},
         {"too few colours are reported", test_too_few_colours_are_reported},
+        {"values beyond their bounds are reported", test_values_beyond_their_bounds_are_reported},
         {"lab is exact where it must be", test_lab_is_exact_where_it_must_be},
         {"lab of all kinds of pixels", test_lab_of_all_kinds_of_pixels},
         {"exceptions leave parallel regions", test_exceptions_leave_parallel_regions},
