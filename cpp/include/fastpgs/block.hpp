@@ -11,7 +11,7 @@
 namespace fastpgs {
 
 // What a thread keeps of the blocks that it gave back, for its next ones: for a small picture, fresh pages
-// cost a third of all time. It is what a megapixel of reals or of 16 bits asks for (places 8 MB, tiles 4, its
+// cost a third of all time. It is what a megapixel of reals asks for (room for places 8 MB, tiles 4, its
 // labels and those of the picture before it 8), and a little more.
 constexpr std::size_t kKeptBytes = std::size_t{24} << 20;
 
