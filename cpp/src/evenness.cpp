@@ -16,6 +16,7 @@ constexpr std::ptrdiff_t TILES = 8;     // a side
 constexpr std::ptrdiff_t EACH = 4;      // spots a side of a tile
 constexpr std::ptrdiff_t SPOT = 4;      // pixels a side of a spot, whose mean noise hardly moves
 constexpr std::ptrdiff_t LEAST = 64;    // pixels a side of a picture
+constexpr int FEW = 4;                  // black spots: more are a surround
 constexpr std::size_t ENOUGH = 8;       // spots that tell what glass there is in a tile
 constexpr std::size_t WELL_SPREAD = 3;  // tiles of glass in each quarter of the picture
 constexpr double GLASS = 0.55;          // of the brightest tile: glass is no darker, whatever the light
@@ -38,29 +39,42 @@ double middle(std::ptrdiff_t i, std::ptrdiff_t n) {
 
 Weights terms_of(double x, double y) { return {1.0, x, y, x * x, x * y, y * y}; }
 
-// Sum of the green levels of a spot; negative where a pixel of it is not to be looked at.
-int spot(stain::Picture picture, const shapes::Bits* mask, std::ptrdiff_t row, std::ptrdiff_t col) {
+constexpr int UNSEEN = -1, BLACK = -2;
+
+bool is_black(stain::Picture picture, std::ptrdiff_t row, std::ptrdiff_t col, int dark) {
+    for (std::ptrdiff_t r = row; r < row + SPOT; ++r) {
+        const std::uint8_t* p = picture.rgb + 3 * (r * picture.cols + col);
+        if (*std::max_element(p, p + 3 * SPOT) > dark) return false;
+    }
+    return true;
+}
+
+// Sum of the green levels of a spot; UNSEEN where a pixel of it is not to be looked at.
+int spot(stain::Picture picture, const shapes::Bits* mask, std::ptrdiff_t row, std::ptrdiff_t col, int dark) {
     int sum = 0;
     for (std::ptrdiff_t r = row; r < row + SPOT; ++r) {
-        if (mask && mask->count(r, col, col + SPOT) < SPOT) return -1;
+        if (mask && mask->count(r, col, col + SPOT) < SPOT) return UNSEEN;
         const std::uint8_t* p = picture.rgb + 3 * (r * picture.cols + col) + 1;
         for (std::ptrdiff_t c = 0; c < SPOT; ++c) sum += p[3 * c];
     }
-    return sum;
+    return sum <= SPOT * SPOT * dark && is_black(picture, row, col, dark) ? BLACK : sum;
 }
 
-std::vector<Tile> tiles_of(stain::Picture picture, const shapes::Bits* mask) {
+// None of a picture with a surround.
+std::vector<Tile> tiles_of(stain::Picture picture, const shapes::Bits* mask, int dark) {
     constexpr std::ptrdiff_t ALL = TILES * EACH;
     const auto at = [](std::ptrdiff_t i, std::ptrdiff_t n) { return (2 * i + 1) * n / (2 * ALL) - SPOT / 2; };
     std::vector<Tile> out;
     std::vector<int> spots;
+    int black = 0;
     for (std::ptrdiff_t i = 0; i < TILES; ++i)
         for (std::ptrdiff_t j = 0; j < TILES; ++j) {
             spots.clear();
             for (std::ptrdiff_t y = i * EACH; y < (i + 1) * EACH; ++y)
                 for (std::ptrdiff_t x = j * EACH; x < (j + 1) * EACH; ++x) {
                     const int sum = spot(picture, mask, std::max<std::ptrdiff_t>(at(y, picture.rows), 0),
-                                         std::max<std::ptrdiff_t>(at(x, picture.cols), 0));
+                                         std::max<std::ptrdiff_t>(at(x, picture.cols), 0), dark);
+                    black += sum == BLACK;
                     if (sum >= 0) spots.push_back(sum);
                 }
             if (spots.size() < ENOUGH) continue;
@@ -71,6 +85,7 @@ std::vector<Tile> tiles_of(stain::Picture picture, const shapes::Bits* mask) {
                            std::log(std::max(static_cast<double>(*second) / (SPOT * SPOT), 1.0)),
                            static_cast<std::size_t>(2 * (2 * i / TILES) + 2 * j / TILES), true});
         }
+    if (black > FEW) out.clear();
     return out;
 }
 
@@ -121,9 +136,9 @@ std::optional<Surface> settle(std::vector<Tile>& tiles, double shadow) {
 
 }  // namespace
 
-std::optional<Light> measure(stain::Picture picture, const shapes::Bits* mask, const Rules& rules) {
+std::optional<Light> measure(stain::Picture picture, const shapes::Bits* mask, int dark, const Rules& rules) {
     if (picture.rows < LEAST || picture.cols < LEAST) return std::nullopt;
-    std::vector<Tile> tiles = tiles_of(picture, mask);
+    std::vector<Tile> tiles = tiles_of(picture, mask, dark);
     if (tiles.size() < 2 * TERMS) return std::nullopt;
     const std::optional<Surface> surface = settle(tiles, rules.shadow);
     if (!surface) return std::nullopt;
@@ -145,7 +160,7 @@ std::optional<Light> measure(stain::Picture picture, const shapes::Bits* mask, c
     return Light{*surface, brightest};
 }
 
-Block<std::uint8_t> evened(stain::Picture picture, const Light& light, int dark) {
+Block<std::uint8_t> evened(stain::Picture picture, const Light& light) {
     const std::ptrdiff_t cols = picture.cols;
     Block<std::uint8_t> out(3 * static_cast<std::size_t>(picture.size()));
     share(picture.rows, rows_worth(cols), [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
@@ -163,11 +178,8 @@ Block<std::uint8_t> evened(stain::Picture picture, const Light& light, int dark)
                 const double next = gain_at(first + STEP), slope = (next - gain) / STEP;
                 for (std::ptrdiff_t c = first; c < std::min(first + STEP, cols); ++c, from += 3, to += 3) {
                     const double own = gain + slope * static_cast<double>(c - first);
-                    if (from[0] <= dark && from[1] <= dark && from[2] <= dark)
-                        std::copy_n(from, 3, to);
-                    else
-                        for (int i = 0; i < 3; ++i)
-                            to[i] = static_cast<std::uint8_t>(std::min(own * from[i] + 0.5, 255.0));
+                    for (int i = 0; i < 3; ++i)
+                        to[i] = static_cast<std::uint8_t>(std::min(own * from[i] + 0.5, 255.0));
                 }
                 gain = next;
             }

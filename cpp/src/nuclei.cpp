@@ -72,7 +72,8 @@ std::optional<Seeds> cleaned(const Stain& stain, Bits rough, double radius, cons
     const double width = std::max(1.0, rules.opening * radius);
     Bits whole = shapes::open_disc(rough, width);
     // Coarse chromatin, of which only the dark half is taken, is a mesh that no disc fits into.
-    if (static_cast<double>(whole.count()) < rules.coarse * static_cast<double>(rough.count()))
+    if (!stain.surround &&
+        static_cast<double>(whole.count()) < rules.coarse * static_cast<double>(rough.count()))
         whole =
             shapes::open_disc(shapes::close_disc(rough, std::max(1.0, rules.coarse_closing * radius)), width);
     rough = shapes::fill_holes(whole, rules.hole * disc);

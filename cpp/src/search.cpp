@@ -27,8 +27,8 @@ std::vector<std::int64_t> part_areas(const Bits& bits) { return shapes::componen
 // Whether the light of a picture is uneven; if so, the picture under even light.
 bool even_light(const staining::Given& given, const staining::Rules& rules, Block<std::uint8_t>& evened) {
     const evenness::Rules which{rules.uneven, rules.shadow, rules.rough, rules.rough_part};
-    const auto light = evenness::measure(given.picture, given.mask, which);
-    if (light) evened = evenness::evened(given.picture, *light, static_cast<int>(rules.dark));
+    const auto light = evenness::measure(given.picture, given.mask, static_cast<int>(rules.dark), which);
+    if (light) evened = evenness::evened(given.picture, *light);
     return light.has_value();
 }
 

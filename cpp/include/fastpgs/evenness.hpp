@@ -42,10 +42,11 @@ struct Light {
 // all if null.
 //
 // Of 8 x 8 tiles each shows its brightest spots. A surface is fitted to those of glass: the ones that lie
-// on it or above, not below, as cells do; which these are and the surface settle in turn.
-std::optional<Light> measure(stain::Picture picture, const shapes::Bits* mask, const Rules& rules);
+// on it or above, not below, as cells do; which these are and the surface settle in turn. Of a picture with a
+// surround, whose levels lie at or below `dark`, nothing is told: what is bright there may be a cell cut out.
+std::optional<Light> measure(stain::Picture picture, const shapes::Bits* mask, int dark, const Rules& rules);
 
-// The picture with all light as bright as where it is brightest. Pixels of levels at or below `dark` stay so.
-Block<std::uint8_t> evened(stain::Picture picture, const Light& light, int dark);
+// The picture with all light as bright as where it is brightest.
+Block<std::uint8_t> evened(stain::Picture picture, const Light& light);
 
 }  // namespace fastpgs::evenness
