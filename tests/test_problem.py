@@ -139,3 +139,31 @@ def test_extents_of_channels_with_what_is_not_finite_anywhere(dtype: Any, shape:
             found = _core.extents(spoilt)
             lost = [c for c in range(2 * n) if np.isnan(found[c])]
             assert lost == [place % n, n + place % n]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("top", "levels"), [(255, np.uint8), (65535, np.uint16)])
+@pytest.mark.parametrize("size", [1, 3, 127, 128, 129, 1000])
+def test_levels_of_reals(dtype: Any, top: int, levels: Any, size: int) -> None:
+    expected = np.random.default_rng(size).integers(0, top + 1, size).astype(levels)
+    expected[-1] = top
+    tolerance = 1e-3
+    for off in (0.0, 0.9 * tolerance, -0.9 * tolerance):
+        values = (expected.astype(np.float64) + (off if dtype == np.float64 else 0.0)) / top
+        got = _core.levels(values.astype(dtype), top, tolerance if dtype == np.float64 else 0.02)
+        assert got is not None
+        assert got.dtype == levels
+        np.testing.assert_array_equal(got, expected)
+    for at in {0, size // 2, size - 1}:  # one value between levels, wherever it is
+        values = expected.astype(np.float64) / top
+        values[at] = 0.5 / top
+        assert _core.levels(values.astype(dtype), top, 0.02) is None
+
+
+def test_levels_are_asked_of_what_may_hold_them() -> None:
+    with pytest.raises(ValueError, match="float32 or float64"):
+        _core.levels(np.zeros(3, np.int32), 255, 0.1)
+    with pytest.raises(ValueError, match="C-contiguous"):
+        _core.levels(np.zeros((4, 4))[:, ::2], 255, 0.1)
+    with pytest.raises(ValueError, match="255 or 65535, got 7"):
+        _core.levels(np.zeros(3), 7, 0.1)

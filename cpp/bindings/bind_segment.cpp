@@ -6,6 +6,7 @@
 #include "fastpgs/features.hpp"
 #include "fastpgs/parallel.hpp"
 #include "fastpgs/points.hpp"
+#include "fastpgs/real_kernels.hpp"
 #include "fastpgs/segment.hpp"
 
 namespace fastpgs::bindings {
@@ -72,6 +73,28 @@ std::vector<double> extents(const py::array& image) {
     const Released released(static_cast<std::ptrdiff_t>(view.pixels()));
     channel_extents(view, out.data(), out.data() + view.channels);
     return out;
+}
+
+// The levels that values in [0, 1] hold: of 8 bits if top is 255, of 16 if it is 65535; none if they hold
+// anything farther from levels than the tolerance.
+py::object levels(const py::array& values, int top, double tolerance) {
+    const bool wide = py::isinstance<py::array_t<double>>(values);
+    if (!wide && !py::isinstance<py::array_t<float>>(values))
+        throw std::invalid_argument("values must be of float32 or float64");
+    if ((values.flags() & py::array::c_style) == 0)
+        throw std::invalid_argument("values must be C-contiguous");
+    if (top != 255 && top != 65535)
+        throw std::invalid_argument("top must be 255 or 65535, got " + std::to_string(top));
+    const std::vector<py::ssize_t> shape(values.shape(), values.shape() + values.ndim());
+    py::array out(top == 255 ? py::dtype::of<std::uint8_t>() : py::dtype::of<std::uint16_t>(), shape);
+    const auto n = static_cast<std::size_t>(values.size());
+    const LevelsArgs args{values.data(), wide, n, static_cast<double>(top), tolerance, out.mutable_data()};
+    bool held = false;
+    {
+        const Released released(static_cast<std::ptrdiff_t>(n));
+        held = real_kernels().levels(args);
+    }
+    return held ? py::object(out) : py::none();
 }
 
 py::tuple feature_moments(const py::array& image, const py::object& mask, const Params& params) {
@@ -155,6 +178,7 @@ void bind_segment(py::module_& module) {
                py::arg("threads"));
     module.def("features", &features, py::arg("image"), py::arg("params"));
     module.def("extents", &extents, py::arg("image"));
+    module.def("levels", &levels, py::arg("values"), py::arg("top"), py::arg("tolerance"));
     module.def("moments", &feature_moments, py::arg("image"), py::arg("mask"), py::arg("params"));
     module.def("permitted_threads", &permitted_threads);
 }

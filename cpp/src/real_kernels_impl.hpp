@@ -412,23 +412,17 @@ static void within(const RealWithinArgs& args) {
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs
 
+#include "levels_impl.hpp"
 #include "real_sample_impl.hpp"
 
 namespace fastpgs {
 namespace FASTPGS_PATH {
 
 extern const RealKernels real_table;
-const RealKernels real_table = {&extents,
-                                &sums,
-                                &places,
-                                &place_boxes,
-                                &box_channels,
-                                &place_channels,
-                                &limit,
-                                &objective,
-                                &within,
-                                &near_boxes,
-                                {&reals_away, &reals_nearest, &reals_central}};
+const RealKernels real_table = {&extents,     &sums,         &places,
+                                &place_boxes, &box_channels, &place_channels,
+                                &limit,       &objective,    &within,
+                                &near_boxes,  &levels,       {&reals_away, &reals_nearest, &reals_central}};
 
 }  // namespace FASTPGS_PATH
 }  // namespace fastpgs

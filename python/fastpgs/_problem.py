@@ -259,34 +259,17 @@ def _check_colours(low: float, high: float, features: Features) -> None:
         )
 
 
-def _levels_of(values: PixelArray, top: int) -> npt.NDArray[np.float64] | None:
-    """Return values in [0, 1] as integer levels, or None if they hold anything else, within rounding."""
-    # A product with the rounded reciprocal of `top`, as img_as_float takes it, is off by 2 ulp at most.
-    tolerance = top * 4.0 * float(np.spacing(values.dtype.type(1)))
-    scaled = np.multiply(values, float(top), dtype=np.float64)
-    levels: npt.NDArray[np.float64] = np.rint(scaled)
-    scaled -= levels
-    return None if max(scaled.max(), -scaled.min()) > tolerance else levels
-
-
 def _few(image: PixelArray) -> PixelArray:
-    """Return a few values from everywhere: they tell at once that most images do not hold levels."""
+    """Return a few values from everywhere."""
     flat = image.reshape(-1)
     return flat[:: max(1, len(flat) // 256)]
 
 
-def _as_levels(image: PixelArray, top: int, dtype: npt.DTypeLike) -> PixelArray | None:
-    """Map a float image in [0, 1] to integer levels if it holds nothing else, within rounding."""
-    if _levels_of(_few(image), top) is None:
-        return None
-    flat = image.reshape(-1)
-    out = np.empty(flat.shape, dtype=dtype)
-    for part in _blocks(len(flat)):
-        levels = _levels_of(flat[part], top)
-        if levels is None:
-            return None
-        out[part] = levels
-    return out.reshape(image.shape)
+def _levels_of(values: PixelArray, top: int) -> PixelArray | None:
+    """Map values in [0, 1] to integer levels, or return None if they hold anything else, within rounding."""
+    # A product with the rounded reciprocal of `top`, as img_as_float takes it, is off by 2 ulp at most.
+    tolerance = top * 4.0 * float(np.spacing(values.dtype.type(1)))
+    return _core.levels(np.ascontiguousarray(values), top, tolerance)
 
 
 def _rounded_levels(image: PixelArray) -> PixelArray:
@@ -309,8 +292,9 @@ def _float_colours(
     low, high, extents = _range(image, mask)
     _check_colours(low, high, features)
     colours: PixelArray = np.require(_without_masked(image, mask), requirements="C")
-    for top, dtype in ((255, np.uint8), (65535, np.uint16)):
-        levels = _as_levels(colours, top, dtype)
+    for top in (255, 65535):
+        # A few values tell at once that most images hold none.
+        levels = None if _levels_of(_few(colours), top) is None else _levels_of(colours, top)
         if levels is not None:
             return levels, None
     # The fixed-point conversion of lab is defined on 16-bit levels.

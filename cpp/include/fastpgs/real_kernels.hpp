@@ -68,6 +68,15 @@ struct ChannelPlaceArgs {
     std::int32_t* words;  // out: (slots, words, kCoarseTile)
 };
 
+// Values that may be levels over `top`.
+struct LevelsArgs {
+    const void* values;
+    bool wide;  // doubles; floats else
+    std::size_t n;
+    double top, tolerance;
+    void* levels;  // out: bytes where top is 255, else words
+};
+
 struct RealNearestArgs {
     RealPoints points;
     const std::uint32_t* masks;  // pivots that may be nearest to a point of a tile: bit j for pivot j
@@ -118,6 +127,8 @@ struct RealKernels {
     void (*objective)(const RealNearestArgs&, double* tiles);
     void (*within)(const RealWithinArgs&);
     void (*near_boxes)(NearBoxesArgs&);
+    // Whether all values in [0, 1] are levels over `top`, within a tolerance; if so, the levels.
+    bool (*levels)(const LevelsArgs&);
     RealSampleKernels sample;
 };
 
