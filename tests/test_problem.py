@@ -163,7 +163,9 @@ def test_levels_of_reals(dtype: Any, top: int, levels: Any, size: int) -> None:
 def test_levels_are_asked_of_what_may_hold_them() -> None:
     with pytest.raises(ValueError, match="float32 or float64"):
         _core.levels(np.zeros(3, np.int32), 255, 0.1)
-    with pytest.raises(ValueError, match="C-contiguous"):
+    with pytest.raises(ValueError, match="C-contiguous and aligned"):
         _core.levels(np.zeros((4, 4))[:, ::2], 255, 0.1)
+    with pytest.raises(ValueError, match="C-contiguous and aligned"):
+        _core.levels(np.zeros(25, np.uint8)[1:].view(np.float64), 255, 0.1)
     with pytest.raises(ValueError, match="255 or 65535, got 7"):
         _core.levels(np.zeros(3), 7, 0.1)

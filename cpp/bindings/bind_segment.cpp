@@ -2,6 +2,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <cstdint>
+
 #include "arrays.hpp"
 #include "fastpgs/features.hpp"
 #include "fastpgs/parallel.hpp"
@@ -81,8 +83,10 @@ py::object levels(const py::array& values, int top, double tolerance) {
     const bool wide = py::isinstance<py::array_t<double>>(values);
     if (!wide && !py::isinstance<py::array_t<float>>(values))
         throw std::invalid_argument("values must be of float32 or float64");
-    if ((values.flags() & py::array::c_style) == 0)
-        throw std::invalid_argument("values must be C-contiguous");
+    const auto address = reinterpret_cast<std::uintptr_t>(values.data());
+    const bool aligned = address % static_cast<std::uintptr_t>(values.itemsize()) == 0;
+    if ((values.flags() & py::array::c_style) == 0 || !aligned)
+        throw std::invalid_argument("values must be C-contiguous and aligned");
     if (top != 255 && top != 65535)
         throw std::invalid_argument("top must be 255 or 65535, got " + std::to_string(top));
     const std::vector<py::ssize_t> shape(values.shape(), values.shape() + values.ndim());

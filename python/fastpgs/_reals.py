@@ -96,7 +96,7 @@ def _levels_of(values: PixelArray, top: int) -> PixelArray | None:
     """Map values in [0, 1] to integer levels, or return None if they hold anything else, within rounding."""
     # A product with the rounded reciprocal of `top`, as img_as_float takes it, is off by 2 ulp at most.
     tolerance = top * 4.0 * float(np.spacing(values.dtype.type(1)))
-    return _core.levels(np.ascontiguousarray(values), top, tolerance)
+    return _core.levels(np.require(values, requirements=("C", "A")), top, tolerance)
 
 
 def _rounded_levels(image: PixelArray) -> PixelArray:
@@ -118,7 +118,7 @@ def float_colours(
     """
     low, high, extents = value_range(image, mask)
     check_colours(low, high, features)
-    colours: PixelArray = np.require(without_masked(image, mask), requirements="C")
+    colours: PixelArray = np.require(without_masked(image, mask), requirements=("C", "A"))
     for top in (255, 65535):
         # A few values tell at once that most images hold none.
         levels = None if _levels_of(_few(colours), top) is None else _levels_of(colours, top)
