@@ -63,7 +63,9 @@ int spot(stain::Picture picture, const shapes::Bits* mask, std::ptrdiff_t row, s
 // None of a picture with a surround.
 std::vector<Tile> tiles_of(stain::Picture picture, const shapes::Bits* mask, int dark) {
     constexpr std::ptrdiff_t ALL = TILES * EACH;
-    const auto at = [](std::ptrdiff_t i, std::ptrdiff_t n) { return (2 * i + 1) * n / (2 * ALL) - SPOT / 2; };
+    const auto at = [](std::ptrdiff_t i, std::ptrdiff_t n) {
+        return std::clamp<std::ptrdiff_t>((2 * i + 1) * n / (2 * ALL) - SPOT / 2, 0, n - SPOT);
+    };
     std::vector<Tile> out;
     std::vector<int> spots;
     int black = 0;
@@ -72,8 +74,7 @@ std::vector<Tile> tiles_of(stain::Picture picture, const shapes::Bits* mask, int
             spots.clear();
             for (std::ptrdiff_t y = i * EACH; y < (i + 1) * EACH; ++y)
                 for (std::ptrdiff_t x = j * EACH; x < (j + 1) * EACH; ++x) {
-                    const int sum = spot(picture, mask, std::max<std::ptrdiff_t>(at(y, picture.rows), 0),
-                                         std::max<std::ptrdiff_t>(at(x, picture.cols), 0), dark);
+                    const int sum = spot(picture, mask, at(y, picture.rows), at(x, picture.cols), dark);
                     black += sum == BLACK;
                     if (sum >= 0) spots.push_back(sum);
                 }
