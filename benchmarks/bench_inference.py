@@ -64,12 +64,15 @@ def runners(name: str, channels: int, side: int, threads: int, only: str) -> dic
         found["TorchScript fp32, frozen"] = torch.jit.freeze(torch.jit.script(made()))
     state = {key: value.numpy() for key, value in made().state_dict().items()}
     options = {"norm": "batch"} if name == "unet_plr" else {}
-    fast = native.build(name, state, in_channels=channels, activation=None, options=options)
-    if fast is not None:
-        size = max(1, CHUNK_PIXELS // side**2)  # as `BlastClassifier.scores` deals crops to threads
-        found["fastpgs native fp32"] = lambda x: spread(
-            fast, np.array_split(x.permute(0, 2, 3, 1).numpy(), range(size, len(x), size)), threads
+    size = max(1, CHUNK_PIXELS // side**2)  # as `BlastClassifier.scores` deals crops to threads
+    for numbers in native.NUMBERS:
+        fast = native.build(
+            name, state, in_channels=channels, activation=None, options=options, numbers=numbers
         )
+        if fast is not None:
+            found[f"fastpgs native {numbers}"] = lambda x, fast=fast: spread(
+                fast, np.array_split(x.permute(0, 2, 3, 1).numpy(), range(size, len(x), size)), threads
+            )
     if cpu_bf16_units() or only == "all":
         half = made()
         engines.to_dtype(half, torch.bfloat16)

@@ -18,15 +18,25 @@ namespace {
 
 using Floats = py::array_t<float, py::array::c_style>;
 
-Conv3 make(const Floats& weight, const Floats& bias, const Floats& slope) {
+Numbers numbers_of(const std::string& name) {
+    if (name == "fp32") return Numbers::fp32;
+    if (name == "int16") return Numbers::int16;
+    throw std::invalid_argument("numbers must be fp32 or int16, got '" + name + "'");
+}
+
+Conv3 make(const Floats& weight, const Floats& bias, const Floats& slope, const std::string& numbers) {
     if (weight.ndim() != 4 || weight.shape(2) != 3 || weight.shape(3) != 3 || weight.shape(0) == 0 ||
         weight.shape(1) == 0)
         throw std::invalid_argument("weight must have shape (c_out, c_in, 3, 3)");
     if (bias.ndim() != 1 || slope.ndim() != 1 || bias.shape(0) != weight.shape(0) ||
         slope.shape(0) != weight.shape(0))
         throw std::invalid_argument("bias and slope must have shape (c_out,)");
-    return {weight.data(), bias.data(), slope.data(), static_cast<std::size_t>(weight.shape(1)),
-            static_cast<std::size_t>(weight.shape(0))};
+    return {weight.data(),
+            bias.data(),
+            slope.data(),
+            static_cast<std::size_t>(weight.shape(1)),
+            static_cast<std::size_t>(weight.shape(0)),
+            numbers_of(numbers)};
 }
 
 std::string shape_of(const py::array& x) {
@@ -75,12 +85,12 @@ Floats run(const Conv3& layer, const Floats& x, int padding, const std::optional
     return y;
 }
 
-Up2 make_up(const Floats& weight, const Floats& bias) {
+Up2 make_up(const Floats& weight, const Floats& bias, const std::string& numbers) {
     if (weight.ndim() != 4 || weight.shape(2) != 2 || weight.shape(3) != 2 || weight.size() == 0)
         throw std::invalid_argument("weight must have shape (c_in, c_out, 2, 2), got " + shape_of(weight));
     if (bias.ndim() != 1 || bias.shape(0) != weight.shape(1))
         throw std::invalid_argument("bias must have shape (c_out,), got " + shape_of(bias));
-    return {weight.data(), bias.data(), size_of(weight, 0), size_of(weight, 1)};
+    return {weight.data(), bias.data(), size_of(weight, 0), size_of(weight, 1), numbers_of(numbers)};
 }
 
 Floats run_up(const Up2& layer, const Floats& x) {
@@ -191,10 +201,11 @@ void bind_conv3(py::module_& module) {
         return kernels == nullptr ? std::string() : std::string(kernels->name);
     });
     py::class_<Conv3>(module, "Conv3")
-        .def(py::init(&make), py::arg("weight"), py::arg("bias"), py::arg("slope"))
+        .def(py::init(&make), py::arg("weight"), py::arg("bias"), py::arg("slope"),
+             py::arg("numbers") = "fp32")
         .def("run", &run, py::arg("x"), py::arg("padding"), py::arg("second") = py::none());
     py::class_<Up2>(module, "Up2")
-        .def(py::init(&make_up), py::arg("weight"), py::arg("bias"))
+        .def(py::init(&make_up), py::arg("weight"), py::arg("bias"), py::arg("numbers") = "fp32")
         .def("run", &run_up, py::arg("x"));
     py::class_<Network>(module, "Network")
         .def(py::init<std::size_t>(), py::arg("channels"))

@@ -152,7 +152,11 @@ def build_info() -> dict[str, Any]: ...
 
 class Conv3:
     def __init__(
-        self, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], slope: npt.NDArray[np.float32]
+        self,
+        weight: npt.NDArray[np.float32],
+        bias: npt.NDArray[np.float32],
+        slope: npt.NDArray[np.float32],
+        numbers: str = "fp32",
     ) -> None: ...
     def run(
         self,
@@ -162,7 +166,9 @@ class Conv3:
     ) -> npt.NDArray[np.float32]: ...
 
 class Up2:
-    def __init__(self, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]) -> None: ...
+    def __init__(
+        self, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], numbers: str = "fp32"
+    ) -> None: ...
     def run(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]: ...
 
 class Network:

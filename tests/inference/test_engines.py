@@ -240,7 +240,7 @@ def test_classifying_on_a_cpu_imports_neither_torch_nor_pandas(tmp_path):
 import sys, numpy as np
 from fastpgs.inference.model import load_model
 from fastpgs.inference.pipeline import classify
-model = load_model("unet-plr", "cpu", dtype="fp32")
+model = load_model("unet-plr", "cpu")
 field = np.random.default_rng(0).integers(225, 245, (64, 64, 3), dtype=np.uint8)
 field[20:40, 20:40] = (90, 40, 130)
 cells = classify([field], model, out=sys.argv[1]).cells
@@ -249,17 +249,6 @@ print(model.engine, len(cells) > 0, {"torch", "pandas", "sklearn"} & set(sys.mod
     command = [sys.executable, "-c", code, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["native", "True", "set()"]
-
-
-@pytest.mark.parametrize(("flags", "possible"), [("fma avx2", False), ("avx512_bf16", True), (None, True)])
-def test_torch_is_asked_for_bf16_only_where_it_may_be(monkeypatch, tmp_path, flags, possible):
-    if flags is not None:
-        (tmp_path / "cpuinfo").write_text(f"flags\t\t: {flags}\n")
-    monkeypatch.setattr(precision, "CPU_INFO", tmp_path / "cpuinfo")
-    assert precision.may_have_bf16() == possible
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
-    monkeypatch.setattr(precision, "_torch_is_there", lambda: False)
-    assert precision.cpu_bf16_units() == ("AMX" if possible else "")
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -294,49 +283,54 @@ def test_bf16_keeps_entrance_and_head_exact(name):
 
 
 @pytest.mark.parametrize(
-    ("amx", "avx512", "units", "dtype"),
-    [(True, True, "AMX", "bf16"), (False, True, "AVX512-BF16", "bf16"), (False, False, "", "fp32")],
+    ("amx", "avx512", "units", "dtypes"),
+    [
+        (True, True, "AMX", ["bf16", "fp32"]),
+        (False, True, "AVX512-BF16", ["bf16", "fp32"]),
+        (False, False, "", ["fp32"]),
+    ],
 )
-def test_auto_dtype_follows_the_processor(monkeypatch, amx, avx512, units, dtype):
+def test_auto_dtype_follows_the_processor(monkeypatch, amx, avx512, units, dtypes):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512, raising=False)
     assert precision.cpu_bf16_units() == units
-    assert precision.choose_dtype("auto", "cpu") == dtype
-    assert precision.choose_dtype("fp32", "cpu") == "fp32"
+    assert list(precision.choose_dtypes("auto", "cpu", native=False)) == dtypes
+    assert list(precision.choose_dtypes("auto", "cpu")) == ["int16", *dtypes]
+    assert list(precision.choose_dtypes("fp32", "cpu")) == ["fp32"]
 
 
-@pytest.mark.parametrize(("capability", "dtype"), [((6, 1), "fp32"), ((7, 0), "fp16"), ((9, 0), "fp16")])
-def test_auto_dtype_follows_the_gpu(monkeypatch, capability, dtype):
+@pytest.mark.parametrize(
+    ("capability", "dtypes"), [((6, 1), ["fp32"]), ((7, 0), ["fp16", "fp32"]), ((9, 0), ["fp16", "fp32"])]
+)
+def test_auto_dtype_follows_the_gpu(monkeypatch, capability, dtypes):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert precision.choose_dtype("auto", "cuda") == dtype
-    assert precision.choose_dtype("fp16", "cuda:1") == "fp16"
+    assert list(precision.choose_dtypes("auto", "cuda")) == dtypes
+    assert list(precision.choose_dtypes("fp16", "cuda:1")) == ["fp16"]
 
 
-@pytest.mark.parametrize(("dtype", "found"), [("auto", "fp32"), ("fp16", None), ("bf16", None)])
-def test_a_network_that_leaves_the_range_runs_with_fp32_where_the_choice_is_free(dtype, found):
+def test_a_network_that_leaves_the_range_runs_with_the_next_numbers():
     tried = []
 
     def make(kind):
         tried.append(kind)
         if kind != "fp32":
-            raise model.NotFiniteError("too large")
+            raise model.UnfitNumbersError(f"too large for {kind}")
         return kind
 
-    numbers = "fp16" if dtype == "auto" else dtype
-    if found is None:
-        with pytest.raises(ModelError, match="too large"):
-            model._with(numbers, dtype, make)
-        assert tried == [numbers]
-    else:
-        assert model._with(numbers, dtype, make) == found
-        assert tried == [numbers, "fp32"]
+    assert model._with(iter(["fp16", "fp32"]), make) == "fp32"
+    assert tried == ["fp16", "fp32"]
+    with pytest.raises(ModelError, match="too large for bf16"):
+        model._with(iter(["bf16"]), make)
+    assert tried == ["fp16", "fp32", "bf16"]
 
 
 def test_impossible_choices_are_refused():
-    with pytest.raises(ValueError, match="dtype must be one of auto, fp32, bf16, fp16, got 'int8'"):
-        precision.choose_dtype("int8", "cpu")
+    with pytest.raises(ValueError, match="dtype must be one of auto, fp32, int16, bf16, fp16, got 'int8'"):
+        precision.choose_dtypes("int8", "cpu")
     with pytest.raises(ValueError, match="'fp16' is for CUDA"):
-        precision.choose_dtype("fp16", "cpu")
+        precision.choose_dtypes("fp16", "cpu")
+    with pytest.raises(ValueError, match=r"'int16' is for .* got device 'cuda'$"):
+        precision.choose_dtypes("int16", "cuda")
 
 
 # ---- threads ---------------------------------------------------------------------------------------------

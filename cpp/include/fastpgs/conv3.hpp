@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace fastpgs {
@@ -22,12 +23,47 @@ struct Conv3Maps {
     std::size_t padding;  // 0 or 1 rows and columns of zeros on each side
 };
 
+// What products are made of. Sixteen-bit integers go twice as many at a time, and round a window's numbers to
+// some 2^-13 of its largest (bfloat16: each to 2^-9).
+enum class Numbers { fp32, int16 };
+
+// Products of integers are summed as such over so many channels at most, then as floats: sums that 31 bits
+// must hold leave that much more to the weights.
+constexpr std::size_t kInt16Channels = 64;
+// The largest integer that a number of a map becomes, which leaves weights about as fine.
+constexpr float kInt16Most = 16383;
+
+struct Integers {
+    const std::int16_t* pairs;  // (products, panels, pairs, panel, 2)
+    const float* scales;  // (products, panels, panel): what products with a column are to be multiplied by
+};
+
+// The factors of some matrix products (c_in) x (c_in, c_out) as kernels read them, a panel of columns after
+// the other: floats, or pairs of integers by twos of c_in, with what each column of them is to be multiplied
+// by.
+class Weights {
+  public:
+    // values (products, c_out, c_in). Throws std::invalid_argument for integers of what is not finite.
+    Weights(const std::vector<float>& values, std::size_t products, std::size_t c_in, std::size_t c_out,
+            std::size_t panel, Numbers numbers);
+
+    bool whole() const { return !pairs_.empty(); }
+    const float* floats() const { return floats_.data(); }  // (products, panels, c_in, panel)
+    Integers integers() const { return {pairs_.data(), scales_.data()}; }
+
+  private:
+    std::vector<float> floats_, scales_;
+    std::vector<std::int16_t> pairs_;
+};
+
 // The weights of one layer, transformed once. Const and free of state: many threads may run one layer.
 class Conv3 {
   public:
     // weight (c_out, c_in, 3, 3), bias (c_out), slope (c_out): what values below zero are multiplied by.
-    // Throws std::runtime_error where `conv3_kernels` is null.
-    Conv3(const float* weight, const float* bias, const float* slope, std::size_t c_in, std::size_t c_out);
+    // Throws std::runtime_error where `conv3_kernels` is null, std::invalid_argument for integers and weights
+    // that are not finite.
+    Conv3(const float* weight, const float* bias, const float* slope, std::size_t c_in, std::size_t c_out,
+          Numbers numbers = Numbers::fp32);
 
     // One thread; the same bits for an input whatever it is batched with.
     void run(const Conv3Maps& maps) const;
@@ -38,15 +74,17 @@ class Conv3 {
   private:
     const Conv3Kernels* kernels_;
     std::size_t c_in_, c_out_;
-    std::vector<float> packed_;        // (36, panels, c_in, panel)
+    bool plain_;                       // not by tiles
+    Weights weights_;                  // of 36 planes, or of the 9 pixels that are summed
     std::vector<float> bias_, slope_;  // padded to whole panels
 };
 
 // A transposed 2x2 convolution of stride 2: each pixel becomes four.
 class Up2 {
   public:
-    // weight (c_in, c_out, 2, 2), bias (c_out). Throws std::runtime_error where `conv3_kernels` is null.
-    Up2(const float* weight, const float* bias, std::size_t c_in, std::size_t c_out);
+    // weight (c_in, c_out, 2, 2), bias (c_out). Throws as `Conv3` does.
+    Up2(const float* weight, const float* bias, std::size_t c_in, std::size_t c_out,
+        Numbers numbers = Numbers::fp32);
 
     // x (n, height, width, c_in) to y (n, 2 height, 2 width, c_out). One thread.
     void run(const float* x, std::size_t n, std::size_t height, std::size_t width, float* y) const;
@@ -57,8 +95,8 @@ class Up2 {
   private:
     const Conv3Kernels* kernels_;
     std::size_t c_in_, c_out_;
-    std::vector<float> packed_;  // (4, panels, c_in, panel)
-    std::vector<float> bias_;    // padded to whole panels
+    Weights weights_;          // of 4 corners
+    std::vector<float> bias_;  // padded to whole panels
 };
 
 // The largest of each 2x2 pixels, as in torch.nn.MaxPool2d(2): (n, height, width, channels) to (n, height /
@@ -84,6 +122,17 @@ struct Conv3Kernels {
                  float* y);
     void (*run)(const Conv3Maps& maps, const float* packed, const float* bias, const float* slope,
                 std::size_t c_in, std::size_t c_out, float* scratch);  // scratch: on a cache line's border
+    // As the sum is written: packed (panels, 9 c_in, panel).
+    std::size_t (*plain_scratch)(const Conv3Maps& maps, std::size_t c_in);
+    void (*plain_run)(const Conv3Maps& maps, const float* packed, const float* bias, const float* slope,
+                      std::size_t c_in, std::size_t c_out, float* scratch);
+    // With integers.
+    std::size_t (*int16_scratch)(const Conv3Maps& maps, std::size_t c_in, std::size_t c_out);
+    std::size_t (*int16_up_scratch)(std::size_t c_in);
+    void (*int16_run)(const Conv3Maps& maps, const Integers& weights, const float* bias, const float* slope,
+                      std::size_t c_in, std::size_t c_out, float* scratch);
+    void (*int16_up)(const float* x, std::size_t rows, std::size_t width, const Integers& weights,
+                     const float* bias, std::size_t c_in, std::size_t c_out, float* y, float* scratch);
 };
 const Conv3Kernels* conv3_kernels();
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ from fastpgs.inference.files import (
     read_config,
 )
 from fastpgs.inference.novelty import Novelty
-from fastpgs.inference.precision import choose_device, choose_dtype
+from fastpgs.inference.precision import choose_device, choose_dtypes
 
 if TYPE_CHECKING:
     from fastpgs.inference.classifier import Engine
@@ -55,12 +54,13 @@ def load_model(
     device : str
         ``"auto"`` is CUDA where there is a device, else the CPU. ONNX runs on the CPU.
     engine : {"auto", "native", "torchscript", "eager", "onnx", "pt2"}
-        Of a folder, "auto" on a CPU is "native" (convolutions in the C++ core) for fp32 where processor and
-        network allow it, and else TorchScript; on a GPU it is "eager". TorchScript is the folder's program
-        where that is trusted and fp32 is asked for, else it is made from the weights.
-    dtype : {"auto", "fp32", "bf16", "fp16"}
-        What the network computes with. "auto" is fp16 on a GPU with tensor cores, bf16 on a CPU with AMX or
-        AVX512-BF16, else fp32, as it is where fp16 overflows. fp16 is for GPUs.
+        Of a folder, "auto" on a CPU is "native" (the C++ core) where processor, network and dtype allow it, and
+        else TorchScript; on a GPU it is "eager". TorchScript is the folder's program where that is trusted and
+        fp32 is asked for, else it is made from the weights.
+    dtype : {"auto", "fp32", "int16", "bf16", "fp16"}
+        What the network computes with. "auto" is fp16 on a GPU with tensor cores; on a CPU int16 where the
+        engine is native, and else bf16 with AMX or AVX512-BF16; else fp32, as it is where fp16 overflows. fp16 is
+        for GPUs, int16 for engine "native".
     trust : bool
         TorchScript and torch.export files are programs, which run with all rights of this process. Those of
         the package are checked by hash; pass True only for one whose origin you know. Weights in
@@ -84,64 +84,68 @@ def load_model(
     if path.is_file():
         return _load_file(path, where, engine, dtype, trust)
     config = read_config(path)
-    numbers = choose_dtype(dtype, where)
+    has_weights = WEIGHTS in config.files
+    numbers = choose_dtypes(dtype, where, native=has_weights and engine in ("auto", "native"))
     if engine in ("onnx", "pt2"):
         raise ModelError(
             f"a model folder runs as native, torchscript or eager; for {engine} export it to a file first"
         )
-    program = engine == "torchscript" and numbers == "fp32" and SCRIPT in config.files and (own or trust)
-    make: Callable[[str], Engine]
-    if WEIGHTS in config.files and not program:
-        weights = checked_bytes(path, WEIGHTS, config)
-        make = partial(_from_weights, config, weights, where, engine)
-    elif engine in ("native", "eager"):
+    if not has_weights and engine in ("native", "eager"):
         raise ModelError(f"model {config.name!r} has no {WEIGHTS}, which engine {engine!r} needs")
-    elif own or trust:
-        from fastpgs.inference import engines
-
-        make = partial(engines.script_engine, checked_bytes(path, SCRIPT, config), where)
-    else:
+    if not has_weights and not (own or trust):
         raise ModelError(_trust_message(f"{SCRIPT} of model {config.name!r}", "TorchScript"))
+
+    def make(kind: str) -> BlastClassifier:
+        wanted = engine == "torchscript" and kind == "fp32" and SCRIPT in config.files
+        run: Engine
+        if not has_weights or (wanted and (own or trust)):
+            from fastpgs.inference import engines
+
+            run = engines.script_engine(checked_bytes(path, SCRIPT, config), where, kind)
+        else:
+            run = _from_weights(config, checked_bytes(path, WEIGHTS, config), where, engine, kind)
+        return _ready(config, run, where, novelty, kind)
+
     novelty = None
     if NOVELTY in config.files:
         novelty = _read_novelty(checked_bytes(path, NOVELTY, config), config)
-    return _with(numbers, dtype, lambda kind: _ready(config, make(kind), where, novelty, kind))
+    return _with(numbers, make)
 
 
-def _with(numbers: str, dtype: str, make: Callable[[str], BlastClassifier]) -> BlastClassifier:
-    """A classifier that computes with ``numbers``; with fp32 where the choice was free and fp16 is too narrow."""
-    try:
-        return make(numbers)
-    except NotFiniteError:
-        if dtype != "auto" or numbers != "fp16":
-            raise
-    return make("fp32")
+def _with(numbers: Iterator[str], make: Callable[[str], BlastClassifier]) -> BlastClassifier:
+    """A classifier that computes with the first ``numbers`` that do."""
+    for kind in numbers:
+        try:
+            return make(kind)
+        except UnfitNumbersError as error:
+            last = error
+    raise last
 
 
-class NotFiniteError(ModelError):
-    """A network returned values that are not finite."""
+class UnfitNumbersError(ModelError):
+    """A network cannot be run with some numbers; perhaps with others."""
 
 
 def _from_weights(config: ModelConfig, weights: bytes, device: str, engine: str, dtype: str) -> Engine:
     on_cpu = device.startswith("cpu")
-    if engine in ("native", "auto") and on_cpu and dtype == "fp32":
-        run = _native(config, weights)
+    if engine in ("native", "auto") and on_cpu and dtype in native.NUMBERS:
+        run = _native(config, weights, dtype)
         if run is not None:
             return run
     from fastpgs.inference import engines
 
-    if engine == "native":
+    if engine == "native" or dtype not in engines.TORCH:
         engines.build(config, weights)  # which can tell if the weights do not fit
-        raise ModelError(
-            "engine 'native' needs fp32 on an x86-64 CPU with AVX2 and a network of 3x3 convolutions with PLR;"
-            f" got {dtype} on {device}, network {config.network!r}"
+        raise UnfitNumbersError(
+            f"engine 'native' needs {' or '.join(native.NUMBERS)} on an x86-64 CPU with AVX2 and a network of 3x3"
+            f" convolutions with PLR; got {dtype} on {device}, network {config.network!r}"
         )
     if engine == "torchscript" or (engine == "auto" and on_cpu):
         return engines.compiled_engine(config, weights, device, dtype)
     return engines.eager_engine(config, weights, device, dtype)
 
 
-def _native(config: ModelConfig, weights: bytes) -> native.NativeEngine | None:
+def _native(config: ModelConfig, weights: bytes, numbers: str) -> native.NativeEngine | None:
     """The network in the core; None where the core cannot run it, or where something is wrong with the weights."""
     from safetensors.numpy import load
 
@@ -155,6 +159,7 @@ def _native(config: ModelConfig, weights: bytes) -> native.NativeEngine | None:
         in_channels=config.in_channels,
         activation=config.activation,
         options=config.options,
+        numbers=numbers,
     )
 
 
@@ -167,9 +172,9 @@ def _load_file(path: Path, device: str, engine: str, dtype: str, trust: bool) ->
         raise ModelError(f"{path.name} holds a model for engine {kind!r}, not {engine!r}")
     if kind != "torchscript" and dtype not in ("auto", "fp32"):
         raise ModelError(f"{path.name} computes with the numbers it holds, fp32; got dtype {dtype!r}")
+    numbers = choose_dtypes(dtype, device, native=False)
     from fastpgs.inference import engines
 
-    numbers = choose_dtype(dtype, device) if kind == "torchscript" else "fp32"
     if kind == "onnx":
         onnx = engines.OnnxEngine(path.read_bytes())
         stored = onnx.session.get_modelmeta().custom_metadata_map
@@ -185,7 +190,7 @@ def _load_file(path: Path, device: str, engine: str, dtype: str, trust: bool) ->
     def make(number: str) -> BlastClassifier:
         return _ready(*_from_metadata(text, engines.script_engine(path, device, number), device), number)
 
-    return _with(numbers, dtype, make)
+    return _with(numbers, make)
 
 
 def _embedded(path: Path) -> str | None:
@@ -249,7 +254,7 @@ def _ready(
         raise ModelError(f"the network does not run as its configuration says: {lines[-1]}") from error
     # Of the blank crop the logit, too: infinite ones become probabilities.
     if not all(np.isfinite(values).all() for values in (scores.p, scores.embeddings, logit(scores.p[:1]))):
-        raise NotFiniteError(f"the network returns values that are not finite with {dtype}")
+        raise UnfitNumbersError(f"the network returns values that are not finite with {dtype}")
     return classifier
 
 

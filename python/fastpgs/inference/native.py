@@ -1,8 +1,11 @@
 """The U-Nets of this package run by the C++ core: NumPy arrays in and out, no torch, which takes seconds to import.
 
 3x3 convolutions go by Winograd's minimal filtering: they are nine tenths of the work, torch already multiplies at the
-processor's peak, and only fewer products make them faster. Batch normalisation is folded into them. Maps are float32
-(n, height, width, channels). The networks are those of `fastpgs.nets.unet`, layer by layer and by its names.
+processor's peak, and only fewer products make them faster, or narrower ones: with "int16" numbers are rounded to
+sixteen-bit integers where they enter a product, each window's and each filter's by a scale of its own, and summed
+exactly. The first convolution stays float32: it costs little, and all others see what it makes. Batch normalisation is
+folded into them. Maps are float32 (n, height, width, channels). The networks are those of `fastpgs.nets.unet`, layer by
+layer and by its names.
 """
 
 from __future__ import annotations
@@ -16,12 +19,13 @@ from numpy.typing import NDArray
 from fastpgs import _core
 from fastpgs.inference.calibration import sigmoid
 
-__all__ = ["NativeEngine", "available", "build"]
+__all__ = ["NUMBERS", "NativeEngine", "available", "build"]
 
 Maps = NDArray[np.float32]
 Outputs = dict[str, NDArray[np.float32]]
 State = Mapping[str, NDArray[Any]]
 
+NUMBERS = ("fp32", "int16")
 EPSILON = np.float32(1e-5)  # of torch's batch normalisation
 CROPS = 0  # number of the maps that a network of the core begins with
 
@@ -71,7 +75,13 @@ class NativeEngine:
 
 
 def build(
-    name: str, state: State, *, in_channels: int, activation: str | None, options: Mapping[str, Any]
+    name: str,
+    state: State,
+    *,
+    in_channels: int,
+    activation: str | None,
+    options: Mapping[str, Any],
+    numbers: str = "fp32",
 ) -> NativeEngine | None:
     """A network from its weights.
 
@@ -81,6 +91,8 @@ def build(
         As `fastpgs.nets.build_network` takes them.
     state : mapping of str to ndarray
         The network's state dict.
+    numbers : {"fp32", "int16"}
+        What products are made of.
 
     Returns
     -------
@@ -90,7 +102,7 @@ def build(
     kind = {"unet": UNet, "unet_table2": Table2}.get(name.replace("_plr", ""))
     if kind is None or not available():
         return None
-    layers = _Layers(state, activation or ("plr" if "_plr" in name else "relu"))
+    layers = _Layers(state, activation or ("plr" if "_plr" in name else "relu"), numbers)
     try:
         network = kind(layers, in_channels, **options)
     except (_UnfitError, TypeError, ValueError):
@@ -116,7 +128,8 @@ class UNet:
         core = self.core = _core.Network(in_channels)
 
         def conv(name: str, c_in: int, c_out: int, *sources: int) -> int:
-            return core.conv(layers.conv(name, c_in, c_out, norm=norm), 1, *sources)
+            exact = sources == (CROPS,)
+            return core.conv(layers.conv(name, c_in, c_out, norm=norm, exact=exact), 1, *sources)
 
         def up(name: str, c_in: int, c_out: int, source: int) -> int:
             return core.up(layers.up(name, c_in, c_out), source)
@@ -151,7 +164,7 @@ class Table2:
         core = self.core = _core.Network(in_channels)
 
         def conv(name: str, c_in: int, c_out: int, *sources: int) -> int:
-            return core.conv(layers.conv(name, c_in, c_out), 0, *sources)
+            return core.conv(layers.conv(name, c_in, c_out, exact=sources == (CROPS,)), 0, *sources)
 
         down1 = conv("conv2d", in_channels, 32, CROPS)
         down2 = conv("conv2d_1", 32, 64, core.pool(down1))
@@ -173,9 +186,10 @@ class _UnfitError(Exception):
 class _Layers:
     """Makes layers of a state dict; `left` are the weights that none has asked for."""
 
-    def __init__(self, state: State, activation: str) -> None:
+    def __init__(self, state: State, activation: str, numbers: str) -> None:
         self._state = state
         self._activation = activation
+        self._numbers = numbers
         self.left = {name for name in state if not name.endswith(".num_batches_tracked")}
 
     def _take(self, name: str, *shape: int) -> Maps:
@@ -190,8 +204,10 @@ class _Layers:
             return np.zeros(channels, np.float32)
         return self._take(f"{name}.act.weight", channels)
 
-    def conv(self, name: str, c_in: int, c_out: int, *, norm: str = "none") -> _core.Conv3:
-        """A `ConvPLR`."""
+    def conv(
+        self, name: str, c_in: int, c_out: int, *, norm: str = "none", exact: bool = False
+    ) -> _core.Conv3:
+        """A `ConvPLR`; an exact one with float32 whatever the others are made of."""
         weight = self._take(f"{name}.conv.weight", c_out, c_in, 3, 3)
         bias = self._take(f"{name}.conv.bias", c_out)
         if norm == "batch":
@@ -204,12 +220,13 @@ class _Layers:
             bias = (bias - mean) * inverse * gain + shift
         elif norm != "none":
             raise _UnfitError(norm)
-        return _core.Conv3(weight, bias, self._slope(name, c_out))
+        numbers = "fp32" if exact else self._numbers
+        return _core.Conv3(weight, bias, self._slope(name, c_out), numbers)
 
     def up(self, name: str, c_in: int, c_out: int) -> _core.Up2:
         """A transposed 2x2 convolution of stride 2."""
         weight = self._take(f"{name}.weight", c_in, c_out, 2, 2)
-        return _core.Up2(weight, self._take(f"{name}.bias", c_out))
+        return _core.Up2(weight, self._take(f"{name}.bias", c_out), self._numbers)
 
     def pixelwise(self, name: str, c_in: int) -> Callable[[Maps], Maps]:
         """A 1x1 convolution to one map and a sigmoid: (n, 1, H, W)."""

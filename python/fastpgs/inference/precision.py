@@ -1,25 +1,25 @@
 """Where a network runs and with which numbers, where the user leaves it open.
 
-The rule: the first CUDA device if there is one, else the CPU. Sixteen bits where the device multiplies them in
-hardware: float16 on CUDA devices with tensor cores (bfloat16 is as fast there, and eight times as coarse), bfloat16 on
-CPUs with AMX or AVX512-BF16. float32 elsewhere: a CPU without such units converts to and fro, and is slower for it.
-A network whose maps leave the range of float16 is run with float32 instead. ONNX and torch.export files run with the
-numbers they hold.
+The rule: the first CUDA device if there is one, else the CPU. Sixteen bits where the device multiplies twice as many of
+them at a time. On CUDA devices with tensor cores these are float16 (bfloat16 is as fast there, and eight times as
+coarse). On CPUs they are integers where the core runs the network (`fastpgs.inference.native`): eight times as fine as
+bfloat16, and no torch to import. torch, which runs the others, takes bfloat16 on CPUs with AMX or AVX512-BF16; without
+such units it converts to and fro, and is slower for it. float32 elsewhere, and for a network that cannot be run with
+sixteen bits or whose maps leave the range of float16. ONNX and torch.export files run with the numbers they hold.
 
-torch knows all that, and takes seconds to import. Where there is no driver of a GPU, and no unit for bfloat16 in
-what Linux says of the processor, it need not be asked.
+torch takes seconds to import, so it is asked for a GPU only where there is a driver of one.
 """
 
 from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-DTYPES = ("auto", "fp32", "bf16", "fp16")
+DTYPES = ("auto", "fp32", "int16", "bf16", "fp16")
 GPU_DRIVERS = ("nvcuda.dll", "amdhip64.dll") if sys.platform == "win32" else ("libcuda.so.1",)
 AMD_GPU = Path("/dev/kfd")
-CPU_INFO = Path("/proc/cpuinfo")
 TENSOR_CORES = (7, 0)  # the compute capability that brought them
 
 
@@ -49,36 +49,59 @@ def choose_device(device: str) -> str:
     return device
 
 
-def choose_dtype(dtype: str, device: str) -> str:
-    """ "fp32", "bf16" or "fp16" for a device.
+def choose_dtypes(dtype: str, device: str, *, native: bool = True) -> Iterator[str]:
+    """What a network on a device may compute with, by preference.
+
+    Parameters
+    ----------
+    dtype : str
+        "auto", or the one number type that will do.
+    device : str
+        As `choose_device` returns it.
+    native : bool
+        Whether the core may be what runs the network.
+
+    Yields
+    ------
+    str
+        "fp32", "int16", "bf16" or "fp16". The next is for networks that cannot be run with the one before.
 
     Raises
     ------
     ValueError
-        An unknown type, or fp16 on a CPU, where its range overflows and nothing is gained.
+        An unknown type; fp16 on a CPU, where its range overflows and nothing is gained; integers for torch.
     """
+    on_cpu = device.startswith("cpu")
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
-    if dtype == "fp16" and device.startswith("cpu"):
-        raise ValueError("dtype 'fp16' is for CUDA devices; on a CPU use 'bf16' or 'fp32', got device 'cpu'")
-    if dtype == "auto":
-        return _fast_half(device)
-    return dtype
+    if dtype == "fp16" and on_cpu:
+        raise ValueError(
+            "dtype 'fp16' is for CUDA devices; on a CPU use 'int16', 'bf16' or 'fp32', got device 'cpu'"
+        )
+    if dtype == "int16" and not (on_cpu and native):
+        raise ValueError(
+            "dtype 'int16' is for model folders that engine 'native' runs on a CPU; "
+            f"got device {device!r}" + ("" if native else " and another engine")
+        )
+    return iter((dtype,)) if dtype != "auto" else _by_preference(device, native)
 
 
-def _fast_half(device: str) -> str:
-    """The sixteen bits that a device multiplies in hardware; "fp32" where there are none."""
+def _by_preference(device: str, native: bool) -> Iterator[str]:
     if device.startswith("cuda"):
         import torch
 
-        return "fp16" if torch.cuda.get_device_capability(device) >= TENSOR_CORES else "fp32"
-    return "bf16" if device.startswith("cpu") and cpu_bf16_units() else "fp32"
+        if torch.cuda.get_device_capability(device) >= TENSOR_CORES:
+            yield "fp16"
+    elif device.startswith("cpu"):
+        if native:
+            yield "int16"
+        if cpu_bf16_units():
+            yield "bf16"
+    yield "fp32"
 
 
 def cpu_bf16_units() -> str:
-    """What this CPU multiplies bfloat16 with: "AMX", "AVX512-BF16" or ""."""
-    if not _torch_is_there() and not may_have_bf16():
-        return ""
+    """What this CPU multiplies bfloat16 with in torch: "AMX", "AVX512-BF16" or ""."""
     import torch
 
     for name, probe in (("AMX", "_is_amx_tile_supported"), ("AVX512-BF16", "_is_avx512_bf16_supported")):
@@ -97,15 +120,6 @@ def gpu_driver() -> bool:
             continue
         return True
     return AMD_GPU.exists()
-
-
-def may_have_bf16() -> bool:
-    """False where Linux says that this processor has no such unit; True where that cannot be told."""
-    try:
-        flags = CPU_INFO.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return True
-    return "amx_tile" in flags or "avx512_bf16" in flags
 
 
 def _torch_is_there() -> bool:
