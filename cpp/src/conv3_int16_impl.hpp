@@ -1,8 +1,8 @@
 // The convolutions of conv3.hpp with products of sixteen-bit integers, twice as many at a time as of floats.
 //
-// What enters a product is divided by the most that it may be: a transformed window by what the largest
-// number of the window could become, which each of its 36 planes bounds; weights by what keeps every sum
-// within 31 bits (conv3.cpp). So sums are exact, and a tile's bits depend on that tile alone.
+// What enters a product is scaled to integers: each plane of a transformed window by its largest number, each
+// column of weights by what keeps every sum within 31 bits (conv3.cpp). So sums are exact, and a tile's bits
+// depend on that tile alone.
 #pragma once
 
 #include <immintrin.h>
@@ -62,14 +62,10 @@ inline Ints larger(Ints most, Vec v) {
     return bits > most ? bits : most;
 }
 
-// Room for a window's channels of one plane, and a vector past the last.
-inline std::size_t window_stride(const Plan& plan) { return plan.in_stride + kLanes; }
-
 inline float largest(Ints most) {
 #ifdef __AVX512F__
-    const auto upper = (__m256i)__builtin_shufflevector(most, most, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m256i eight =
-        _mm256_max_epi32((__m256i)__builtin_shufflevector(most, most, 0, 1, 2, 3, 4, 5, 6, 7), upper);
+    const __m256i eight = _mm256_max_epi32(_mm512_maskz_extracti64x4_epi64(0xff, (__m512i)most, 0),
+                                           _mm512_maskz_extracti64x4_epi64(0xff, (__m512i)most, 1));
 #else
     const auto eight = (__m256i)most;
 #endif
@@ -82,6 +78,9 @@ inline float largest(Ints most) {
 // What numbers up to `most` are multiplied by to become integers; of what is next to nothing, nothing is
 // left.
 inline float factor_of(float most) { return most < 1e-30f ? 0.0f : kInt16Most / most; }
+
+// Room for a window's channels of one plane, and a vector past the last.
+inline std::size_t window_stride(const Plan& plan) { return plan.in_stride + kLanes; }
 
 // A tile's window, transformed, as integers: those of a plane by a scale of their own. `scales` (36, block)
 // are what these are to be multiplied by; `floats` is room for the window.
@@ -152,7 +151,7 @@ void multiply(const std::int16_t* a, std::size_t a_stride, const std::int16_t* b
     }
 }
 
-// Of a block: outputs, scales of its tiles, zeros, and the integers.
+// Of a block: outputs, scales, zeros, a window, and the integers.
 inline std::size_t scratch(const Conv3Maps& maps, std::size_t c_in, std::size_t c_out) {
     const Plan plan{maps, c_in, c_out, sizeof(std::int16_t)};
     return kPlanes * (plan.in_plane / 2 + plan.out_plane + plan.block + window_stride(plan)) + plan.in_stride;
@@ -167,6 +166,8 @@ inline void run(const Conv3Maps& maps, const Integers& weights, const float* bia
     float* floats = zeros + plan.in_stride;
     auto* in = reinterpret_cast<std::int16_t*>(floats + kPlanes * window_stride(plan));
     std::memset(zeros, 0, plan.in_stride * sizeof(float));
+    // Nothing else is ever written beyond the last channel of the two sources.
+    std::memset(floats, 0, kPlanes * window_stride(plan) * sizeof(float));
     const std::size_t pairs = (c_in + 1) / 2;
     for (std::size_t first = 0; first < plan.tiles; first += plan.block) {
         const std::size_t count = least(plan.block, plan.tiles - first);

@@ -14,17 +14,16 @@ struct Conv3Kernels;
 // Maps lie channel last: x[((i * height + row) * width + column) * channels + channel].
 struct Conv3Maps {
     const float* x;  // (n, height, width, c_first)
-    const float*
-        second;  // further maps (n, height, width, c_in - c_first), as if joined to x by channel; or null
+    // Further maps (n, height, width, c_in - c_first), as if joined to x by channel; or null.
+    const float* second;
     std::size_t c_first;  // c_in without a second source
     float* y;             // (n, height + 2 * padding - 2, width + 2 * padding - 2, c_out)
-    std::size_t n;        //
-    std::size_t height, width;
+    std::size_t n, height, width;
     std::size_t padding;  // 0 or 1 rows and columns of zeros on each side
 };
 
-// What products are made of. Sixteen-bit integers go twice as many at a time, and round a window's numbers to
-// some 2^-13 of its largest (bfloat16: each to 2^-9).
+// What products are made of. Sixteen-bit integers go twice as many at a time, and numbers are rounded by at
+// most 2^-15 of the largest beside them (bfloat16: each by 2^-9 of itself).
 enum class Numbers { fp32, int16 };
 
 // Products of integers are summed as such over so many channels at most, then as floats: sums that 31 bits
@@ -33,6 +32,7 @@ constexpr std::size_t kInt16Channels = 64;
 // The largest integer that a number of a map becomes, which leaves weights about as fine.
 constexpr float kInt16Most = 16383;
 
+// Weights as integers.
 struct Integers {
     const std::int16_t* pairs;  // (products, panels, pairs, panel, 2)
     const float* scales;  // (products, panels, panel): what products with a column are to be multiplied by
