@@ -105,7 +105,7 @@ class BlastClassifier:
     device : str
         ``"cpu"``, ``"cuda"``, ``"cuda:1"`` ...
     dtype : str
-        What the network computes with: ``"fp32"``, ``"bf16"`` or ``"fp16"``.
+        What the network computes with: ``"fp32"``, ``"int16"``, ``"bf16"`` or ``"fp16"``.
     engine : str
         What runs the network: ``"native"``, ``"torchscript"``, ``"eager"``, ``"onnx"`` or ``"pt2"``.
     batch_size : int
