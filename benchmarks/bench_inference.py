@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from bench_pipeline import look_closer
 
+from fastpgs import _core
 from fastpgs.inference import engines, native
 from fastpgs.inference.classifier import CHUNK_PIXELS, BlastClassifier
 from fastpgs.inference.memory import keep_freed_memory
@@ -135,7 +136,8 @@ def measure(found: dict[str, Run], x: torch.Tensor, rounds: int, threads: int) -
 def on_cpu(rounds: int, threads: int, only: str, sides: list[int]) -> None:
     torch.set_num_threads(threads)
     clock = "CPU time of one thread" if threads == 1 else f"wall time on {threads} threads"
-    print(f"{torch.backends.cpu.get_cpu_capability()}, bf16 units: {cpu_bf16_units() or 'none'}; {clock}\n")
+    units = f"torch {torch.backends.cpu.get_cpu_capability()}, bf16: {cpu_bf16_units() or 'no units for it'}"
+    print(f"{units}; native {_core.conv3_path() or 'not possible'}; {clock}\n")
     for name, channels, crops, side in CASES:
         if side not in sides:
             continue

@@ -325,7 +325,9 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert facts["machine"]["core"]["simd"]
     assert "cpu" in facts["devices"]
     assert run(["info"]) == 0
-    assert "devices:\n  cpu: torch" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "devices:\n  native: " in out
+    assert "\n  cpu: torch" in out
 
 
 def test_example_for_the_gpu(

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 #include <vector>
 
 #include "fastpgs/crew.hpp"
@@ -144,11 +143,11 @@ std::optional<Light> measure(stain::Picture picture, const shapes::Bits* mask, i
     const std::optional<Surface> surface = settle(tiles, rules.shadow);
     if (!surface) return std::nullopt;
     std::array<std::size_t, 4> glass{};
-    double squares = 0.0, darkest = 0.0, brightest = -MOST;
+    double squares = 0.0, darkest = value(*surface, tiles[0]), brightest = darkest;
     for (const Tile& tile : tiles) {
         const double own = value(*surface, tile);
-        darkest = &tile == tiles.data() ? own : std::min(darkest, own);
-        brightest = &tile == tiles.data() ? own : std::max(brightest, own);
+        darkest = std::min(darkest, own);
+        brightest = std::max(brightest, own);
         if (!tile.glass) continue;
         ++glass[tile.quarter];
         squares += (tile.brightness - own) * (tile.brightness - own);

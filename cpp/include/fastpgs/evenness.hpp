@@ -23,7 +23,6 @@ class Surface {
   public:
     static constexpr std::size_t TERMS = 6;  // 1, x, y, x², xy, y²
     explicit Surface(const std::array<double, TERMS>& weights) : weights_(weights) {}
-    const std::array<double, TERMS>& weights() const { return weights_; }
     double operator()(double x, double y) const {
         const auto& w = weights_;
         return w[0] + x * (w[1] + x * w[3] + y * w[4]) + y * (w[2] + y * w[5]);

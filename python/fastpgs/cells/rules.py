@@ -18,10 +18,9 @@ class StainRules(NamedTuple):
     offset: int = 64  # keeps u and v, which may be negative, in uint8
     dark: int = 12  # levels at or below which a pixel of a black surround lies, JPEG noise included
     rim: float = 2.0  # width of a field of view's blurred rim, pixels
-    uneven: float = (
-        0.12  # light that differs by more than this (in logarithms, times the share of the picture that
-    )
-    # shows glass) is evened, if glass lies on a smooth surface
+    # Light that differs by more than this (in logarithms, times the share of the picture that shows glass) is evened,
+    # if glass lies on a smooth surface,
+    uneven: float = 0.12
     shadow: float = 0.03  # below which by more than this (in logarithms) lie cells
     rough: float = 0.016  # and from which it strays by no more than this, root mean square,
     rough_part: float = 0.08  # or this share of what the light differs by
@@ -31,9 +30,8 @@ class NucleusRules(NamedTuple):
     """Rules for nuclei. Lengths are fractions of the image's own typical nuclear radius, areas of its area."""
 
     share: float = 0.55  # a pivot is nuclear if its score is above this share of the highest pivot's
-    sure: float = (
-        100.0  # where no pivot reaches this score (salmon red cells come to 85) only purple ones count
-    )
+    # Where no pivot reaches this score (salmon red cells come to 85) only purple ones count.
+    sure: float = 100.0
     purple_blue: float = 0.75  # a pivot with more than this share of u in g
     purple_red: float = 0.08  # and of v in g is purple
     pale: float = 0.4  # the share of a purple pivot
@@ -41,9 +39,7 @@ class NucleusRules(NamedTuple):
     stained: float = 0.4  # a pivot with more than this share of the greatest g is no glass
     redder: float = 0.05  # a shift towards red (share of v in g) against paler pivots tells a second dye
     violet: float = 0.52  # where u takes at least this share of g
-    likely: float = (
-        60.0  # and the score is above this; where none is, the light may have washed all colours out
-    )
+    likely: float = 60.0  # and the score is above this; where none is, light may have washed all colours out
     faint: float = 30.0  # then a pivot above this counts
     vivid_blue: float = 0.8  # with more than this share of u in g
     vivid_red: float = 0.25  # and of v
@@ -54,9 +50,7 @@ class NucleusRules(NamedTuple):
     grey: float = 0.12  # a pivot with a smaller share of v, and no redder than paler ones, is red cells
     greyer: float = 0.1  # if the highest pivot's share of v is larger by this
     opening: float = 0.1  # bridges narrower than twice this are cut
-    coarse: float = (
-        0.75  # where that leaves less than this share of the pixels, they are a mesh of coarse chromatin,
-    )
+    coarse: float = 0.75  # where that leaves less than this share of the pixels, chromatin is a coarse mesh,
     coarse_closing: float = 0.06  # and what is narrower than twice this is closed first
     body: float = 0.25  # a part whose inscribed radius is smaller is a platelet or precipitate
     part: float = 0.05  # and so is a part smaller than this
@@ -88,9 +82,7 @@ class CytoplasmRules(NamedTuple):
     hole: float = 0.01  # larger holes, in typical nuclear areas, may be gaps between cells
     alone: float = 0.92  # stained blobs of this solidity that touch nothing need no telling apart either
     alone_opening: float = 0.3  # where no colour tells, contacts narrower than twice this do not count
-    outline: float = (
-        0.1  # notches and outgrowths narrower than twice this share of a cell's inscribed radius go
-    )
+    outline: float = 0.1  # notches and outgrowths narrower than twice this, in inscribed radii of a cell, go
     vacuole: float = 0.1  # larger holes of a single cell are no vacuoles
     pale: float = 0.75  # red cells paler than this share of the cytoplasm need no telling apart
     outlier: float = 6.0  # squared Mahalanobis distance from which on a colour is not a red cell's

@@ -3,9 +3,10 @@
 The rule: the first CUDA device if there is one, else the CPU. Sixteen bits where the device multiplies twice as many of
 them at a time. On CUDA devices with tensor cores these are float16 (bfloat16 is as fast there, and eight times as
 coarse). On CPUs they are integers where the core runs the network (`fastpgs.inference.native`): closer to float32 than
-bfloat16, faster but perhaps for AMX, and no torch to import. torch, which runs the others, takes bfloat16 on CPUs with AMX or AVX512-BF16; without
-such units it converts to and fro, and is slower for it. float32 elsewhere, and for a network that cannot be run with
-sixteen bits or whose maps leave the range of float16. ONNX and torch.export files run with the numbers they hold.
+bfloat16, faster but perhaps for AMX, and no torch to import. torch, which runs the other networks, takes bfloat16 on
+CPUs with AMX or AVX512-BF16; without such units it converts to and fro, and is slower for it. float32 elsewhere, and
+for a network that cannot be run with sixteen bits or whose maps leave the range of float16. ONNX and torch.export files
+run with the numbers they hold.
 
 torch takes seconds to import, so it is asked for a GPU only where there is a driver of one.
 """

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
+from fastpgs import _core
+
 __all__ = [
     "describe_devices",
     "describe_machine",
@@ -112,14 +114,20 @@ def describe_model(model: Any) -> dict[str, Any]:
 
 def describe_devices() -> dict[str, str]:
     """What a model can run on: engines and devices with their versions."""
+    path = _core.conv3_path()
+    found = {
+        "native": f"{path}, int16 and fp32"
+        if path
+        else "not on this processor: needs x86-64 with AVX2 and FMA"
+    }
     try:
         import torch
     except ModuleNotFoundError:
-        return {"torch": "not installed: pip install 'fastpgs[classify]'"}
+        return found | {"torch": "not installed: pip install 'fastpgs[classify]'"}
     from fastpgs.inference.precision import cpu_bf16_units
 
     units = cpu_bf16_units() or "no units for it"
-    found = {"cpu": f"torch {torch.__version__}, {torch.get_num_threads()} threads, bf16: {units}"}
+    found["cpu"] = f"torch {torch.__version__}, {torch.get_num_threads()} threads, bf16: {units}"
     for i in range(torch.cuda.device_count()):
         found[f"cuda:{i}"] = torch.cuda.get_device_name(i)
     return found
