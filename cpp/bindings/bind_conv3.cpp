@@ -54,6 +54,15 @@ void expect_maps(const Floats& x, std::size_t channels) {
 
 std::size_t size_of(const Floats& x, py::ssize_t axis) { return static_cast<std::size_t>(x.shape(axis)); }
 
+View view_of(const Floats& x) {
+    View view;
+    view.x = x.data();
+    view.height = size_of(x, 1);
+    view.width = size_of(x, 2);
+    view.channels = size_of(x, 3);
+    return view;
+}
+
 Floats run(const Conv3& layer, const Floats& x, int padding, const std::optional<Floats>& second) {
     if (padding != 0 && padding != 1)
         throw std::invalid_argument("padding must be 0 or 1, got " + std::to_string(padding));
@@ -72,9 +81,8 @@ Floats run(const Conv3& layer, const Floats& x, int padding, const std::optional
     if (height < 1 || width < 1) throw std::invalid_argument("maps are too small: " + shape_of(x));
     Floats y({x.shape(0), height, width, static_cast<py::ssize_t>(layer.c_out())});
     Conv3Maps maps{};
-    maps.x = x.data();
-    maps.second = second ? second->data() : nullptr;
-    maps.c_first = size_of(x, 3);
+    maps.first = view_of(x);
+    if (second) maps.second = view_of(*second);
     maps.y = y.mutable_data();
     maps.n = size_of(x, 0);
     maps.height = size_of(x, 1);

@@ -40,12 +40,12 @@ void multiply(const float* a, std::size_t a_stride, const float* b, std::size_t 
 inline void gather_tile(const Plan& plan, std::size_t tile, const float* zeros, float* to) {
     const Conv3Maps& maps = plan.maps;
     const float* pixels[kPlanes];
-    window(plan, tile, maps.x, maps.c_first, zeros, pixels);
-    transform_channels(pixels, maps.c_first, to, plan.in_plane);
-    if (maps.second == nullptr) return;
+    window(plan, tile, maps.first, zeros, pixels);
+    transform_channels(pixels, maps.first.channels, to, plan.in_plane);
+    if (maps.second.x == nullptr) return;
     // Where the first source leaves a vector half filled, the second writes over the rest.
-    window(plan, tile, maps.second, plan.c_in - maps.c_first, zeros, pixels);
-    transform_channels(pixels, plan.c_in - maps.c_first, to + maps.c_first, plan.in_plane);
+    window(plan, tile, maps.second, zeros, pixels);
+    transform_channels(pixels, maps.second.channels, to + maps.first.channels, plan.in_plane);
 }
 
 inline std::size_t scratch(const Conv3Maps& maps, std::size_t c_in, std::size_t c_out) {

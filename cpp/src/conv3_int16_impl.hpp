@@ -89,12 +89,12 @@ inline void gather_tile(const Plan& plan, std::size_t tile, const float* zeros, 
     const Conv3Maps& maps = plan.maps;
     const float* pixels[kPlanes];
     const std::size_t stride = window_stride(plan);
-    window(plan, tile, maps.x, maps.c_first, zeros, pixels);
-    transform_channels(pixels, maps.c_first, floats, stride);
-    if (maps.second != nullptr) {
+    window(plan, tile, maps.first, zeros, pixels);
+    transform_channels(pixels, maps.first.channels, floats, stride);
+    if (maps.second.x != nullptr) {
         // Where the first source leaves a vector half filled, the second writes over the rest.
-        window(plan, tile, maps.second, plan.c_in - maps.c_first, zeros, pixels);
-        transform_channels(pixels, plan.c_in - maps.c_first, floats + maps.c_first, stride);
+        window(plan, tile, maps.second, zeros, pixels);
+        transform_channels(pixels, maps.second.channels, floats + maps.first.channels, stride);
     }
     for (std::size_t plane = 0; plane < kPlanes; ++plane) {
         const float* from = floats + plane * stride;

@@ -13,6 +13,20 @@ inline std::size_t line(const Conv3Maps& maps, std::size_t c_in) {
 
 inline std::size_t scratch(const Conv3Maps& maps, std::size_t c_in) { return 3 * line(maps, c_in); }
 
+// What is seen of a source in a row of an image, to every c_in-th number.
+inline void copy_channels(const View& view, std::size_t image, std::size_t row, std::size_t width,
+                          std::size_t c_in, float* to) {
+    const float* from =
+        view.x + (image * view.height + (row + view.top) / view.times) * view.width * view.channels;
+    if (view.times == 1 && view.channels == c_in) {
+        std::memcpy(to, from + view.left * c_in, width * c_in * sizeof(float));
+        return;
+    }
+    for (std::size_t i = 0; i < width; ++i)
+        std::memcpy(to + i * c_in, from + (view.left + i) / view.times * view.channels,
+                    view.channels * sizeof(float));
+}
+
 // Row `row` of an image, counted from the first row of zeros, with zeros about it.
 inline void copy_row(const Conv3Maps& maps, std::size_t c_in, std::size_t image, std::size_t row, float* to) {
     const std::size_t border = maps.padding * c_in, y = row - maps.padding;
@@ -22,17 +36,9 @@ inline void copy_row(const Conv3Maps& maps, std::size_t c_in, std::size_t image,
     }
     std::memset(to, 0, border * sizeof(float));
     to += border;
-    const std::size_t first = (image * maps.height + y) * maps.width;
-    if (maps.second == nullptr) {
-        std::memcpy(to, maps.x + first * c_in, maps.width * c_in * sizeof(float));
-    } else {
-        const std::size_t c_second = c_in - maps.c_first;
-        for (std::size_t i = 0; i < maps.width; ++i) {
-            std::memcpy(to + i * c_in, maps.x + (first + i) * maps.c_first, maps.c_first * sizeof(float));
-            std::memcpy(to + i * c_in + maps.c_first, maps.second + (first + i) * c_second,
-                        c_second * sizeof(float));
-        }
-    }
+    copy_channels(maps.first, image, y, maps.width, c_in, to);
+    if (maps.second.x != nullptr)
+        copy_channels(maps.second, image, y, maps.width, c_in, to + maps.first.channels);
     std::memset(to + maps.width * c_in, 0, border * sizeof(float));
 }
 

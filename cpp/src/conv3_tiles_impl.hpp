@@ -94,20 +94,24 @@ inline void transform_out(const Vec m[kIn], Vec* to, std::size_t step) {
 }
 
 // The pixels of a tile's window in one source, row by row; those beyond the picture are `zeros`.
-inline void window(const Plan& plan, std::size_t tile, const float* x, std::size_t channels,
-                   const float* zeros, const float* pixels[kPlanes]) {
+inline void window(const Plan& plan, std::size_t tile, const View& view, const float* zeros,
+                   const float* pixels[kPlanes]) {
     const Conv3Maps& maps = plan.maps;
     const std::size_t image = tile / (plan.down * plan.across), rest = tile % (plan.down * plan.across);
     // Of the window's first pixel; may lie one before the first row or column, and then exceeds all others.
     const std::size_t top = rest / plan.across * kOut - maps.padding;
     const std::size_t left = rest % plan.across * kOut - maps.padding;
+    const float* rows[kIn];
+    std::size_t columns[kIn];
+    for (std::size_t i = 0; i < kIn; ++i) {
+        const std::size_t row = (top + i + view.top) / view.times;
+        rows[i] = view.x + (image * view.height + row) * view.width * view.channels;
+        columns[i] = (left + i + view.left) / view.times * view.channels;
+    }
     for (std::size_t i = 0; i < kIn; ++i)
-        for (std::size_t j = 0; j < kIn; ++j) {
-            const std::size_t row = top + i, column = left + j;
-            pixels[i * kIn + j] = row < maps.height && column < maps.width
-                                      ? x + ((image * maps.height + row) * maps.width + column) * channels
-                                      : zeros;
-        }
+        for (std::size_t j = 0; j < kIn; ++j)
+            pixels[i * kIn + j] =
+                top + i < maps.height && left + j < maps.width ? rows[i] + columns[j] : zeros;
 }
 
 // kLanes channels of a window from one on, of which `count` are there, transformed.

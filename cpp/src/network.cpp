@@ -14,28 +14,31 @@ using Size = Network::Size;
 constexpr std::size_t kPixels =
     1 << 14;  // of crops whose maps are there at a time: twice as many are no faster
 
-// The middle `to` of maps of a size: what they are, or a copy in `held`.
-const float* middle(const float* x, std::size_t n, const Size& from, const Size& to, Block<float>& held) {
-    if (from.height == to.height && from.width == to.width) return x;
-    held = Block<float>(n * to.height * to.width * from.channels);
-    const std::size_t top = (from.height - to.height) / 2, left = (from.width - to.width) / 2;
-    float* y = held.data();
-    for (std::size_t i = 0; i < n; ++i)
-        for (std::size_t row = 0; row < to.height; ++row) {
-            const float* start = x + ((i * from.height + top + row) * from.width + left) * from.channels;
-            y = std::copy_n(start, to.width * from.channels, y);
-        }
-    return held.data();
+// The middle `height` x `width` of what is seen of maps.
+View middle(View view, std::size_t height, std::size_t width) {
+    view.top = (view.height * view.times - height) / 2;
+    view.left = (view.width * view.times - width) / 2;
+    return view;
 }
 
-void enlarged(const float* x, std::size_t n, const Size& from, std::size_t times, float* y) {
-    const std::size_t line = times * from.width * from.channels;
-    for (std::size_t row = 0; row < n * from.height; ++row) {
+// What is seen of n whole maps, written out.
+void write_out(const View& view, std::size_t n, float* y) {
+    const float* x = view.x;
+    const std::size_t line = view.times * view.width * view.channels;
+    for (std::size_t row = 0; row < n * view.height; ++row) {
         const float* start = y;
-        for (std::size_t column = 0; column < from.width; ++column, x += from.channels)
-            for (std::size_t copy = 0; copy < times; ++copy) y = std::copy_n(x, from.channels, y);
-        for (std::size_t copy = 1; copy < times; ++copy) y = std::copy_n(start, line, y);
+        for (std::size_t column = 0; column < view.width; ++column, x += view.channels)
+            for (std::size_t copy = 0; copy < view.times; ++copy) y = std::copy_n(x, view.channels, y);
+        for (std::size_t copy = 1; copy < view.times; ++copy) y = std::copy_n(start, line, y);
     }
+}
+
+// Whole maps as they are seen: where they lie, or written out to `held`.
+const float* whole(const View& view, std::size_t n, Block<float>& held) {
+    if (view.times == 1) return view.x;
+    held = Block<float>(n * view.height * view.width * view.channels * view.times * view.times);
+    write_out(view, n, held.data());
+    return held.data();
 }
 
 // Means of the channels of one crop's map. Rows first: sums of few numbers each are rounded less.
@@ -120,9 +123,15 @@ std::size_t Network::channels_of(std::size_t map) const {
     return channels_[map];
 }
 
+void Network::read_by(std::size_t map, std::size_t step) {
+    last_use_[map] = step;
+    // Who reads an enlarged map reads the one that it was made of.
+    if (map > 0 && steps_[map - 1].kind == Kind::enlarge) read_by(steps_[map - 1].from, step);
+}
+
 std::size_t Network::add(const Step& step, std::size_t channels) {
-    last_use_[step.from] = steps_.size();
-    if (step.second != kNone) last_use_[step.second] = steps_.size();
+    read_by(step.from, steps_.size());
+    if (step.second != kNone) read_by(step.second, steps_.size());
     steps_.push_back(step);
     channels_.push_back(channels);
     last_use_.push_back(steps_.size() - 1);
@@ -166,7 +175,7 @@ void Network::head(const std::vector<std::size_t>& from, Dense first, std::vecto
     expect(first.weight.size() == channels * hidden && slope.size() == hidden &&
                second.weight.size() == hidden * classes,
            "expected weights of the head of " + std::to_string(channels) + " channels");
-    for (const std::size_t map : from) last_use_[map] = steps_.size();
+    for (const std::size_t map : from) read_by(map, steps_.size());
     heads_ = from;
     first_ = std::move(first);
     slope_ = std::move(slope);
@@ -238,51 +247,71 @@ void Network::run_on(const float* x, std::size_t n, const std::vector<Size>& siz
                      const Outputs& out) const {
     Memory& memory = own_memory();
     std::vector<std::size_t> places(channels_.size(), kNone);
-    std::vector<const float*> maps(channels_.size());
-    maps[0] = x;
+    std::vector<View> maps(channels_.size());
+    const auto stored = [&](std::size_t map, const float* values) {
+        maps[map].x = values;
+        maps[map].height = sizes[map].height;
+        maps[map].width = sizes[map].width;
+        maps[map].channels = sizes[map].channels;
+    };
+    stored(0, x);
     for (std::size_t i = 0; i < steps_.size(); ++i) {
         const std::size_t made = i + 1;
         const bool asked = made == steps_.size() && out.last != nullptr;
-        float* y = asked ? out.last : memory.take(n * sizes[made].values(), places[made]);
-        maps[made] = y;
-        step(steps_[i], sizes, n, maps, sizes[made], y);
+        if (steps_[i].kind == Kind::enlarge) {  // read where it lies, unless it is asked for
+            maps[made] = maps[steps_[i].from];
+            maps[made].times *= steps_[i].times;
+            if (asked) write_out(maps[made], n, out.last);
+        } else {
+            float* y = asked ? out.last : memory.take(n * sizes[made].values(), places[made]);
+            step(steps_[i], n, maps, sizes[made], y);
+            stored(made, y);
+        }
         for (std::size_t map = 1; map <= made; ++map)
             if (last_use_[map] == i && places[map] != kNone) memory.give(places[map]);
     }
     judge(maps, sizes, n, out);
 }
 
-void Network::step(const Step& step, const std::vector<Size>& sizes, std::size_t n,
-                   const std::vector<const float*>& maps, const Size& size, float* y) const {
-    const float* x = maps[step.from];
-    const Size& from = sizes[step.from];
+void Network::step(const Step& step, std::size_t n, const std::vector<View>& maps, const Size& size,
+                   float* y) const {
+    const View& from = maps[step.from];
     if (step.kind == Kind::conv) {
         const std::size_t border = 2 - 2 * step.padding;
-        const Size used{size.height + border, size.width + border, from.channels};
-        Block<float> first, second;
-        const float* other =
-            step.second == kNone ? nullptr : middle(maps[step.second], n, sizes[step.second], used, second);
-        convolutions_[step.layer].run({middle(x, n, from, used, first), other, from.channels, y, n,
-                                       used.height, used.width, step.padding});
-    } else if (step.kind == Kind::up) {
-        ups_[step.layer].run(x, n, from.height, from.width, y);
-    } else if (step.kind == Kind::pool) {
-        pool2(x, n, from.height, from.width, from.channels, y);
-    } else {
-        enlarged(x, n, from, step.times, y);
+        Conv3Maps used{};
+        used.height = size.height + border;
+        used.width = size.width + border;
+        used.first = middle(from, used.height, used.width);
+        if (step.second != kNone) used.second = middle(maps[step.second], used.height, used.width);
+        used.y = y;
+        used.n = n;
+        used.padding = step.padding;
+        convolutions_[step.layer].run(used);
+        return;
     }
+    Block<float> held;
+    const float* x = whole(from, n, held);
+    const std::size_t height = from.height * from.times, width = from.width * from.times;
+    if (step.kind == Kind::up)
+        ups_[step.layer].run(x, n, height, width, y);
+    else
+        pool2(x, n, height, width, from.channels, y);
 }
 
-void Network::judge(const std::vector<const float*>& maps, const std::vector<Size>& sizes, std::size_t n,
+void Network::judge(const std::vector<View>& maps, const std::vector<Size>& sizes, std::size_t n,
                     const Outputs& out) const {
+    std::vector<Block<float>> held(heads_.size());
+    std::vector<const float*> values;
+    for (std::size_t i = 0; i < heads_.size(); ++i) values.push_back(whole(maps[heads_[i]], n, held[i]));
     std::size_t channels = 0;
     for (const std::size_t map : heads_) channels += sizes[map].channels;
     std::vector<float> mean(channels), row(channels);
     for (std::size_t i = 0; i < n; ++i) {
         float* to = mean.data();
-        for (const std::size_t map : heads_) {
-            means(maps[map] + i * sizes[map].values(), sizes[map], row.data(), to);
-            to += sizes[map].channels;
+        for (std::size_t j = 0; j < heads_.size(); ++j) {
+            const Size& size = sizes[heads_[j]];
+            means(values[j] + i * size.values(), size, row.data(), to);
+            to += size.channels;
         }
         float* embedding = out.embeddings + i * hidden();
         dense(mean.data(), 1, channels, first_.weight.data(), first_.bias.data(), hidden(), embedding);

@@ -193,6 +193,50 @@ def test_a_network_of_the_core_refuses_what_does_not_fit():
             call()
 
 
+def large(x, times):
+    return np.repeat(np.repeat(x, times, axis=1), times, axis=2)
+
+
+@needs_core
+@pytest.mark.parametrize("numbers", native.NUMBERS)
+@pytest.mark.parametrize("c_in", [2, 9])  # of few channels sums are as written, of more by tiles
+def test_enlarged_maps_are_read_where_they_lie(c_in, numbers):
+    x = maps(3, 7, 10, c_in)
+    one = _core.Conv3(maps(c_in, c_in, 3, 3, seed=1), maps(c_in, seed=2), maps(c_in, seed=3), numbers)
+    two = _core.Conv3(maps(5, 2 * c_in, 3, 3, seed=4), maps(5, seed=5), maps(5, seed=6), numbers)
+    up = _core.Up2(maps(c_in, 3, 2, 2, seed=7), maps(3, seed=8), numbers)
+
+    def late(core):
+        first = core.conv(one, 1, 0)
+        seen = core.enlarge(first, 2)
+        for _ in range(3):  # which must leave the first maps alone
+            first = core.conv(one, 1, first)
+        return core.conv(two, 0, seen, core.enlarge(first, 2))
+
+    def joined(core):
+        return core.conv(two, 1, core.enlarge(0, 2), core.enlarge(core.conv(one, 0, 0), 2))
+
+    later = one.run(x, 1)
+    for _ in range(3):
+        later = one.run(later, 1)
+    for build, expected in [
+        (lambda core: core.enlarge(0, 3), large(x, 3)),
+        (lambda core: core.enlarge(core.enlarge(0, 3), 2), large(x, 6)),
+        (lambda core: core.pool(core.enlarge(0, 2)), x),
+        (lambda core: core.up(up, core.enlarge(0, 2)), up.run(large(x, 2))),
+        (lambda core: core.conv(one, 1, core.enlarge(core.enlarge(0, 3), 2)), one.run(large(x, 6), 1)),
+        (joined, two.run(large(x, 2)[:, 2:-2, 2:-2].copy(), 1, large(one.run(x, 0), 2))),
+        (late, two.run(large(one.run(x, 1), 2), 0, large(later, 2))),
+    ]:
+        core = _core.Network(c_in)
+        made = build(core)
+        channels = expected.shape[3]
+        core.head([made], maps(channels, 2), maps(2), maps(2), maps(2, 1), maps(1))
+        logit, _, last = core.run(x, True)
+        np.testing.assert_array_equal(last, expected)
+        np.testing.assert_array_equal(core.run(x, False)[0], logit)
+
+
 def built(name, made, options):
     state = {key: value.numpy() for key, value in made.state_dict().items()}
     return native.build(name, state, in_channels=3, activation=None, options=options)

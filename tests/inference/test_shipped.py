@@ -71,3 +71,17 @@ def test_it_tells_fields_apart(model, shared_data):
             p.append(model.judge(read_image(path), num_threads=1).p_blast)
             labels.append(int(folder != "Benign"))
     assert metrics.roc_auc(labels, np.array(p)) > 0.9
+
+
+@pytest.mark.shared
+def test_integers_come_near_to_floats_on_real_cells(shared_data):
+    """benchmarks/agreement.py has all fields: 0.0012 at most, no call of a cell changes."""
+    exact, free = (load_model("unet-plr", "cpu", dtype=dtype) for dtype in ("fp32", "auto"))
+    crops = []
+    for path in sorted((shared_data / "all4").glob("*/*.jpg"))[10::100]:
+        image = read_image(path)
+        crops.append(exact.crops(image, exact.place_cells(image, num_threads=1)))
+    p, q = (model.predict_proba(np.concatenate(crops)) for model in (exact, free))
+    assert len(p) > 150
+    assert np.abs(p - q).max() < 0.01
+    assert (exact.call(p) != free.call(q)).sum() <= len(p) // 1000

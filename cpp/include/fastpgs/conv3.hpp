@@ -11,13 +11,19 @@ namespace fastpgs {
 
 struct Conv3Kernels;
 
-// Maps lie channel last: x[((i * height + row) * width + column) * channels + channel].
+// Maps of a layer, channel last: x (n, height, width, channels). What is seen of them is every pixel enlarged
+// to times x times, from (top, left) of that on: larger maps, and the middle of some, are read where they
+// lie.
+struct View {
+    const float* x = nullptr;
+    std::size_t height = 0, width = 0, channels = 0;
+    std::size_t times = 1, top = 0, left = 0;
+};
+
 struct Conv3Maps {
-    const float* x;  // (n, height, width, c_first)
-    // Further maps (n, height, width, c_in - c_first), as if joined to x by channel; or null.
-    const float* second;
-    std::size_t c_first;  // c_in without a second source
-    float* y;             // (n, height + 2 * padding - 2, width + 2 * padding - 2, c_out)
+    View first,
+        second;  // of which (height, width) is seen, as if joined by channel; the second may have no x
+    float* y;    // (n, height + 2 * padding - 2, width + 2 * padding - 2, c_out)
     std::size_t n, height, width;
     std::size_t padding;  // 0 or 1 rows and columns of zeros on each side
 };

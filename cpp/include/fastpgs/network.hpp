@@ -37,8 +37,9 @@ class Network {
     std::size_t conv(const Conv3& layer, std::size_t padding, std::size_t from);
     std::size_t conv(const Conv3& layer, std::size_t padding, std::size_t from, std::size_t second);
     std::size_t up(const Up2& layer, std::size_t from);
-    std::size_t pool(std::size_t from);                        // `pool2`
-    std::size_t enlarge(std::size_t from, std::size_t times);  // each pixel becomes times x times
+    std::size_t pool(std::size_t from);  // `pool2`
+    // Each pixel becomes times x times: a view, which convolutions read without a copy.
+    std::size_t enlarge(std::size_t from, std::size_t times);
 
     // What ends it: the means of some maps through two layers, the first with a slope (hidden) for values
     // below zero.
@@ -69,12 +70,13 @@ class Network {
 
     std::size_t channels_of(std::size_t map) const;
     std::size_t add(const Step& step, std::size_t channels);
-    void step(const Step& step, const std::vector<Size>& sizes, std::size_t n,
-              const std::vector<const float*>& maps, const Size& size, float* y) const;
+    void read_by(std::size_t map, std::size_t step);
+    void step(const Step& step, std::size_t n, const std::vector<View>& maps, const Size& size,
+              float* y) const;
     template <class Run>
     void in_groups(std::size_t n, const std::vector<Size>& sizes, const Outputs& out, const Run& run) const;
     void run_on(const float* x, std::size_t n, const std::vector<Size>& sizes, const Outputs& out) const;
-    void judge(const std::vector<const float*>& maps, const std::vector<Size>& sizes, std::size_t n,
+    void judge(const std::vector<View>& maps, const std::vector<Size>& sizes, std::size_t n,
                const Outputs& out) const;
 
     std::vector<Conv3> convolutions_;
