@@ -62,16 +62,17 @@ inline void run(const Conv3Maps& maps, const float* packed, const float* bias, c
     std::memset(zeros, 0, plan.in_stride * sizeof(float));
     for (std::size_t first = 0; first < plan.tiles; first += plan.block) {
         const std::size_t count = least(plan.block, plan.tiles - first);
-        // Products take whole groups of tiles; what the last ones yield for absent tiles is never read.
-        const std::size_t padded = (count + kRows - 1) / kRows * kRows;
+        const std::size_t padded = whole_groups(count);
         for (std::size_t t = 0; t < count; ++t) gather_tile(plan, first + t, zeros, in + t * plan.in_stride);
         for (std::size_t plane = 0; plane < kPlanes; ++plane)
             for (std::size_t k = 0; k < plan.out_stride; k += kPanel) {
                 const float* b = packed + (plane * plan.out_stride + k) * c_in;
-                for (std::size_t t = 0; t < padded; t += kRows)
-                    multiply<kRows>(in + plane * plan.in_plane + t * plan.in_stride, plan.in_stride, b, c_in,
-                                    Vec{}, Vec{}, out + plane * plan.out_plane + t * plan.out_stride + k,
-                                    plan.out_stride, kPanel);
+                along(padded, [&](std::size_t t, auto group) {
+                    multiply<decltype(group)::count>(in + plane * plan.in_plane + t * plan.in_stride,
+                                                     plan.in_stride, b, c_in, Vec{}, Vec{},
+                                                     out + plane * plan.out_plane + t * plan.out_stride + k,
+                                                     plan.out_stride, kPanel);
+                });
             }
         for (std::size_t t = 0; t < count; ++t)
             scatter_tile(plan, first + t, out + t * plan.out_stride, bias, slope);
@@ -82,15 +83,15 @@ inline void up(const float* x, std::size_t rows, std::size_t width, const float*
                std::size_t c_in, std::size_t c_out, float* y) {
     const std::size_t panels = (c_out + kPanel - 1) / kPanel;
     for (std::size_t row = 0; row < rows; ++row)
-        along(width, [&](std::size_t column, auto pixels) {
+        along(width, [&](std::size_t column, auto group) {
             for (std::size_t corner = 0; corner < 4; ++corner)
                 for (std::size_t panel = 0; panel < panels; ++panel) {
                     const std::size_t k = panel * kPanel;
-                    multiply<decltype(pixels)::count>(x + (row * width + column) * c_in, c_in,
-                                                      packed + (corner * panels + panel) * c_in * kPanel,
-                                                      c_in, load(bias + k), load(bias + k + kLanes),
-                                                      y + corner_of(row, column, corner, width) * c_out + k,
-                                                      2 * c_out, least(kPanel, c_out - k));
+                    multiply<decltype(group)::count>(x + (row * width + column) * c_in, c_in,
+                                                     packed + (corner * panels + panel) * c_in * kPanel, c_in,
+                                                     load(bias + k), load(bias + k + kLanes),
+                                                     y + corner_of(row, column, corner, width) * c_out + k,
+                                                     2 * c_out, least(kPanel, c_out - k));
                 }
         });
 }
@@ -112,8 +113,10 @@ inline void pool(const float* x, std::size_t rows, std::size_t width, std::size_
 }
 
 extern const Conv3Kernels conv3_table;
-const Conv3Kernels conv3_table{
-    FASTPGS_PATH_NAME, kPanel,         scratch,           up,         pool,     run, plain::scratch,
-    plain::run,        int16::scratch, int16::up_scratch, int16::run, int16::up};
+const Conv3Kernels conv3_table{FASTPGS_PATH_NAME, kPanel, scratch, up, pool, run,
+                               // without tiles
+                               plain::scratch, plain::run,
+                               // with integers
+                               int16::scratch, int16::up_scratch, int16::run, int16::up};
 
 }  // namespace fastpgs::FASTPGS_PATH

@@ -171,19 +171,19 @@ inline void run(const Conv3Maps& maps, const Integers& weights, const float* bia
     const std::size_t pairs = (c_in + 1) / 2;
     for (std::size_t first = 0; first < plan.tiles; first += plan.block) {
         const std::size_t count = least(plan.block, plan.tiles - first);
-        // Products take whole groups of tiles; what the last ones yield for absent tiles is never read.
-        const std::size_t padded = (count + kRows - 1) / kRows * kRows;
+        const std::size_t padded = whole_groups(count);
         for (std::size_t t = 0; t < count; ++t)
             gather_tile(plan, first + t, zeros, floats, in + t * plan.in_stride, rows + t);
         for (std::size_t plane = 0; plane < kPlanes; ++plane)
             for (std::size_t k = 0; k < plan.out_stride; k += kPanel) {
                 const std::size_t place = plane * plan.out_stride + k;
-                for (std::size_t t = 0; t < padded; t += kRows)
-                    multiply<kRows>(in + plane * plan.in_plane + t * plan.in_stride, plan.in_stride,
-                                    weights.pairs + place * 2 * pairs, pairs, rows + plane * plan.block + t,
-                                    weights.scales + place, nullptr,
-                                    out + plane * plan.out_plane + t * plan.out_stride + k, plan.out_stride,
-                                    kPanel);
+                along(padded, [&](std::size_t t, auto group) {
+                    multiply<decltype(group)::count>(
+                        in + plane * plan.in_plane + t * plan.in_stride, plan.in_stride,
+                        weights.pairs + place * 2 * pairs, pairs, rows + plane * plan.block + t,
+                        weights.scales + place, nullptr,
+                        out + plane * plan.out_plane + t * plan.out_stride + k, plan.out_stride, kPanel);
+                });
             }
         for (std::size_t t = 0; t < count; ++t)
             scatter_tile(plan, first + t, out + t * plan.out_stride, bias, slope);
@@ -212,8 +212,8 @@ inline void up(const float* x, std::size_t rows, std::size_t width, const Intege
     const std::size_t panels = (c_out + kPanel - 1) / kPanel;
     auto* integers = reinterpret_cast<std::int16_t*>(scratch);
     for (std::size_t row = 0; row < rows; ++row)
-        along(width, [&](std::size_t column, auto pixels) {
-            constexpr std::size_t R = decltype(pixels)::count;
+        along(width, [&](std::size_t column, auto group) {
+            constexpr std::size_t R = decltype(group)::count;
             float scale[R];
             for (std::size_t i = 0; i < R; ++i)
                 scale[i] = round_pixel(x + (row * width + column + i) * c_in, c_in, integers + i * stride);

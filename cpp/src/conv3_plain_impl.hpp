@@ -82,9 +82,9 @@ inline void run(const Conv3Maps& maps, const float* packed, const float* bias, c
         for (std::size_t row = 0; row < height; ++row) {
             for (std::size_t i = 0; i < 3; ++i) copy_row(maps, c_in, image, row + i, scratch + i * stride);
             float* y = maps.y + (image * height + row) * width * c_out;
-            along(width, [&](std::size_t column, auto count) {
+            along(width, [&](std::size_t column, auto group) {
                 for (std::size_t k = 0; k < c_out; k += kPanel)
-                    pixels<decltype(count)::count>(scratch + column * c_in, stride, c_in,
+                    pixels<decltype(group)::count>(scratch + column * c_in, stride, c_in,
                                                    packed + 9 * c_in * k, bias + k, slope + k,
                                                    y + column * c_out + k, c_out, least(kPanel, c_out - k));
             });

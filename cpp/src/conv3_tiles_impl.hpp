@@ -23,7 +23,8 @@ constexpr std::size_t kOut = 4, kIn = 6, kPlanes = kIn * kIn;
 constexpr std::size_t kScratch =
     384 * 1024;  // bytes of a block: half of the smallest second cache that is common
 constexpr std::size_t kMostTiles = 96;
-constexpr std::size_t kLine = 64;  // bytes of a cache line
+constexpr std::size_t kWholeTiles = 12;  // a block has a multiple of them, which groups of all sizes fill
+constexpr std::size_t kLine = 64;        // bytes of a cache line
 
 typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
 
@@ -52,6 +53,35 @@ inline void store_some(float* to, Vec v, std::size_t count) {
         std::memcpy(to, &v, count * sizeof(float));
 }
 
+template <std::size_t N>
+struct Group {
+    static constexpr std::size_t count = N;
+};
+constexpr std::size_t kFew = 4;  // of a crop's smallest map: its width, and the tiles of four such crops
+
+static_assert(kMostTiles % kWholeTiles == 0 && kWholeTiles % kRows == 0 && kWholeTiles % kFew == 0);
+
+// Tiles or pixels of a row, as many at a time as a product takes: step(first, Group).
+template <class Step>
+void along(std::size_t n, const Step& step) {
+    for (std::size_t first = 0; first < n;) {
+        const std::size_t left = n - first;
+        if (left >= kRows && left != kFew && left != 2 * kFew) {
+            step(first, Group<kRows>{});
+            first += kRows;
+        } else if (left >= kFew) {
+            step(first, Group<kFew>{});
+            first += kFew;
+        } else {
+            step(first, Group<1>{});
+            ++first;
+        }
+    }
+}
+
+// Tiles that `along` takes several at a time: what the last ones yield for absent tiles is never read.
+constexpr std::size_t whole_groups(std::size_t tiles) { return (tiles + kFew - 1) / kFew * kFew; }
+
 // Where the tiles of an input lie, and a block's working numbers.
 struct Plan {
     const Conv3Maps& maps;
@@ -64,9 +94,9 @@ struct Plan {
     std::size_t tiles = maps.n * down * across;
     std::size_t in_stride = (c_in + kLanes - 1) / kLanes * kLanes;
     std::size_t out_stride = (c_out + kPanel - 1) / kPanel * kPanel;
-    std::size_t fitting =
-        kScratch / (kPlanes * (in_stride * in_size + out_stride * sizeof(float))) / kRows * kRows;
-    std::size_t block = fitting < kRows ? kRows : least(fitting, kMostTiles / kRows * kRows);
+    std::size_t fitting = kScratch / (kPlanes * (in_stride * in_size + out_stride * sizeof(float)));
+    std::size_t block =
+        least(fitting < kWholeTiles ? kWholeTiles : fitting, kMostTiles) / kWholeTiles * kWholeTiles;
     // An odd number of cache lines, lest all planes fall into the same sets; room for a vector past the end.
     std::size_t in_plane = block * in_stride + kLine / in_size;
     std::size_t out_plane = block * out_stride + kLine / sizeof(float);
@@ -178,30 +208,6 @@ inline void scatter_tile(const Plan& plan, std::size_t tile, const float* from, 
                 float* pixel = corner + (i * plan.out_width + j) * plan.c_out + channel;
                 store_some(pixel, result, count);
             }
-    }
-}
-
-template <std::size_t N>
-struct Pixels {
-    static constexpr std::size_t count = N;
-};
-
-// The pixels of a row of a transposed convolution, as many at a time as a product takes: step(first, Pixels).
-template <class Step>
-void along(std::size_t width, const Step& step) {
-    constexpr std::size_t few = 4;  // a crop's smallest map is 4 pixels wide
-    for (std::size_t column = 0; column < width;) {
-        const std::size_t left = width - column;
-        if (left >= kRows && left != few && left != 2 * few) {
-            step(column, Pixels<kRows>{});
-            column += kRows;
-        } else if (left >= few) {
-            step(column, Pixels<few>{});
-            column += few;
-        } else {
-            step(column, Pixels<1>{});
-            ++column;
-        }
     }
 }
 
