@@ -153,10 +153,16 @@ void add_head(Network& network, const std::vector<std::size_t>& from, const Floa
     network.head(from, dense_of(weight, bias), values_of(slope), dense_of(last_weight, last_bias));
 }
 
-// Logits, embeddings, and the last maps where they are wanted, of crops that `run` is given.
+void add_pixelwise(Network& network, std::size_t from, const Floats& weight, float bias) {
+    if (weight.ndim() != 1)
+        throw std::invalid_argument("expected weights of shape (channels,), got " + shape_of(weight));
+    network.pixelwise(from, values_of(weight), bias);
+}
+
+// Logits, embeddings, and the mask where it is wanted, of crops that `run` is given.
 template <class Array, class Run>
 std::tuple<Floats, Floats, std::optional<Floats>> run_network(const Network& network, const Array& crops,
-                                                              bool last, const Run& run) {
+                                                              bool masks, const Run& run) {
     if (crops.ndim() != 4 || static_cast<std::size_t>(crops.shape(3)) != network.channels())
         throw std::invalid_argument("expected input of shape (n, height, width, " +
                                     std::to_string(network.channels()) + "), got " + shape_of(crops));
@@ -165,38 +171,37 @@ std::tuple<Floats, Floats, std::optional<Floats>> run_network(const Network& net
                width = static_cast<std::size_t>(crops.shape(2));
     Floats logits({n, static_cast<py::ssize_t>(network.classes())});
     Floats embeddings({n, static_cast<py::ssize_t>(network.hidden())});
-    std::optional<Floats> maps;
-    if (last) {
-        const Network::Size size = network.sizes(height, width).back();
-        maps.emplace(std::vector<py::ssize_t>{n, static_cast<py::ssize_t>(size.height),
-                                              static_cast<py::ssize_t>(size.width),
-                                              static_cast<py::ssize_t>(size.channels)});
+    std::optional<Floats> mask;
+    if (masks) {
+        const Network::Size size = network.mask_size(height, width);
+        mask.emplace(std::vector<py::ssize_t>{n, static_cast<py::ssize_t>(size.height),
+                                              static_cast<py::ssize_t>(size.width)});
     }
     const Network::Outputs out{logits.mutable_data(), embeddings.mutable_data(),
-                               maps ? maps->mutable_data() : nullptr};
+                               mask ? mask->mutable_data() : nullptr};
     {
         const auto* data = crops.data();
         const Released released;
         run(data, static_cast<std::size_t>(n), height, width, out);
     }
-    return {logits, embeddings, maps};
+    return {logits, embeddings, mask};
 }
 
-auto run_numbers(const Network& network, const Floats& x, bool last) {
-    return run_network(network, x, last,
+auto run_numbers(const Network& network, const Floats& x, bool masks) {
+    return run_network(network, x, masks,
                        [&](const float* data, std::size_t n, std::size_t height, std::size_t width,
                            const Network::Outputs& out) { network.run(data, n, height, width, out); });
 }
 
 auto run_levels(const Network& network, const py::array_t<std::uint8_t, py::array::c_style>& crops,
-                const Floats& table, bool last) {
+                const Floats& table, bool masks) {
     if (table.ndim() != 2 || table.shape(0) != 256 ||
         static_cast<std::size_t>(table.shape(1)) != network.channels())
         throw std::invalid_argument("expected a table of shape (256, " + std::to_string(network.channels()) +
                                     "), got " + shape_of(table));
     const float* numbers = table.data();
     return run_network(
-        network, crops, last,
+        network, crops, masks,
         [&](const std::uint8_t* data, std::size_t n, std::size_t height, std::size_t width,
             const Network::Outputs& out) { network.run(data, numbers, n, height, width, out); });
 }
@@ -224,8 +229,10 @@ void bind_conv3(py::module_& module) {
         .def("enlarge", &Network::enlarge, py::arg("source"), py::arg("times"))
         .def("head", &add_head, py::arg("sources"), py::arg("weight"), py::arg("bias"), py::arg("slope"),
              py::arg("last_weight"), py::arg("last_bias"))
-        .def("run", &run_numbers, py::arg("x"), py::arg("last"))
-        .def("run", &run_levels, py::arg("crops").noconvert(), py::arg("table").noconvert(), py::arg("last"));
+        .def("pixelwise", &add_pixelwise, py::arg("source"), py::arg("weight"), py::arg("bias"))
+        .def("run", &run_numbers, py::arg("x"), py::arg("masks"))
+        .def("run", &run_levels, py::arg("crops").noconvert(), py::arg("table").noconvert(),
+             py::arg("masks"));
     module.def("pool2", &run_pool, py::arg("x"));
     module.def("dense", &run_dense, py::arg("x"), py::arg("weight"), py::arg("bias"));
 }

@@ -21,23 +21,19 @@ View middle(View view, std::size_t height, std::size_t width) {
     return view;
 }
 
-// What is seen of n whole maps, written out.
-void write_out(const View& view, std::size_t n, float* y) {
-    const float* x = view.x;
+// Whole maps as they are seen: where they lie, or written out to `held`.
+const float* whole(const View& view, std::size_t n, Block<float>& held) {
+    if (view.times == 1) return view.x;
     const std::size_t line = view.times * view.width * view.channels;
+    held = Block<float>(n * view.height * view.times * line);
+    const float* x = view.x;
+    float* y = held.data();
     for (std::size_t row = 0; row < n * view.height; ++row) {
         const float* start = y;
         for (std::size_t column = 0; column < view.width; ++column, x += view.channels)
             for (std::size_t copy = 0; copy < view.times; ++copy) y = std::copy_n(x, view.channels, y);
         for (std::size_t copy = 1; copy < view.times; ++copy) y = std::copy_n(start, line, y);
     }
-}
-
-// Whole maps as they are seen: where they lie, or written out to `held`.
-const float* whole(const View& view, std::size_t n, Block<float>& held) {
-    if (view.times == 1) return view.x;
-    held = Block<float>(n * view.height * view.width * view.channels * view.times * view.times);
-    write_out(view, n, held.data());
     return held.data();
 }
 
@@ -182,6 +178,20 @@ void Network::head(const std::vector<std::size_t>& from, Dense first, std::vecto
     second_ = std::move(second);
 }
 
+void Network::pixelwise(std::size_t from, std::vector<float> weight, float bias) {
+    expect(channels_of(from) == weight.size(), "expected " + std::to_string(channels_of(from)) +
+                                                   " weights, got " + std::to_string(weight.size()));
+    read_by(from, steps_.size());
+    masked_ = from;
+    mask_weight_ = std::move(weight);
+    mask_bias_ = bias;
+}
+
+Size Network::mask_size(std::size_t height, std::size_t width) const {
+    expect(masked_ != kNone, "the network has no mask");
+    return sizes(height, width)[masked_];
+}
+
 std::vector<Size> Network::sizes(std::size_t height, std::size_t width) const {
     std::vector<Size> sizes{{height, width, channels_[0]}};
     for (const Step& step : steps_) {
@@ -236,11 +246,12 @@ void Network::run(const std::uint8_t* crops, const float* table, std::size_t n, 
 template <class Run>
 void Network::in_groups(std::size_t n, const std::vector<Size>& sizes, const Outputs& out,
                         const Run& run) const {
+    const Size& mask = sizes[masked_ == kNone ? 0 : masked_];
     const std::size_t most = std::max<std::size_t>(1, kPixels / (sizes[0].height * sizes[0].width));
     for (std::size_t start = 0; start < n; start += most)
         run(start, std::min(most, n - start),
             Outputs{out.logits + start * classes(), out.embeddings + start * hidden(),
-                    out.last == nullptr ? nullptr : out.last + start * sizes.back().values()});
+                    out.mask == nullptr ? nullptr : out.mask + start * mask.height * mask.width});
 }
 
 void Network::run_on(const float* x, std::size_t n, const std::vector<Size>& sizes,
@@ -257,13 +268,11 @@ void Network::run_on(const float* x, std::size_t n, const std::vector<Size>& siz
     stored(0, x);
     for (std::size_t i = 0; i < steps_.size(); ++i) {
         const std::size_t made = i + 1;
-        const bool asked = made == steps_.size() && out.last != nullptr;
-        if (steps_[i].kind == Kind::enlarge) {  // read where it lies, unless it is asked for
+        if (steps_[i].kind == Kind::enlarge) {  // read where it lies
             maps[made] = maps[steps_[i].from];
             maps[made].times *= steps_[i].times;
-            if (asked) write_out(maps[made], n, out.last);
         } else {
-            float* y = asked ? out.last : memory.take(n * sizes[made].values(), places[made]);
+            float* y = memory.take(n * sizes[made].values(), places[made]);
             step(steps_[i], n, maps, sizes[made], y);
             stored(made, y);
         }
@@ -271,6 +280,11 @@ void Network::run_on(const float* x, std::size_t n, const std::vector<Size>& siz
             if (last_use_[map] == i && places[map] != kNone) memory.give(places[map]);
     }
     judge(maps, sizes, n, out);
+    if (out.mask == nullptr) return;
+    Block<float> held;
+    const Size& mask = sizes[masked_];
+    dense(whole(maps[masked_], n, held), n * mask.height * mask.width, mask.channels, mask_weight_.data(),
+          &mask_bias_, 1, out.mask);
 }
 
 void Network::step(const Step& step, std::size_t n, const std::vector<View>& maps, const Size& size,

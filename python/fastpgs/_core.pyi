@@ -186,13 +186,14 @@ class Network:
         last_weight: npt.NDArray[np.float32],
         last_bias: npt.NDArray[np.float32],
     ) -> None: ...
+    def pixelwise(self, source: int, weight: npt.NDArray[np.float32], bias: float) -> None: ...
     @overload
     def run(
-        self, x: npt.NDArray[np.float32], last: bool
+        self, x: npt.NDArray[np.float32], masks: bool
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32] | None]: ...
     @overload
     def run(
-        self, crops: npt.NDArray[np.uint8], table: npt.NDArray[np.float32], last: bool
+        self, crops: npt.NDArray[np.uint8], table: npt.NDArray[np.float32], masks: bool
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32] | None]: ...
 
 def conv3_path() -> str: ...

@@ -177,12 +177,15 @@ def test_a_network_of_the_core_refuses_what_does_not_fit():
         (lambda: core.up(_core.Up2(maps(3, 4, 2, 2), maps(4)), made), "expected maps of 3 channels, got 4"),
         (lambda: core.head([made], maps(3, 2), maps(2), maps(2), maps(2, 1), maps(1)), "head of 4 channels"),
         (lambda: core.head([made], maps(4, 2), maps(3), maps(2), maps(2, 1), maps(1)), r"got \(4, 2\) and"),
+        (lambda: core.pixelwise(made, maps(3), 0), "expected 4 weights, got 3"),
+        (lambda: core.pixelwise(made, maps(4, 1), 0), r"shape \(channels,\), got \(4, 1\)"),
     ]:
         with pytest.raises(ValueError, match=message):
             call()
     core.head([made], maps(4, 2), maps(2), maps(2), maps(2, 1), maps(1))
     for call, message in [
         (lambda: core.run(maps(1, 2, 8, 3), False), "crops of 2 x 8 pixels are too small"),
+        (lambda: core.run(maps(1, 8, 8, 3), True), "the network has no mask"),
         (lambda: core.run(maps(1, 8, 8, 1), False), r"expected input of shape .* 3\), got \(1, 8, 8, 1\)"),
         (
             lambda: core.run(np.zeros((1, 8, 8, 3), np.uint8), maps(256, 1), False),
@@ -232,8 +235,12 @@ def test_enlarged_maps_are_read_where_they_lie(c_in, numbers):
         made = build(core)
         channels = expected.shape[3]
         core.head([made], maps(channels, 2), maps(2), maps(2), maps(2, 1), maps(1))
-        logit, _, last = core.run(x, True)
-        np.testing.assert_array_equal(last, expected)
+        weight, bias = maps(channels, 1, seed=9), maps(1)
+        core.pixelwise(made, weight[:, 0], float(bias[0]))
+        logit, _, mask = core.run(x, True)
+        wanted = _core.dense(expected.reshape(-1, channels), weight, bias)
+        np.testing.assert_array_equal(mask.reshape(-1, 1), wanted)
+        assert mask.shape == expected.shape[:3]
         np.testing.assert_array_equal(core.run(x, False)[0], logit)
 
 

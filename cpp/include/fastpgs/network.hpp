@@ -22,9 +22,10 @@ class Network {
     struct Dense {
         std::vector<float> weight, bias;  // (c_in, c_out), (c_out)
     };
-    // What is asked of n crops: logits (n, classes), embeddings (n, hidden) and, unless null, the last maps.
+    // What is asked of n crops: logits (n, classes), embeddings (n, hidden) and, unless null, what
+    // `pixelwise` makes of maps (n, height, width).
     struct Outputs {
-        float *logits, *embeddings, *last;
+        float *logits, *embeddings, *mask;
     };
 
     // channels: of the crops.
@@ -44,6 +45,13 @@ class Network {
     // What ends it: the means of some maps through two layers, the first with a slope (hidden) for values
     // below zero.
     void head(const std::vector<std::size_t>& from, Dense first, std::vector<float> slope, Dense second);
+
+    // A number a pixel of some maps: their channels by weights, plus a bias.
+    void pixelwise(std::size_t from, std::vector<float> weight, float bias);
+
+    // Size of what `pixelwise` makes of crops of a size. Throws std::invalid_argument where it was not asked
+    // to.
+    Size mask_size(std::size_t height, std::size_t width) const;
 
     // Sizes of all maps for crops of a size. Throws std::invalid_argument where they become too small.
     std::vector<Size> sizes(std::size_t height, std::size_t width) const;
@@ -85,6 +93,9 @@ class Network {
     std::vector<std::size_t> channels_;  // of each map
     std::vector<std::size_t> last_use_;  // of each map: the step; steps_.size() for what the head reads
     std::vector<std::size_t> heads_;
+    std::size_t masked_ = kNone;  // the map that `pixelwise` reads
+    std::vector<float> mask_weight_;
+    float mask_bias_ = 0;
     Dense first_, second_;
     std::vector<float> slope_;
 };

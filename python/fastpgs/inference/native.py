@@ -10,7 +10,7 @@ layer and by its names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -67,11 +67,11 @@ class NativeEngine:
         network = self._network
         network.check(x.shape)
         if levels is None:
-            logit, embedding, last = network.core.run(x, masks)
+            logit, embedding, mask = network.core.run(x, masks)
         else:
-            logit, embedding, last = network.core.run(x, levels, masks)
+            logit, embedding, mask = network.core.run(x, levels, masks)
         out = {"logit": logit, "embedding": embedding}
-        return out if last is None else {**out, "mask": network.mask(last)}
+        return out if mask is None else {**out, "mask": sigmoid(mask[:, None]).astype(np.float32)}
 
 
 def build(
@@ -142,7 +142,7 @@ class UNet:
         up2 = conv("conv6", w3, w2, up("upconv2", w3, w2, up3), down2)
         up1 = conv("conv7", w2, w1, up("upconv1", w2, w1, up2), down1)
         core.head([bottom, up3, up2, up1], *layers.head(w4 + w3 + w2 + w1, hidden, num_classes))
-        self.mask = layers.pixelwise("output", w1)
+        core.pixelwise(up1, *layers.pixelwise("output", w1))
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Refuse crops whose maps would not meet again."""
@@ -172,7 +172,7 @@ class Table2:
         up2 = conv("conv2d_3", 192, 64, core.enlarge(bottom, 2), down2)
         up1 = conv("conv2d_4", 192, 32, core.enlarge(up2, 2), core.enlarge(bottom, 4))
         core.head([bottom, up2, up1], *layers.head(128 + 64 + 32, hidden, num_classes))
-        self.mask = layers.pixelwise("conv2d_5", 32)
+        core.pixelwise(up1, *layers.pixelwise("conv2d_5", 32))
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Refuse crops of which nothing would be left."""
@@ -228,16 +228,11 @@ class _Layers:
         weight = self._take(f"{name}.weight", c_in, c_out, 2, 2)
         return _core.Up2(weight, self._take(f"{name}.bias", c_out), self._numbers)
 
-    def pixelwise(self, name: str, c_in: int) -> Callable[[Maps], Maps]:
-        """A 1x1 convolution to one map and a sigmoid: (n, 1, H, W)."""
-        weight = self._take(f"{name}.weight", 1, c_in, 1, 1).reshape(c_in, 1)
-        bias = self._take(f"{name}.bias", 1)
-
-        def run(x: Maps) -> Maps:
-            values = _core.dense(x.reshape(-1, c_in), weight, bias)
-            return sigmoid(values).astype(np.float32).reshape(len(x), 1, *x.shape[1:3])
-
-        return run
+    def pixelwise(self, name: str, c_in: int) -> tuple[Maps, float]:
+        """A 1x1 convolution to one map: weights and bias."""
+        return self._take(f"{name}.weight", 1, c_in, 1, 1).reshape(c_in), float(
+            self._take(f"{name}.bias", 1)[0]
+        )
 
     def head(self, channels: int, hidden: int, classes: int) -> tuple[Maps, Maps, Maps, Maps, Maps]:
         """A `ClassHead` over the means of several maps: weights and bias of its layers, a slope after the first."""
