@@ -37,7 +37,7 @@ const Conv3Kernels* conv3_kernels() {
 namespace {
 
 constexpr std::size_t kTile = 6;
-constexpr std::size_t kFew = 4;  // channels of which the plain sum is faster: crops have one or three
+constexpr std::size_t kFewChannels = 4;  // of which the plain sum is faster: crops have one or three
 constexpr double kFilter[kTile][3] = {{1. / 4, 0, 0},
                                       {-1. / 6, -1. / 6, -1. / 6},
                                       {-1. / 6, 1. / 6, -1. / 6},
@@ -172,7 +172,7 @@ Conv3::Conv3(const float* weight, const float* bias, const float* slope, std::si
     : kernels_(required_kernels()),
       c_in_(c_in),
       c_out_(c_out),
-      plain_(numbers == Numbers::fp32 && c_in <= kFew),
+      plain_(numbers == Numbers::fp32 && c_in <= kFewChannels),
       weights_(plain_ ? Weights(by_pixel(weight, c_in, c_out), 1, 9 * c_in, c_out, kernels_->panel, numbers)
                       : Weights(all_transformed(weight, c_in, c_out), kTile * kTile, c_in, c_out,
                                 kernels_->panel, numbers)),

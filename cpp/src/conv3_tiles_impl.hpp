@@ -131,17 +131,16 @@ inline void window(const Plan& plan, std::size_t tile, const View& view, const f
     // Of the window's first pixel; may lie one before the first row or column, and then exceeds all others.
     const std::size_t top = rest / plan.across * kOut - maps.padding;
     const std::size_t left = rest % plan.across * kOut - maps.padding;
-    const float* rows[kIn];
-    std::size_t columns[kIn];
+    std::size_t rows[kIn], columns[kIn];  // where they begin; of no meaning beyond the picture
     for (std::size_t i = 0; i < kIn; ++i) {
         const std::size_t row = (top + i + view.top) / view.times;
-        rows[i] = view.x + (image * view.height + row) * view.width * view.channels;
+        rows[i] = (image * view.height + row) * view.width * view.channels;
         columns[i] = (left + i + view.left) / view.times * view.channels;
     }
     for (std::size_t i = 0; i < kIn; ++i)
         for (std::size_t j = 0; j < kIn; ++j)
             pixels[i * kIn + j] =
-                top + i < maps.height && left + j < maps.width ? rows[i] + columns[j] : zeros;
+                top + i < maps.height && left + j < maps.width ? view.x + (rows[i] + columns[j]) : zeros;
 }
 
 // kLanes channels of a window from one on, of which `count` are there, transformed.

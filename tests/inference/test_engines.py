@@ -13,51 +13,30 @@ from fastpgs.inference import engines, model, native, precision, threads
 from fastpgs.inference.files import ModelError
 from fastpgs.inference.preprocess import InputSpec, level_table, to_tensor
 from fastpgs.nets import build_network
-
-needs_core = pytest.mark.skipif(not native.available(), reason="needs x86-64 with AVX2 and FMA")
-
-
-def maps(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-
-
-def channels_last(x):
-    return np.ascontiguousarray(x.permute(0, 2, 3, 1).numpy())
-
-
-def tensor(x):
-    return torch.from_numpy(x).permute(0, 3, 1, 2)
-
+from layers import (
+    CONVOLUTIONS,
+    UP_CONVOLUTIONS,
+    channels_last,
+    convolved,
+    maps,
+    needs_core,
+    tensor,
+    up_convolved,
+)
 
 # ---- layers of the core ----------------------------------------------------------------------------------
 
 
 @needs_core
 @pytest.mark.parametrize("padding", [0, 1])
-@pytest.mark.parametrize(
-    ("n", "height", "width", "c_in", "c_out"),
-    [
-        (2, 3, 3, 1, 1),
-        (1, 8, 8, 3, 32),
-        (3, 17, 6, 5, 7),
-        (2, 4, 4, 40, 33),
-        (1, 30, 41, 9, 16),
-        (70, 4, 4, 8, 48),
-    ],
-)
+@pytest.mark.parametrize(("n", "height", "width", "c_in", "c_out"), CONVOLUTIONS)
 def test_convolution(n, height, width, c_in, c_out, padding):
     x, weight = maps(n, height, width, c_in), maps(c_out, c_in, 3, 3, seed=1)
     bias, slope = maps(c_out, seed=2), maps(c_out, seed=3)
-    exact = functional.conv2d(
-        tensor(x).double(),
-        torch.from_numpy(weight).double(),
-        torch.from_numpy(bias).double(),
-        padding=padding,
-    )
-    expected = channels_last(functional.prelu(exact, torch.from_numpy(slope).double()))
     layer = _core.Conv3(weight, bias, slope)
     y = layer.run(x, padding)
     assert y.dtype == np.float32
+    expected = convolved(x, weight, bias, slope, padding)
     np.testing.assert_allclose(y, expected, atol=2e-4 * np.sqrt(c_in))
     for split in {1, c_in // 2, c_in - 1} - {0, c_in}:
         parts = np.ascontiguousarray(x[..., :split]), np.ascontiguousarray(x[..., split:])
@@ -66,15 +45,11 @@ def test_convolution(n, height, width, c_in, c_out, padding):
 
 
 @needs_core
-@pytest.mark.parametrize(
-    ("width", "c_in", "c_out"), [(1, 1, 1), (4, 16, 32), (7, 5, 3), (8, 33, 17), (19, 6, 40)]
-)
+@pytest.mark.parametrize(("width", "c_in", "c_out"), UP_CONVOLUTIONS)
 def test_up_convolution(width, c_in, c_out):
     x, weight, bias = maps(2, 3, width, c_in), maps(c_in, c_out, 2, 2, seed=1), maps(c_out, seed=2)
-    expected = functional.conv_transpose2d(
-        tensor(x), torch.from_numpy(weight), torch.from_numpy(bias), stride=2
-    )
-    np.testing.assert_allclose(_core.Up2(weight, bias).run(x), channels_last(expected), atol=1e-5)
+    y = _core.Up2(weight, bias).run(x)
+    np.testing.assert_allclose(y, up_convolved(x, weight, bias), atol=1e-5)
 
 
 @needs_core

@@ -7,30 +7,14 @@ import sys
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
 from fastpgs import _core
 from fastpgs.inference import model, native, precision
 from fastpgs.inference.files import ModelError
 from fastpgs.nets import build_network
+from layers import CONVOLUTIONS, UP_CONVOLUTIONS, convolved, maps, needs_core, up_convolved
 
-pytestmark = pytest.mark.skipif(not native.available(), reason="needs x86-64 with AVX2 and FMA")
-
-
-def maps(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-
-
-def convolved(x, weight, bias, slope, padding):
-    """The convolution with float64."""
-    exact = functional.conv2d(
-        torch.from_numpy(x).permute(0, 3, 1, 2).double(),
-        torch.from_numpy(weight).double(),
-        torch.from_numpy(bias).double(),
-        padding=padding,
-    )
-    out = functional.prelu(exact, torch.from_numpy(slope).double())
-    return np.ascontiguousarray(out.permute(0, 2, 3, 1).numpy())
+pytestmark = needs_core
 
 
 def bfloat16(x):
@@ -41,19 +25,7 @@ def bfloat16(x):
 
 
 @pytest.mark.parametrize("padding", [0, 1])
-@pytest.mark.parametrize(
-    ("n", "height", "width", "c_in", "c_out"),
-    [
-        (2, 3, 3, 1, 1),
-        (1, 8, 8, 3, 32),
-        (3, 17, 6, 5, 7),
-        (2, 4, 4, 40, 33),
-        (1, 30, 41, 9, 16),
-        (70, 4, 4, 8, 48),
-        (1, 9, 9, 256, 64),
-        (1, 8, 8, 21, 16),
-    ],
-)
+@pytest.mark.parametrize(("n", "height", "width", "c_in", "c_out"), CONVOLUTIONS)
 def test_convolution(n, height, width, c_in, c_out, padding):
     x, weight = maps(n, height, width, c_in), maps(c_out, c_in, 3, 3, seed=1)
     bias, slope = maps(c_out, seed=2), maps(c_out, seed=3)
@@ -77,17 +49,12 @@ def test_convolution(n, height, width, c_in, c_out, padding):
     np.testing.assert_array_equal(layer.run(crowd, padding)[1], y[-1])
 
 
-@pytest.mark.parametrize(
-    ("width", "c_in", "c_out"), [(1, 1, 1), (4, 16, 32), (7, 5, 3), (8, 33, 17), (19, 6, 40)]
-)
+@pytest.mark.parametrize(("width", "c_in", "c_out"), UP_CONVOLUTIONS)
 def test_up_convolution(width, c_in, c_out):
     x, weight, bias = maps(2, 3, width, c_in), maps(c_in, c_out, 2, 2, seed=1), maps(c_out, seed=2)
-    expected = functional.conv_transpose2d(
-        torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(weight), torch.from_numpy(bias), stride=2
-    )
     layer = _core.Up2(weight, bias, "int16")
     y = layer.run(x)
-    np.testing.assert_allclose(y, expected.permute(0, 2, 3, 1), atol=1e-3 * np.sqrt(c_in))
+    np.testing.assert_allclose(y, up_convolved(x, weight, bias), atol=1e-3 * np.sqrt(c_in))
     np.testing.assert_array_equal(layer.run(x[-1:]), y[-1:])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import zipfile
 import zlib
@@ -95,20 +96,22 @@ def load_model(
     if not has_weights and not (own or trust):
         raise ModelError(_trust_message(f"{SCRIPT} of model {config.name!r}", "TorchScript"))
 
+    read = functools.cache(
+        lambda name: checked_bytes(path, name, config)
+    )  # what one kind of numbers and the next need
+    novelty = _read_novelty(read(NOVELTY), config) if NOVELTY in config.files else None
+
     def make(kind: str) -> BlastClassifier:
         wanted = engine == "torchscript" and kind == "fp32" and SCRIPT in config.files
         run: Engine
         if not has_weights or (wanted and (own or trust)):
             from fastpgs.inference import engines
 
-            run = engines.script_engine(checked_bytes(path, SCRIPT, config), where, kind)
+            run = engines.script_engine(read(SCRIPT), where, kind)
         else:
-            run = _from_weights(config, checked_bytes(path, WEIGHTS, config), where, engine, kind)
+            run = _from_weights(config, read(WEIGHTS), where, engine, kind)
         return _ready(config, run, where, novelty, kind)
 
-    novelty = None
-    if NOVELTY in config.files:
-        novelty = _read_novelty(checked_bytes(path, NOVELTY, config), config)
     return _with(numbers, make)
 
 

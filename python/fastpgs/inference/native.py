@@ -230,9 +230,8 @@ class _Layers:
 
     def pixelwise(self, name: str, c_in: int) -> tuple[Maps, float]:
         """A 1x1 convolution to one map: weights and bias."""
-        return self._take(f"{name}.weight", 1, c_in, 1, 1).reshape(c_in), float(
-            self._take(f"{name}.bias", 1)[0]
-        )
+        weight = self._take(f"{name}.weight", 1, c_in, 1, 1)
+        return weight.reshape(c_in), float(self._take(f"{name}.bias", 1)[0])
 
     def head(self, channels: int, hidden: int, classes: int) -> tuple[Maps, Maps, Maps, Maps, Maps]:
         """A `ClassHead` over the means of several maps: weights and bias of its layers, a slope after the first."""
