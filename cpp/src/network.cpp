@@ -246,6 +246,7 @@ void Network::run(const std::uint8_t* crops, const float* table, std::size_t n, 
 template <class Run>
 void Network::in_groups(std::size_t n, const std::vector<Size>& sizes, const Outputs& out,
                         const Run& run) const {
+    expect(out.mask == nullptr || masked_ != kNone, "the network has no mask");
     const Size& mask = sizes[masked_ == kNone ? 0 : masked_];
     const std::size_t most = std::max<std::size_t>(1, kPixels / (sizes[0].height * sizes[0].width));
     for (std::size_t start = 0; start < n; start += most)

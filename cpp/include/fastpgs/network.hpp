@@ -57,6 +57,7 @@ class Network {
     std::vector<Size> sizes(std::size_t height, std::size_t width) const;
 
     // One thread; the same bits for a crop whatever it is batched with. x (n, height, width, channels).
+    // Throws as `sizes` and `mask_size` do.
     void run(const float* x, std::size_t n, std::size_t height, std::size_t width, const Outputs& out) const;
     // Crops of bytes, which stand for the numbers of a table (256, channels).
     void run(const std::uint8_t* crops, const float* table, std::size_t n, std::size_t height,
